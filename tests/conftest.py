@@ -1,0 +1,73 @@
+"""What every test may ask for: random numbers, the devices that are here, PyTorch.
+
+Nothing heavy is imported until a test wants it, and every test starts from the same
+random state, whatever ran before it.
+"""
+
+import os
+from collections.abc import Iterator
+
+os.environ["MPLBACKEND"] = "Agg"  # before anything imports matplotlib: no windows
+
+import hypothesis
+import numpy as np
+import pytest
+
+# The same examples in every run (a failure can be repeated), and no stopwatch: the
+# machine may be busy.
+hypothesis.settings.register_profile("minidl", derandomize=True, deadline=None)
+hypothesis.settings.load_profile("minidl")
+
+ORACLE = 'needs PyTorch, the second oracle: pip install "minidl[oracle]", or just torch'
+
+
+def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
+    """A test that names `device` runs once on every device of this machine."""
+    if "device" in metafunc.fixturenames:
+        from minidl import backend
+
+        metafunc.parametrize("device", backend.available(), indirect=True)
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport():
+    """One line in the summary for all tests that miss PyTorch, not one for each."""
+    report = yield
+    if report.skipped and ORACLE in str(report.longrepr):
+        report.longrepr = (__file__, 0, ORACLE)
+    return report
+
+
+@pytest.fixture
+def device(request: pytest.FixtureRequest) -> str:
+    """Give the name of a device to put things on: "cpu", then "cuda" where there is one."""
+    return request.param
+
+
+@pytest.fixture
+def rng() -> np.random.Generator:
+    """A generator of random numbers, the same in every run."""
+    return np.random.default_rng(0)
+
+
+@pytest.fixture(autouse=True)
+def _same_start() -> Iterator[None]:
+    """minidl's own generator begins anew, and what a test sets for all is set back."""
+    from minidl import backend
+
+    device, dtype = backend.default_device(), backend.default_dtype()
+    backend.seed(0)
+    yield
+    backend.use(device)
+    backend.default_dtype(dtype)
+
+
+@pytest.fixture(scope="session")
+def torch():
+    """PyTorch on one thread; where it is missing, one line says how to get it."""
+    try:
+        import torch
+    except ImportError:
+        pytest.skip(ORACLE)
+    torch.set_num_threads(1)
+    return torch

@@ -1,0 +1,225 @@
+"""The habits of the house, checked: sizes, imports, names, and one home for each fact.
+
+They keep the source readable as a book; CONTRIBUTING.md has the rules and the reasons.
+The floors are in test_floors.py, and what ruff, mypy and import-linter can see is left
+to them (`.ci/run`).
+"""
+
+import ast
+import configparser
+import importlib
+import inspect
+import os
+import re
+import subprocess
+import sys
+import tomllib
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parent.parent
+FILE_LINES = 260  # "about 250": a little air for a last paragraph
+TEST_LINES = 400  # tests are looked up rather than read through …
+TABLES = {"tests/test_ops.py"}  # … and a table is as long as what it lists
+FUNCTION_LINES = 40
+HOT_PATH = {"op", "call"}  # of autograd.py: a helper would cost each op one more call
+CHAPTERS = ["ops", "nn", "nn.init", "optim", "data", "check", "show", "train"]
+
+
+def text_of(name: str | Path) -> str:
+    return (ROOT / name).read_text(encoding="utf-8")
+
+
+def own_files(*suffixes: str) -> list[str]:
+    """Return what git knows, or would know if it were added."""
+    command = ["git", "ls-files", "--cached", "--others", "--exclude-standard"]
+    run = subprocess.run(command, cwd=ROOT, capture_output=True, text=True)
+    names = run.stdout.splitlines()
+    if run.returncode:  # not a clone: an unpacked archive
+        paths = (p.relative_to(ROOT) for p in ROOT.rglob("*"))
+        names = [p.as_posix() for p in paths if not re.search(r"(^|/)[._]", str(p))]
+    return sorted(
+        name
+        for name in names
+        if (ROOT / name).is_file() and (not suffixes or name.endswith(suffixes))
+    )
+
+
+def python(code: str, **environment: str) -> str:
+    """Return what a fresh interpreter prints."""
+    env = os.environ | environment
+    env.pop("PYTHONDONTWRITEBYTECODE", None)  # a user's second import reads bytecode
+    command = [sys.executable, "-c", inspect.cleandoc(code)]
+    run = subprocess.run(command, env=env, cwd=ROOT, capture_output=True, text=True)
+    assert run.returncode == 0, run.stderr
+    return run.stdout
+
+
+def setup_cfg() -> configparser.ConfigParser:
+    parser = configparser.ConfigParser(interpolation=None)
+    parser.read_string(text_of("setup.cfg"))
+    return parser
+
+
+# ------------------------------------------------------------------------------- sizes
+
+
+@pytest.mark.parametrize("name", own_files(".py", ".cu"))
+def test_a_file_is_a_chapter(name):
+    lines = len(text_of(name).splitlines())
+    limit = TEST_LINES if name.startswith("tests/") else FILE_LINES
+    assert lines <= limit or name in TABLES, "which half is a chapter of its own?"
+
+
+def code_lines(function: ast.FunctionDef) -> int:
+    """Count without the docstring, which is as long as the mathematics wants it."""
+    first, total = function.body[0], function.end_lineno - function.lineno + 1
+    is_text = isinstance(first, ast.Expr) and isinstance(first.value, ast.Constant)
+    return total - (first.end_lineno - first.lineno + 1 if is_text else 0)
+
+
+@pytest.mark.parametrize("name", own_files(".py"))
+def test_a_function_fits_on_a_screen(name):
+    nodes = ast.walk(ast.parse(text_of(name)))
+    sizes = {n.name: code_lines(n) for n in nodes if isinstance(n, ast.FunctionDef)}
+    long = {function for function, size in sizes.items() if size > FUNCTION_LINES}
+    assert long <= (HOT_PATH if name == "minidl/autograd.py" else set())
+
+
+def test_a_long_function_would_be_seen():
+    source = 'def f():\n    """One.\n\n    Two.\n    """\n' + "    x = 1\n" * 40
+    assert code_lines(ast.parse(source).body[0]) == 41
+
+
+# ----------------------------------------------------------------------------- imports
+
+
+def test_importing_minidl_imports_numpy_and_nothing_else():
+    code = """
+        import sys, numpy.random  # with what its compiled parts bring along
+        before = set(sys.modules)
+        import minidl
+        tops = {name.partition(".")[0] for name in set(sys.modules) - before}
+        print(*sorted(tops - set(sys.stdlib_module_names) - {"numpy"}))
+    """
+    assert python(code).split() == ["minidl"]
+
+
+def test_importing_minidl_is_quick():
+    # This thread's processor time, the least of five: neither a busy machine nor the
+    # threads that BLAS starts must decide this one.
+    code = """
+        import time, numpy
+        start = time.thread_time()
+        import minidl
+        print(time.thread_time() - start)
+    """
+    python(code)  # writes the bytecode
+    assert min(float(python(code)) for _ in range(5)) <= 0.030
+
+
+def test_the_order_of_parameters_does_not_depend_on_the_hash_seed():
+    code = """
+        import minidl as md
+        md.seed(0)
+        net = md.nn.Sequential(
+            md.nn.Linear(3, 4), md.nn.BatchNorm1d(4), md.nn.ReLU(), md.nn.Linear(4, 2)
+        )
+        for name, p in net.named_parameters():
+            print(name, p.shape, p.data.tobytes().hex())
+        print(list(net.state_dict()))
+    """
+    printed = {python(code, PYTHONHASHSEED=seed) for seed in ("0", "1", "2")}
+    assert len(printed) == 1
+
+
+# ------------------------------------------------------------------------ public names
+
+
+def speechless(module) -> list[str]:
+    """Return the public functions and classes without a docstring of their own."""
+    things = {name: getattr(module, name) for name in module.__all__}
+    return [
+        name
+        for name, thing in things.items()
+        if callable(thing)
+        and not (
+            vars(thing).get("__doc__") if inspect.isclass(thing) else thing.__doc__
+        )
+    ]
+
+
+@pytest.mark.parametrize("chapter", CHAPTERS)
+def test_every_public_name_says_what_it_is(chapter):
+    module = importlib.import_module(f"minidl.{chapter}")
+    assert len(module.__all__) == len(set(module.__all__))
+    assert speechless(module) == []
+
+
+@pytest.mark.parametrize(
+    "name",
+    ["Tensor", "grad", "no_grad", "use", "seed", "default_dtype", "save", "load",
+     "debug", "ops", "nn", "optim", "data", "check"],
+)  # fmt: skip
+def test_the_front_door_opens_on(name):
+    assert hasattr(importlib.import_module("minidl"), name)
+
+
+# ------------------------------------------------------------- each fact has one home
+
+
+def block(heading: str) -> list[str]:
+    """Return the first fenced block under a heading of README.md, as .ci/run takes it."""
+    pattern = rf"^## {heading}$.*?^```\w*\n(.*?)^```"
+    return re.search(pattern, text_of("README.md"), re.M | re.S)[1].splitlines()
+
+
+def test_readme_has_the_two_blocks():
+    demo, tests = block("Quick start"), block("Run the tests")
+    assert demo[0] == tests[0] == "python3 -m venv .venv && . .venv/bin/activate"
+    assert demo[-1] == "minidl demo"
+    assert tests[1:] == ['pip install -e ".[test]"', "pytest"]
+
+
+def test_the_command_exists():
+    script = setup_cfg()["options.entry_points"]["console_scripts"].strip()
+    module, function = script.removeprefix("minidl = ").split(":")
+    assert callable(getattr(importlib.import_module(module), function))
+
+
+@pytest.mark.parametrize(
+    "name", [*own_files(".md", ".cfg", ".toml", ".yaml", ".py"), ".ci/run"]
+)
+def test_readme_commands_are_quoted_in_one_place_only(name):
+    commands = {*block("Quick start"), *block("Run the tests")}
+    commands -= {"minidl demo", "pytest"}  # these are names, and may be spoken of
+    assert len(commands) == 3
+    if name not in ("README.md", "tests/test_house.py"):
+        quoted = [c for c in commands if c in text_of(name)]
+        assert not quoted, "point to the README instead"
+
+
+def test_hooks_run_what_ci_runs():
+    hooks = re.findall(r"entry: (.+)", text_of(".pre-commit-config.yaml"))
+    ci = re.search(r"<<'LINT'\n(.*?)\nLINT\n", text_of(".ci/run"), re.S)[1]
+    assert hooks == ci.splitlines()
+
+
+def test_the_version_is_written_in_one_place():
+    assert setup_cfg()["metadata"]["version"] == "attr: minidl.__version__"
+    assert importlib.import_module("minidl").__version__ in text_of("CHANGELOG.md")
+
+
+def test_pyproject_holds_only_what_setup_cfg_cannot():
+    project = tomllib.loads(text_of("pyproject.toml"))
+    assert list(project) == ["build-system", "tool"]
+    assert list(project["tool"]) == ["ruff"]
+
+
+@pytest.mark.parametrize("name", own_files())
+def test_no_path_of_a_machine(name):
+    text = (ROOT / name).read_bytes().decode("utf-8", errors="replace")
+    assert str(ROOT) not in text
+    personal = r"(?<![\w.])/(?:home|root|Users|work|tmp|mnt)/\w|[A-Z]:\\Users"
+    assert not re.search(personal, text)
