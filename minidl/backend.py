@@ -1,0 +1,153 @@
+"""Where arrays live, what type they have, and where random numbers come from.
+
+An array is a `numpy.ndarray` on the CPU or a `cupy.ndarray` on a GPU; the two speak the
+same language, so that everything above this file is written once. CuPy is imported when
+somebody asks for the GPU, never before.
+"""
+
+from __future__ import annotations
+
+import importlib
+import os
+import sys
+from typing import Any
+
+import numpy as np
+
+from minidl.errors import DeviceError, DTypeError
+
+Array = Any  # numpy.ndarray or cupy.ndarray: nobody above this file asks which
+Seed = np.random.Generator | int | None
+
+DEVICES = ("cpu", "cuda")
+
+
+def namespace(x: Any) -> Any:
+    """Return the module that computes with x: numpy, cupy, or minidl.ops for a Tensor.
+
+    >>> namespace(np.ones(3)).__name__
+    'numpy'
+    """
+    if isinstance(x, (np.ndarray, np.generic)):
+        return np
+    own = getattr(type(x), "namespace", None)  # a Tensor names minidl.ops
+    if own is not None:
+        return own
+    return sys.modules["cupy"] if device_of(x) == "cuda" else np
+
+
+def device_of(x: Any) -> str:
+    """Return "cpu" or "cuda", by the array's type."""
+    return "cuda" if type(x).__module__.startswith("cupy") else "cpu"
+
+
+def available() -> tuple[str, ...]:
+    """Return the devices that this machine has now; "cpu" is always first."""
+    try:
+        cupy = importlib.import_module("cupy")
+    except ImportError:
+        return ("cpu",)
+    return ("cpu", "cuda") if cupy.cuda.is_available() else ("cpu",)
+
+
+def array_module(device: str) -> Any:
+    """Return numpy or cupy; a DeviceError says what is missing."""
+    if device == "cpu":
+        return np
+    if device != "cuda":
+        raise DeviceError(f"no device is called {device!r}; there are {DEVICES}")
+    try:
+        cupy = importlib.import_module("cupy")
+    except ImportError as error:
+        raise DeviceError(
+            'device "cuda" needs CuPy: pip install "minidl[cuda13]" '
+            '(or "minidl[cuda12]", by the driver that `nvidia-smi` shows)'
+        ) from error
+    if not cupy.cuda.is_available():
+        raise DeviceError(
+            f"CuPy {cupy.__version__} is installed but finds no CUDA device; check "
+            "`nvidia-smi`, the driver's version and CUDA_VISIBLE_DEVICES"
+        )
+    return cupy
+
+
+def to_device(x: Array, device: str) -> Array:
+    """Return x on `device`: itself when it is there already, a copy otherwise."""
+    if device_of(x) == device:
+        return x
+    return x.get() if device == "cpu" else array_module(device).asarray(x)
+
+
+def to_numpy(x: Any) -> np.ndarray[Any, Any]:
+    """Return the numbers of an array, a Tensor, a list or a number as a NumPy array."""
+    x = getattr(x, "data", x) if hasattr(x, "requires_grad") else x
+    return np.asarray(to_device(x, "cpu"))
+
+
+class _Defaults:
+    """What `use` and `default_dtype` set, for the whole process."""
+
+    device = os.environ.get("MINIDL_DEVICE", "cpu")
+    dtype = np.dtype(np.float32)
+    seeds = np.random.SeedSequence()
+
+
+def use(device: str) -> None:
+    """Make `device` the home of new tensors, parameters and batches.
+
+    The environment variable MINIDL_DEVICE says the same for a whole program.
+    Raises DeviceError where the device is missing.
+    """
+    array_module(device)
+    _Defaults.device = device
+
+
+def default_device() -> str:
+    """Return the device that `use` chose."""
+    return _Defaults.device
+
+
+def default_dtype(dtype: Any = None) -> np.dtype[Any]:
+    """Return the type that Python numbers and lists become; set it first, if given.
+
+    >>> default_dtype()
+    dtype('float32')
+    """
+    if dtype is not None:
+        dtype = np.dtype(dtype)
+        if dtype.kind != "f":
+            raise DTypeError(
+                f"the default dtype must be a float, such as float32, not {dtype}"
+            )
+        _Defaults.dtype = dtype
+    return _Defaults.dtype
+
+
+def seed(n: int) -> None:
+    """Start all randomness again from n: initial weights, dropout, shuffling.
+
+    Every layer and loader draws from a generator of its own, spawned here in the order
+    in which they are made, always on the host: the same n gives the same weights on
+    every device.
+    """
+    _Defaults.seeds = np.random.SeedSequence(n)
+
+
+def generator(rng: Seed = None) -> np.random.Generator:
+    """Return `rng` itself, a generator seeded by it, or the next child of `seed`.
+
+    >>> float(generator(0).random()) == float(generator(0).random())
+    True
+    """
+    if isinstance(rng, np.random.Generator):
+        return rng
+    if rng is None:
+        rng_seed: Any = _Defaults.seeds.spawn(1)[0]
+    elif isinstance(rng, (int, np.integer)) and not isinstance(rng, bool):
+        rng_seed = int(rng)
+    else:
+        raise DTypeError(
+            f"rng must be a numpy Generator, an int or None, not {type(rng).__name__}; "
+            "try rng=numpy.random.default_rng(0)"
+        )
+    return np.random.default_rng(rng_seed)

@@ -1,0 +1,31 @@
+"""What can go wrong. Every message says what came, what would fit, and what to try."""
+
+from __future__ import annotations
+
+
+class MinidlError(Exception):
+    """Anything that minidl refuses; catch this one to catch them all."""
+
+
+class ShapeError(MinidlError, ValueError):
+    """Shapes that do not fit each other, or the operation."""
+
+
+class DTypeError(MinidlError, TypeError):
+    """Numbers of the wrong kind, or of two widths at once."""
+
+
+class RangeError(MinidlError, ValueError):
+    """A value outside of the range in which it means something."""
+
+
+class DeviceError(MinidlError, RuntimeError):
+    """Arrays on two devices, or a device that is not there."""
+
+
+class GraphError(MinidlError, RuntimeError):
+    """A gradient that cannot be had: freed, overwritten, of the wrong shape, …"""
+
+
+class NonFiniteError(MinidlError, ArithmeticError):
+    """A NaN or an infinity where a finite number should be."""
