@@ -7,12 +7,44 @@
 array([2., 4., 6.], dtype=float32)
 """
 
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
 from minidl.tensor import Tensor  # isort: skip  the engine first: see its last lines
-from minidl import ops
+from minidl import kernels, nn, ops, optim
 from minidl.backend import default_dtype, seed, use
 from minidl.backward import grad
 from minidl.debug import debug
+from minidl.files import load, save
 from minidl.modes import no_grad
 
+if TYPE_CHECKING:
+    from minidl import check, data, show, train
+
 __version__ = "0.1.0"
-__all__ = ["Tensor", "debug", "default_dtype", "grad", "no_grad", "ops", "seed", "use"]
+__all__ = [
+    "Tensor",
+    "check",
+    "data",
+    "debug",
+    "default_dtype",
+    "grad",
+    "kernels",
+    "load",
+    "nn",
+    "no_grad",
+    "ops",
+    "optim",
+    "save",
+    "seed",
+    "show",
+    "train",
+    "use",
+]
+
+
+def __getattr__(name: str) -> Any:
+    """Import what a first network can do without when it is first named."""
+    if name in __all__:
+        return import_module(f"minidl.{name}")
+    raise AttributeError(f"minidl has no {name!r}; there are {', '.join(__all__)}")

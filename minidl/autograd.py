@@ -60,7 +60,7 @@ class Node:
     @property
     def name(self) -> str:
         """The name of the operation."""
-        return self.op.__name__  # type: ignore[no-any-return]
+        return self.op.__name__.lstrip("_")  # type: ignore[no-any-return]
 
 
 class Output:

@@ -10,14 +10,14 @@ from __future__ import annotations
 import importlib
 import os
 import sys
-from typing import Any
+from typing import Any, TypeAlias
 
 import numpy as np
 
 from minidl.errors import DeviceError, DTypeError
 
 Array = Any  # numpy.ndarray or cupy.ndarray: nobody above this file asks which
-Seed = np.random.Generator | int | None
+Seed: TypeAlias = "np.random.Generator | int | None"
 
 DEVICES = ("cpu", "cuda")
 
@@ -89,7 +89,7 @@ class _Defaults:
 
     device = os.environ.get("MINIDL_DEVICE", "cpu")
     dtype = np.dtype(np.float32)
-    seeds = np.random.SeedSequence()
+    seeds: Any = None  # made at first use: numpy.random takes a while to import
 
 
 def use(device: str) -> None:
@@ -142,6 +142,8 @@ def generator(rng: Seed = None) -> np.random.Generator:
     if isinstance(rng, np.random.Generator):
         return rng
     if rng is None:
+        if _Defaults.seeds is None:
+            _Defaults.seeds = np.random.SeedSequence()
         rng_seed: Any = _Defaults.seeds.spawn(1)[0]
     elif isinstance(rng, (int, np.integer)) and not isinstance(rng, bool):
         rng_seed = int(rng)

@@ -11,7 +11,13 @@ from typing import Any
 import numpy as np
 
 from minidl.backend import device_of
-from minidl.errors import DeviceError, DTypeError, MinidlError, ShapeError
+from minidl.errors import (
+    DeviceError,
+    DTypeError,
+    IndexRangeError,
+    MinidlError,
+    ShapeError,
+)
 
 VARIADIC = 4  # the flag of a function that takes *args
 
@@ -60,8 +66,8 @@ def refuse_mixed_floats(op: Any, args: Any) -> None:
     if len(floats) > 1:
         names = " and ".join(sorted(str(d) for d in floats))
         raise DTypeError(
-            f"{op.__name__} got {names} at once; bring them to one width with "
-            ".astype('float32'), or float64 for gradient checks"
+            f"{op.__name__.lstrip('_')} got {names} at once; bring them to one width "
+            "with .astype('float32'), or float64 for gradient checks"
         )
 
 
@@ -69,7 +75,7 @@ def explain(op: Any, arrays: Any, error: Exception) -> Exception:
     """Return the error that a student should see in place of `error`."""
     if isinstance(error, (MinidlError, NotImplementedError, MemoryError)):
         return error
-    name, seen = op.__name__, [x for x in arrays if hasattr(x, "shape")]
+    name, seen = op.__name__.lstrip("_"), [x for x in arrays if hasattr(x, "shape")]
     devices = {device_of(x) for x in seen}
     if len(devices) > 1:
         return DeviceError(
@@ -79,17 +85,29 @@ def explain(op: Any, arrays: Any, error: Exception) -> Exception:
     shapes = ", ".join(str(tuple(x.shape)) for x in seen)
     if op.broadcasts and "broadcast" in str(error):
         return ShapeError(
-            f"{name}: shapes {shapes} do not stretch to a common one; compared from the"
-            "last axis backwards, lengths must be equal or 1. Try x.reshape(…) or "
+            f"{name}: shapes {shapes} do not stretch to a common one; compared from "
+            "the last axis backwards, lengths must be equal or 1. Try x.reshape(…) or "
             "x[:, None] to insert an axis of length 1"
         )
     if isinstance(error, TypeError):
         return DTypeError(
             f"{name} cannot take {', '.join(_kind(x) for x in arrays)}: {error}"
         )
-    if isinstance(error, (ValueError, IndexError)):
+    if isinstance(error, ValueError):
         return ShapeError(f"{name}: inputs of shape {shapes} do not fit ({error})")
+    if isinstance(error, IndexError):
+        return _explain_index(name, shapes, error)
     return error
+
+
+def _explain_index(name: str, shapes: str, error: IndexError) -> MinidlError:
+    """Say which of the things that NumPy calls an IndexError happened."""
+    if "integer" in str(error):
+        return DTypeError(
+            f"{name}: an index is made of whole numbers, slices, ..., None or truth "
+            f"values ({error}); try .astype('int64')"
+        )
+    return IndexRangeError(f"{name}: x has shape {shapes}: {error}")
 
 
 def _kind(x: Any) -> str:

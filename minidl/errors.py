@@ -19,6 +19,10 @@ class RangeError(MinidlError, ValueError):
     """A value outside of the range in which it means something."""
 
 
+class IndexRangeError(RangeError, IndexError):
+    """An index beyond the end of an axis, or more indices than axes."""
+
+
 class DeviceError(MinidlError, RuntimeError):
     """Arrays on two devices, or a device that is not there."""
 

@@ -6,7 +6,7 @@ come back, is refused while the Tensor is tracked; the error says what to do ins
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -19,7 +19,7 @@ from minidl.modes import mode
 if TYPE_CHECKING:
     from minidl.tensor import Tensor
 
-    Binary = Callable[[Any], Tensor]
+    Binary = Callable[..., Tensor]
     Method = Callable[..., Tensor]
 
 
@@ -31,6 +31,7 @@ class Manners:
     if TYPE_CHECKING:
         data: Array
         requires_grad: bool
+        touch: Callable[[], None]
         # Operators and the commonest functions are attached in ops/methods.py.
         __add__: Binary
         __radd__: Binary
@@ -51,17 +52,49 @@ class Manners:
         __imul__: Binary
         __itruediv__: Binary
         __getitem__: Binary
+        __iter__: Callable[[], Iterator[Tensor]]
         __gt__: Callable[[Any], Array]
         __ge__: Callable[[Any], Array]
         __lt__: Callable[[Any], Array]
         __le__: Callable[[Any], Array]
         T: Tensor
-        sum: Method
-        mean: Method
-        max: Method
-        reshape: Method
-        transpose: Method
+        abs: Method
+        all: Callable[..., Array]
+        any: Callable[..., Array]
+        argmax: Callable[..., Array]
         astype: Method
+        broadcast_to: Method
+        clip: Method
+        cos: Method
+        cumsum: Method
+        exp: Method
+        expand_dims: Method
+        flatten: Method
+        log: Method
+        logsumexp: Method
+        masked_fill: Method
+        max: Method
+        mean: Method
+        min: Method
+        norm: Method
+        prod: Method
+        log_softmax: Method
+        relu: Method
+        reshape: Method
+        sigmoid: Method
+        sin: Method
+        softmax: Method
+        sqrt: Method
+        square: Method
+        squeeze: Method
+        std: Method
+        sum: Method
+        swapaxes: Method
+        take: Method
+        tanh: Method
+        to: Method
+        transpose: Method
+        var: Method
 
     # What it looks like
 
@@ -122,17 +155,25 @@ class Manners:
         return np.array(backend.to_numpy(self.data), dtype=dtype, copy=copy)
 
     def __array_ufunc__(self, ufunc: Any, method: str, *inputs: Any, **kw: Any) -> Any:
-        """`ndarray * Tensor` and `np.exp(Tensor)` become the op of the same name."""
-        op = getattr(type(self).namespace, ufunc.__name__, None)  # type: ignore[attr-defined]
-        if op is None or method != "__call__" or kw:
-            self.refuse_while_tracked(f"np.{ufunc.__name__}")
-            inputs = tuple(_plain(x) for x in inputs)
-            return getattr(ufunc, method)(*inputs, **_plain(kw))
-        return op(*(x.item() if isinstance(x, np.generic) else x for x in inputs))
+        """`ndarray * Tensor` and `np.exp(Tensor)` become the op of the same name.
+
+        Comparisons and tests such as np.isnan give plain arrays of truth values.
+        """
+        name = RENAMED.get(ufunc.__name__, ufunc.__name__)
+        op = getattr(type(self).namespace, name, None)  # type: ignore[attr-defined]
+        if op is not None and method == "__call__" and not kw:
+            return op(*(x.item() if isinstance(x, np.generic) else x for x in inputs))
+        tests = all(kinds[-1] in "?O" for kinds in ufunc.types)
+        what = "" if tests else f"np.{ufunc.__name__}"
+        y = getattr(ufunc, method)(*_plain(inputs, what), **_plain(kw, what))
+        for x in kw.get("out", ()):
+            if isinstance(x, Manners):
+                x.touch()
+        return y
 
     def __array_function__(self, func: Any, types: Any, args: Any, kwargs: Any) -> Any:
-        self.refuse_while_tracked(f"np.{func.__name__}")
-        return func(*_plain(args), **_plain(kwargs))
+        what = f"np.{func.__name__}"
+        return func(*_plain(args, what), **_plain(kwargs, what))
 
     def __dlpack__(self, **kwargs: Any) -> Any:
         self.refuse_while_tracked("DLPack")
@@ -177,12 +218,20 @@ class Manners:
         return bool((self.data == _plain(value)).any())
 
 
-def _plain(x: Any) -> Any:
-    """Replace the Tensors in x, and in its lists and dictionaries, by their arrays."""
+RENAMED = {"absolute": "abs"}  # functions that NumPy calls otherwise
+
+
+def _plain(x: Any, what: str = "") -> Any:
+    """Replace the Tensors in x, and in its lists and dictionaries, by their arrays.
+
+    Where `what` says what is about to be done, a tracked Tensor refuses.
+    """
     if isinstance(x, Manners):
+        if what:
+            x.refuse_while_tracked(what)
         return x.data
     if isinstance(x, (list, tuple)):
-        return type(x)(_plain(item) for item in x)
+        return type(x)(_plain(item, what) for item in x)
     if isinstance(x, dict):
-        return {key: _plain(item) for key, item in x.items()}
+        return {key: _plain(item, what) for key, item in x.items()}
     return x

@@ -1,0 +1,193 @@
+"""Arithmetic, element by element. Each line is a rule from a table of derivatives.
+
+Throughout:  a, b, x inputs    y output    g = ∂L/∂y, the gradient that comes in
+Inputs stretch to a common shape as in NumPy; the engine sums their gradients back.
+
+Where a function has a kink it has no derivative, and one is chosen: the docstring says
+which. `where` picks rather than multiplies by a mask, for ∞ · 0 is not a number.
+"""
+# mypy: disable-error-code="no-untyped-def, no-untyped-call"
+
+from minidl.autograd import op
+from minidl.backend import namespace
+from minidl.errors import RangeError
+from minidl.ops.creation import zeros_like
+from minidl.tensor import values
+
+
+@op(linear=True, broadcasts=True)
+def add(a, b):
+    """a + b."""
+    return a + b, (lambda g: g, lambda g: g)
+
+
+@op(linear=True, broadcasts=True)
+def subtract(a, b):
+    """a − b."""
+    return a - b, (lambda g: g, lambda g: -g)
+
+
+@op(broadcasts=True)
+def multiply(a, b):
+    """a · b."""
+    return a * b, (lambda g: g * b, lambda g: g * a)
+
+
+@op(broadcasts=True)
+def divide(a, b):
+    """a / b."""
+    return a / b, (lambda g: g / b, lambda g: -g * a / (b * b))
+
+
+@op(linear=True)
+def negative(x):
+    """−x."""
+    return -x, lambda g: -g
+
+
+# Powers
+
+
+@op
+def square(x):
+    """x²."""
+    return x * x, lambda g: g * (2 * x)
+
+
+@op
+def reciprocal(x):
+    """1 / x."""
+    y = 1 / x
+    return y, lambda g: -g * y * y
+
+
+@op
+def sqrt(x):
+    """√x; its slope at 0 is infinite."""
+    y = namespace(x).sqrt(x)
+    return y, lambda g: g / (2 * y)
+
+
+@op
+def rsqrt(x):
+    """1 / √x, whose derivative is −½ x^(−3/2)."""
+    y = 1 / sqrt(x)
+    return y, lambda g: g * y * (-0.5 / x)
+
+
+@op(broadcasts=True)
+def power(a, b):
+    """aᵇ;  ∂/∂a = b aᵇ⁻¹,  ∂/∂b = aᵇ ln a.
+
+    At a = 0 the first is 0 where b = 0, and the second is 0 where b ≥ 0, as in PyTorch.
+    """
+    return a**b, (
+        lambda g: g * (b * power(a, _lowered(a, b))),
+        lambda g: g * (power(a, b) * _ln(a, b)),
+    )
+
+
+def _lowered(a, b):
+    """b − 1, but 1 where a = b = 0, so that b aᵇ⁻¹ is 0 there and not 0 · ∞."""
+    if not hasattr(b, "dtype"):
+        return b - 1 if b else 1
+    return where((values(a) == 0) & (values(b) == 0), 1.0, b - 1)
+
+
+def _ln(a, b):
+    """ln a in the dtype of b, but 0 where a = 0."""
+    if not hasattr(a, "dtype"):
+        a = namespace(values(b)).asarray(a, dtype=values(b).dtype)
+    return log(where(values(a) == 0, 1.0, a))
+
+
+# Exponentials and logarithms
+
+
+@op
+def exp(x):
+    """eˣ, its own derivative."""
+    y = namespace(x).exp(x)
+    return y, lambda g: g * y
+
+
+@op
+def expm1(x):
+    """eˣ − 1, exact also where x is tiny."""
+    return namespace(x).expm1(x), lambda g: g * exp(x)
+
+
+@op
+def log(x):
+    """ln x."""
+    return namespace(x).log(x), lambda g: g / x
+
+
+@op
+def log1p(x):
+    """ln(1 + x), exact also where x is tiny."""
+    return namespace(x).log1p(x), lambda g: g / (1 + x)
+
+
+# Choices: linear maps, once it is known which input was chosen where
+
+
+@op(linear=True, broadcasts=True)
+def where(on, a, b):
+    """a where `on` is true, b elsewhere; unlike a · on, it meets no ∞ · 0."""
+    return namespace(on).where(on, a, b), (
+        None,
+        lambda g: where(on, g, 0.0),
+        lambda g: where(on, 0.0, g),
+    )
+
+
+@op(linear=True, broadcasts=True)
+def masked_fill(x, mask, *, value):
+    """A number where `mask` is true, x elsewhere."""
+    return namespace(mask).where(mask, value, x), (
+        lambda g: where(mask, 0.0, g),
+        None,
+    )
+
+
+@op(linear=True, broadcasts=True)
+def maximum(a, b):
+    """The larger of a and b; where they tie, each gets half of the gradient."""
+    return namespace(a).maximum(a, b), (
+        lambda g: where(a < b, 0.0, where(a == b, 0.5 * g, g)),
+        lambda g: where(a > b, 0.0, where(a == b, 0.5 * g, g)),
+    )
+
+
+@op(linear=True, broadcasts=True)
+def minimum(a, b):
+    """The smaller of a and b; where they tie, each gets half of the gradient."""
+    return namespace(a).minimum(a, b), (
+        lambda g: where(a > b, 0.0, where(a == b, 0.5 * g, g)),
+        lambda g: where(a < b, 0.0, where(a == b, 0.5 * g, g)),
+    )
+
+
+@op(linear=True)
+def clip(x, *, low=None, high=None):
+    """x, but no less than `low` and no more than `high` (numbers; None: no limit).
+
+    The limits themselves count as inside: the derivative there is 1.
+    """
+    if low is not None and high is not None and low > high:
+        raise RangeError(f"clip: low={low} lies above high={high}; swap the two")
+    y = namespace(x).clip(x, low, high)
+    return y, lambda g: where(x == y, g, 0.0)
+
+
+@op(linear=True)
+def abs(x):
+    """|x|, whose derivative is the sign of x; at the kink, 0."""
+    return namespace(x).abs(x), lambda g: g * namespace(x).sign(x)
+
+
+@op(linear=True)
+def sign(x):
+    """−1, 0 or 1; the derivative is 0 everywhere, also at the jump."""
+    return namespace(x).sign(x), zeros_like

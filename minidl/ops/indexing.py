@@ -1,0 +1,117 @@
+"""Picking and placing: x[index] and its transpose.
+
+Throughout:  x input    y output    g = ∂L/∂y    i integers: which elements
+
+To pick is linear; its transpose puts g back where it was picked, into zeros, and adds
+what was picked twice. `Scatter` leaves the adding to the engine.
+"""
+# mypy: disable-error-code="no-untyped-def, no-untyped-call"
+
+from typing import Any
+
+from minidl.autograd import op
+from minidl.backend import Array, namespace
+from minidl.errors import ShapeError
+from minidl.ops.shape import axes_of, reshape, transpose
+from minidl.tensor import values
+from minidl.totals import Scatter
+
+
+@op(linear=True)
+def getitem(x, *, index):
+    """x[index]: slices, ints, ..., None, integer arrays, and (on a CPU) masks.
+
+    The gradient is zero but at x[index]; it is added into place by the engine.
+    """
+    shape = x.shape
+    return x[index], lambda g: Scatter(index, g, shape)
+
+
+@op(linear=True)
+def scatter(x, *, index, shape):
+    """Zeros of `shape` with x added at [index]: the transpose of getitem."""
+    y = namespace(x).zeros(shape, x.dtype)
+    add_at(y, index, x)
+    return y, lambda g: getitem(g, index=index)
+
+
+def add_at(total: Array, index: object, x: Array) -> None:
+    """total[index] += x, in place; an index that repeats gets all its shares."""
+    if is_basic(index):
+        total[index] += x
+    else:
+        namespace(total).add.at(total, index, x)
+
+
+def is_basic(index: object) -> bool:
+    """Whether it is made of slices, ints, ..., None and masks: no element twice."""
+    parts = index if isinstance(index, tuple) else (index,)
+    return all(
+        part is None
+        or part is ...
+        or isinstance(part, (int, slice))
+        or (hasattr(part, "dtype") and part.dtype.kind == "b")
+        for part in parts
+    )
+
+
+def plain_index(index: object) -> object:
+    """Replace the Tensors in an index by their arrays."""
+    if isinstance(index, tuple):
+        return tuple(plain_index(part) for part in index)
+    return values(index)
+
+
+def as_index(x: Array, i: Any) -> Any:
+    """Return i as an array where x is, if it is a list."""
+    return namespace(x).asarray(i) if isinstance(i, (list, tuple, range)) else i
+
+
+@op(linear=True)
+def take(x, i, *, axis=None):
+    """The elements i along `axis`: x[:, i] for axis 1; without axis, of a flat x."""
+    shape, n, i = x.shape, x.size, as_index(x, i)
+    if axis is None:
+        return x.reshape(-1)[i], (
+            lambda g: reshape(scatter(g, index=i, shape=(n,)), shape=shape),
+            None,
+        )
+    (axis,) = axes_of(axis, x.ndim)
+    index = (slice(None),) * axis + (i,)
+    return x[index], (lambda g: Scatter(index, g, shape), None)
+
+
+@op(linear=True)
+def take_along_axis(x, i, *, axis=-1):
+    """y[n, k] = x[n, i[n, k]] for axis 1: each row has indices of its own.
+
+    x and i have as many axes; apart from `axis` their lengths agree, or i has length 1.
+    """
+    if x.ndim != i.ndim:
+        raise ShapeError(
+            f"take_along_axis: x {x.shape} and i {i.shape} need equally many axes; try "
+            "i[:, None] for one index in each row"
+        )
+    (axis,) = axes_of(axis, x.ndim)
+    shape, index = x.shape, _grid(x, i, axis)
+    return x[index], (lambda g: Scatter(index, g, shape), None)
+
+
+def _grid(x, i, axis):
+    """i along `axis`, and along every other axis the numbers 0 … n − 1."""
+    grid = [
+        namespace(x).arange(n).reshape([-1 if a == b else 1 for b in range(x.ndim)])
+        for a, n in enumerate(x.shape)
+    ]
+    grid[axis] = i
+    return tuple(grid)
+
+
+def diagonal(x: Any, offset: int = 0, axis1: int = 0, axis2: int = 1) -> Any:
+    """Return x[i, i + offset], as the last axis of y; negative offsets lie below."""
+    a, b = axes_of((axis1, axis2), x.ndim)
+    rest = [i for i in range(x.ndim) if i not in (a, b)]
+    n = max(0, min(x.shape[a] + min(offset, 0), x.shape[b] - max(offset, 0)))
+    i = namespace(values(x)).arange(n)
+    index = (..., i + max(0, -offset), i + max(0, offset))
+    return getitem(transpose(x, axes=(*rest, a, b)), index=index)

@@ -1,0 +1,97 @@
+"""Rows of ops/windows.py, ops/conv.py and ops/pool.py; the oracle is in loops."""
+
+import numpy as np
+
+from minidl import ops
+from tests import naive
+from tests.rows import Row, distinct, normal
+
+
+def fold(x, *, output_size, **settings):
+    """The transpose of unfold, from the matrix of unfold itself."""
+    n, c = x.shape[0], 2
+    pixels = np.eye(c * np.prod(output_size))
+    images = pixels.reshape(-1, c, *output_size)
+    matrix = naive.unfold(images, **settings).reshape(len(pixels), -1)
+    return (x.reshape(n, -1) @ matrix.T).reshape(n, c, *output_size)
+
+
+def conv1d(x, w, b=None, stride=1, padding=0, dilation=1, groups=1):
+    """One window after the other."""
+    x, reach = np.pad(x, ((0, 0), (0, 0), (padding, padding))), dilation * w.shape[2]
+    starts = range(0, x.shape[2] - reach + dilation, stride)
+    parts = zip(np.split(x, groups, axis=1), np.split(w, groups), strict=True)
+    y = [
+        [
+            np.einsum("nck,fck->nf", xg[:, :, i : i + reach : dilation], wg)
+            for i in starts
+        ]
+        for xg, wg in parts
+    ]
+    y = np.concatenate([np.stack(yg, axis=2) for yg in y], axis=1)
+    return y if b is None else y + b[:, None]
+
+
+def adaptive(x, output_size):
+    """Mean after mean, over windows that PyTorch's formula names."""
+    (h, w), (oh, ow) = x.shape[2:], naive.pair(output_size)
+    y = np.empty((*x.shape[:2], oh, ow))
+    for i, j in np.ndindex(oh, ow):
+        rows = slice(i * h // oh, -(-(i + 1) * h // oh))
+        columns = slice(j * w // ow, -(-(j + 1) * w // ow))
+        y[:, :, i, j] = x[:, :, rows, columns].mean(axis=(2, 3))
+    return y
+
+
+def upsample(x, scale_factor):
+    sh, sw = naive.pair(scale_factor)
+    return x.repeat(sh, axis=2).repeat(sw, axis=3)
+
+
+def row(op, oracle, *inputs, **settings):
+    return Row(op, inputs, lambda *x: oracle(*x, **settings), settings)
+
+
+ROWS = [
+    row(ops.unfold, naive.unfold, normal(2, 2, 3, 4), kernel_size=2),
+    row(ops.unfold, naive.unfold, normal(1, 2, 5, 4), kernel_size=(3, 2), dilation=(1, 2),
+        padding=(1, 2), stride=(2, 1)),
+    row(ops.fold, fold, normal(2, 8, 6), output_size=(3, 4), kernel_size=2),
+    row(ops.fold, fold, normal(1, 12, 18), output_size=(5, 4), kernel_size=(3, 2),
+        dilation=(1, 2), padding=(1, 2), stride=(2, 1)),
+
+    row(ops.conv2d, naive.conv2d, normal(2, 3, 4, 5), normal(4, 3, 3, 2), normal(4)),
+    row(ops.conv2d, naive.conv2d, normal(2, 2, 5, 5), normal(3, 2, 3, 3), padding=1),
+    row(ops.conv2d, naive.conv2d, normal(1, 2, 7, 6), normal(3, 2, 3, 2), normal(3),
+        stride=(2, 1), padding=(1, 0), dilation=(1, 2)),
+    row(ops.conv2d, naive.conv2d, normal(2, 4, 4, 4), normal(6, 2, 2, 2), normal(6),
+        groups=2),
+    row(ops.conv2d, naive.conv2d, normal(2, 3, 4, 4), normal(3, 1, 3, 3), normal(3),
+        padding=1, groups=3),
+    Row(ops.conv2d, (normal(1, 2, 4, 3), normal(2, 2, 3, 3)),
+        lambda x, w: naive.conv2d(x, w, padding=1), {"padding": "same"}),
+    Row(ops.conv2d, (normal(1, 2, 4, 3), normal(2, 2, 2, 2)),
+        lambda x, w: naive.conv2d(x, w, padding=1)[:, :, 1:, 1:], {"padding": "same"}),
+    row(ops.conv1d, conv1d, normal(2, 3, 6), normal(4, 3, 3), normal(4)),
+    row(ops.conv1d, conv1d, normal(2, 4, 7), normal(2, 2, 3), normal(2), stride=2,
+        padding=2, dilation=2, groups=2),
+    row(ops.conv_transpose2d, naive.conv_transpose2d, normal(2, 3, 3, 2),
+        normal(3, 2, 2, 3), normal(2)),
+    row(ops.conv_transpose2d, naive.conv_transpose2d, normal(1, 4, 3, 3),
+        normal(4, 1, 3, 2), normal(2), stride=(2, 3), padding=(1, 0),
+        output_padding=(1, 2), groups=2, dilation=(2, 1)),
+
+    row(ops.max_pool2d, naive.max_pool2d, distinct(2, 2, 4, 5), kernel_size=2),
+    row(ops.max_pool2d, naive.max_pool2d, distinct(2, 1, 5, 6), kernel_size=(3, 2),
+        stride=(2, 1), padding=1, dilation=(1, 2)),
+    row(ops.avg_pool2d, naive.avg_pool2d, normal(2, 2, 4, 5), kernel_size=2),
+    row(ops.avg_pool2d, naive.avg_pool2d, normal(2, 1, 5, 4), kernel_size=(3, 2),
+        stride=(2, 1), padding=1),
+    row(ops.avg_pool2d, naive.avg_pool2d, normal(2, 1, 5, 4), kernel_size=3, stride=2,
+        padding=1, count_include_pad=False),
+    row(ops.adaptive_avg_pool2d, adaptive, normal(2, 2, 5, 7), output_size=(2, 3)),
+    row(ops.adaptive_avg_pool2d, adaptive, normal(1, 2, 2, 3), output_size=4),
+    Row(ops.global_avg_pool2d, (normal(2, 3, 4, 5),), lambda x: x.mean(axis=(2, 3))),
+    row(ops.upsample, upsample, normal(2, 2, 2, 3), scale_factor=2),
+    row(ops.upsample, upsample, normal(1, 2, 2, 3), scale_factor=(3, 1)),
+]  # fmt: skip

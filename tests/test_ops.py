@@ -1,0 +1,120 @@
+"""Every op, forward and back: one row each. The rows stand in tests/rows/."""
+
+from __future__ import annotations
+
+import gc
+import types
+
+import numpy as np
+import pytest
+
+from minidl import Tensor, check, grad, ops
+from minidl.tensor import values
+from tests.rows import Row, all_rows, alone, curved, float_inputs, is_float
+
+ROWS = all_rows()
+each_row = pytest.mark.parametrize("row", ROWS, ids=str)
+
+
+def outputs(y):
+    return y if isinstance(y, (tuple, list)) else (y,)
+
+
+def tensors(row: Row, dtype="float64"):
+    """The inputs of a row as leaves; labels, masks and None as they are."""
+    return [
+        Tensor(x.astype(dtype), requires_grad=True) if is_float(x) else x
+        for x in row.inputs
+    ]
+
+
+@each_row
+def test_value(row):
+    if row.oracle is None:
+        pytest.fail(f"{row} has no oracle")
+    expected = row.oracle(*row.inputs)
+    got = outputs(row(*row.inputs))
+    tracked = outputs(row(*tensors(row)))
+    for y, t, e in zip(got, tracked, outputs(expected), strict=False):
+        np.testing.assert_allclose(y, e, rtol=row.rtol, atol=1e-12)
+        np.testing.assert_array_equal(values(t), y)
+        assert np.shape(y) == np.shape(e)
+
+
+@each_row
+@pytest.mark.parametrize("order", [1, 2, 3])
+def test_gradient(row, order):
+    if order <= row.orders:
+        f = row if order == 1 else curved(row)
+        assert check.directional_error(f, row.inputs, order) < 1e-6
+
+
+@each_row
+def test_gradient_of_each_input_alone(row):
+    for i in float_inputs(row) if row.orders else []:
+        assert check.directional_error(alone(row, i), [row.inputs[i]]) < 1e-6
+
+
+@each_row
+def test_float32_stays_float32(row):
+    xs = tensors(row, "float32")
+    leaves = [x for x in xs if isinstance(x, Tensor)]
+    for y in outputs(row(*xs)):
+        if not isinstance(y, Tensor) or not y.requires_grad:
+            continue
+        assert y.data.dtype == np.float32
+        assert isinstance(y.data, np.ndarray)
+        cotangent = np.ones_like(y.data)
+        for g in grad(y, leaves, cotangent, retain_graph=True, allow_unused=True):
+            assert g is None or g.dtype == np.float32
+        for g in grad(y, leaves, cotangent, create_graph=True, allow_unused=True):
+            assert g is None or g.dtype == np.float32
+
+
+@each_row
+def test_inputs_are_never_written(row):
+    arrays = [x.copy() if isinstance(x, np.ndarray) else x for x in row.inputs]
+    for x in arrays:
+        if isinstance(x, np.ndarray):
+            x.flags.writeable = False
+    xs = [
+        Tensor(x, requires_grad=True, copy=False) if is_float(x) else x for x in arrays
+    ]
+    for y in outputs(row(*xs)):
+        if isinstance(y, Tensor) and y.requires_grad:
+            cotangent = np.ones_like(y.data)
+            cotangent.flags.writeable = False
+            leaves = [x for x in xs if isinstance(x, Tensor)]
+            grad(y, leaves, cotangent, retain_graph=True, allow_unused=True)
+
+
+@each_row
+def test_graph_dies_without_the_collector(row):
+    def once():
+        xs = tensors(row)
+        ys = [y for y in outputs(row(*xs)) if isinstance(y, Tensor) and y.requires_grad]
+        leaves = [x for x in xs if isinstance(x, Tensor)]
+        if ys:
+            gs = [np.ones_like(y.data) for y in ys]
+            grad(ys, leaves, gs, create_graph=True, allow_unused=True)
+            grad(ys, leaves, gs, allow_unused=True)
+
+    once()
+    gc.collect()
+    gc.disable()
+    try:
+        before = len(gc.get_objects())
+        for _ in range(3):
+            once()
+        assert len(gc.get_objects()) <= before + 3
+    finally:
+        gc.enable()
+
+
+def test_every_op_has_a_row():
+    recorded = {
+        name
+        for name in ops.__all__
+        if isinstance(f := getattr(ops, name), types.FunctionType) and hasattr(f, "body")
+    }
+    assert recorded - {row.op.__name__ for row in ROWS} == set()
