@@ -1,0 +1,225 @@
+"""Layers that slide a window over images: kernels, a bias, and the op that uses them.
+
+Throughout:  x images (N, C, H, W)    y output (N, F, OH, OW)    KH KW the window
+             C channels in, F channels out, G groups
+Formulas and papers stand in minidl/ops/conv.py and minidl/ops/windows.py.
+
+Kernels start as N(0, 2 / fan_in), with fan_in = C/G · KH · KW numbers in each sum; this
+keeps the variance through a ReLU (He et al. 2015, eq. 10). Biases start at 0. `init=`
+takes any function of (shape, rng=…), and `rng=` a generator or a seed.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from minidl import ops
+from minidl.backend import Seed
+from minidl.errors import ShapeError
+from minidl.nn import init as initializers
+from minidl.nn.module import Module, Parameter
+from minidl.ops.windows import pair
+from minidl.tensor import Tensor
+
+Lengths = int | tuple[int, int]  # height and width, or one number for both
+Padding = str | int | tuple[Any, Any]  # "same", "valid", a number, a pair, two pairs
+
+
+class Conv2d(Module):
+    """y = w ⋆ x + b.    x (N, C, H, W) -> y (N, F, OH, OW).
+
+    n_in, n_out   C and F
+    kernel_size   KH and KW; stride and dilation likewise a number or a pair
+    padding       a number, a pair, "same", "valid", or ((top, bottom), (left, right))
+    groups        G parts of the channels that do not see each other
+
+    Where batch norm follows, bias=False: it would be subtracted again.
+    """
+
+    def __init__(
+        self,
+        n_in: int,
+        n_out: int,
+        kernel_size: Lengths,
+        stride: Lengths = 1,
+        padding: Padding = 0,
+        dilation: Lengths = 1,
+        groups: int = 1,
+        bias: bool = True,
+        *,
+        init: initializers.Initializer = initializers.kaiming_normal,
+        rng: Seed = None,
+    ) -> None:
+        self.stride, self.padding = stride, padding
+        self.dilation, self.groups = dilation, groups
+        size = pair("Conv2d", "kernel_size", kernel_size)
+        shape = _shape("Conv2d", n_in, n_out, size, groups)
+        self.weight = Parameter(init(shape, rng=rng))
+        self.bias = Parameter(initializers.zeros((n_out,))) if bias else None
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Return y."""
+        y: Tensor = ops.conv2d(
+            x,
+            self.weight,
+            self.bias,
+            stride=self.stride,
+            padding=self.padding,
+            dilation=self.dilation,
+            groups=self.groups,
+        )
+        return y
+
+
+class Conv1d(Module):
+    """y = w ⋆ x + b along a sequence.    x (N, C, T) -> y (N, F, OT).
+
+    The settings are those of Conv2d, each a number (padding may be "same", "valid").
+    """
+
+    def __init__(
+        self,
+        n_in: int,
+        n_out: int,
+        kernel_size: int,
+        stride: int = 1,
+        padding: int | str = 0,
+        dilation: int = 1,
+        groups: int = 1,
+        bias: bool = True,
+        *,
+        init: initializers.Initializer = initializers.kaiming_normal,
+        rng: Seed = None,
+    ) -> None:
+        self.stride, self.padding = stride, padding
+        self.dilation, self.groups = dilation, groups
+        size = pair("Conv1d", "kernel_size", kernel_size)[:1]
+        shape = _shape("Conv1d", n_in, n_out, size, groups)
+        self.weight = Parameter(init(shape, rng=rng))
+        self.bias = Parameter(initializers.zeros((n_out,))) if bias else None
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Return y."""
+        y: Tensor = ops.conv1d(
+            x,
+            self.weight,
+            self.bias,
+            stride=self.stride,
+            padding=self.padding,
+            dilation=self.dilation,
+            groups=self.groups,
+        )
+        return y
+
+
+class ConvTranspose2d(Module):
+    """Every pixel paints its kernel, s pixels apart.
+
+    x (N, C, H, W) -> y (N, F, OH, OW), with OH = (H − 1) s − 2 p + d (KH − 1) + 1 + o
+    and o the output_padding. The weight is (C, F/G, KH, KW).
+
+    Stride 2 with a kernel of 4 and padding 1 doubles an image.
+    """
+
+    def __init__(
+        self,
+        n_in: int,
+        n_out: int,
+        kernel_size: Lengths,
+        stride: Lengths = 1,
+        padding: Lengths = 0,
+        output_padding: Lengths = 0,
+        groups: int = 1,
+        bias: bool = True,
+        dilation: Lengths = 1,
+        *,
+        init: initializers.Initializer = initializers.kaiming_normal,
+        rng: Seed = None,
+    ) -> None:
+        self.stride, self.padding, self.output_padding = stride, padding, output_padding
+        self.dilation, self.groups = dilation, groups
+        size = pair("ConvTranspose2d", "kernel_size", kernel_size)
+        shape = _shape("ConvTranspose2d", n_in, n_out, size, groups)
+        w = init(shape, rng=rng)  # (F, C/G, KH, KW), so that its fan_in is ours
+        parts = w.reshape(groups, n_out // groups, n_in // groups, *size)
+        shape = (n_in, n_out // groups, *size)
+        self.weight = Parameter(parts.swapaxes(1, 2).reshape(shape))
+        self.bias = Parameter(initializers.zeros((n_out,))) if bias else None
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Return y."""
+        y: Tensor = ops.conv_transpose2d(
+            x,
+            self.weight,
+            self.bias,
+            stride=self.stride,
+            padding=self.padding,
+            output_padding=self.output_padding,
+            groups=self.groups,
+            dilation=self.dilation,
+        )
+        return y
+
+
+class Unfold(Module):
+    """Every window as a column.    x (N, C, H, W) -> y (N, C KH KW, windows)."""
+
+    def __init__(
+        self,
+        kernel_size: Lengths,
+        dilation: Lengths = 1,
+        padding: Padding = 0,
+        stride: Lengths = 1,
+    ) -> None:
+        self.kernel_size, self.dilation = kernel_size, dilation
+        self.padding, self.stride = padding, stride
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Return y."""
+        y: Tensor = ops.unfold(
+            x,
+            kernel_size=self.kernel_size,
+            dilation=self.dilation,
+            padding=self.padding,
+            stride=self.stride,
+        )
+        return y
+
+
+class Fold(Module):
+    """Columns added up to images: x (N, C KH KW, windows) -> y (N, C, *output_size)."""
+
+    def __init__(
+        self,
+        output_size: Lengths,
+        kernel_size: Lengths,
+        dilation: Lengths = 1,
+        padding: Padding = 0,
+        stride: Lengths = 1,
+    ) -> None:
+        self.output_size, self.kernel_size = output_size, kernel_size
+        self.dilation, self.padding, self.stride = dilation, padding, stride
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Return y."""
+        y: Tensor = ops.fold(
+            x,
+            output_size=self.output_size,
+            kernel_size=self.kernel_size,
+            dilation=self.dilation,
+            padding=self.padding,
+            stride=self.stride,
+        )
+        return y
+
+
+def _shape(
+    name: str, n_in: int, n_out: int, size: tuple[int, ...], groups: int
+) -> tuple[int, ...]:
+    """Return (F, C/G, KH, KW), or say what does not fit."""
+    if min(n_in, n_out, groups) < 1 or n_in % groups or n_out % groups:
+        raise ShapeError(
+            f"{name}: groups={groups} must divide n_in={n_in} and n_out={n_out}, all "
+            "at least 1; groups=n_in is a depthwise convolution"
+        )
+    return n_out, n_in // groups, *size
