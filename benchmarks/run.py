@@ -1,0 +1,109 @@
+"""The benchmarks: python -m benchmarks.run [WORKLOAD …] [--rounds N]
+
+Every figure is a ratio of two medians from the same round: each library runs in a fresh
+process on one pinned core, one after the other, in an order that rotates; the table
+shows the median ratio over the rounds and its range. A line per run goes to
+history.jsonl: a speed-up without a line there is not one.
+"""
+
+from __future__ import annotations
+
+import argparse
+import importlib.util
+import json
+import os
+import platform
+import statistics
+import subprocess
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+WORKLOADS = ("chain", "mlp")
+ONE_THREAD = dict.fromkeys(
+    ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"), "1"
+)
+HISTORY = Path(__file__).with_name("history.jsonl")
+
+
+def measure(workload: str, library: str) -> dict[str, Any]:
+    """Run one worker and read its line."""
+    command = [sys.executable, "-m", "benchmarks.worker", workload, library]
+    env = {**os.environ, **ONE_THREAD}
+    root = Path(__file__).parents[1]
+    done = subprocess.run(
+        command, env=env, cwd=root, capture_output=True, text=True, check=False
+    )
+    if done.returncode:
+        raise SystemExit(f"{' '.join(command)} failed:\n{done.stderr}")
+    return json.loads(done.stdout.splitlines()[-1])
+
+
+def compare(workload: str, libraries: list[str], rounds: int) -> dict[str, Any]:
+    """Measure every library once a round; void the row if their results differ."""
+    times: dict[str, list[float]] = {library: [] for library in libraries}
+    first: dict[str, list[float]] = {}
+    for i in range(rounds):
+        turn = i % len(libraries)
+        for library in libraries[turn:] + libraries[:turn]:
+            result = measure(workload, library)
+            times[library].append(result["seconds"])
+            first[library] = result["first"]
+    for library, results in first.items():
+        for a, b in zip(results, first["minidl"], strict=True):
+            if abs(a - b) > 1e-3 * max(1.0, abs(a)):
+                raise SystemExit(f"{workload}: {library} computes {a}, minidl {b}: void")
+    row: dict[str, Any] = {"minidl_us": statistics.median(times["minidl"]) * 1e6}
+    for library in libraries:
+        if library != "minidl":
+            pairs = zip(times["minidl"], times[library], strict=True)
+            ratios = sorted(ours / theirs for ours, theirs in pairs)
+            row[f"vs_{library}"] = [statistics.median(ratios), ratios[0], ratios[-1]]
+    return row
+
+
+def machine() -> dict[str, Any]:
+    """What the figures were measured on."""
+    import numpy as np
+
+    facts = {"python": platform.python_version(), "numpy": np.__version__}
+    cpu = Path("/proc/cpuinfo")
+    if cpu.exists():
+        names = [s for s in cpu.read_text().splitlines() if s.startswith("model name")]
+        facts["cpu"] = names[0].split(":")[1].strip() if names else "unknown"
+    blas = np.show_config(mode="dicts")["Build Dependencies"]["blas"]
+    facts["blas"] = f"{blas['name']} {blas['version']}"
+    if importlib.util.find_spec("torch"):
+        import torch
+
+        facts["torch"] = torch.__version__
+        facts["torch_cpu"] = torch.backends.cpu.get_cpu_capability()
+    return facts
+
+
+def main() -> None:
+    """Measure, print a table, and add a line to the history."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("workloads", nargs="*", default=WORKLOADS)
+    parser.add_argument("--rounds", type=int, default=5)
+    arguments = parser.parse_args()
+    libraries = ["minidl", "numpy"]
+    if importlib.util.find_spec("torch"):
+        libraries.append("torch")
+    else:
+        print("PyTorch is not installed: no ratios to it (pip install torch)")
+    record: dict[str, Any] = {"date": time.strftime("%Y-%m-%d"), **machine()}
+    for workload in arguments.workloads:
+        row = record[workload] = compare(workload, libraries, arguments.rounds)
+        print(f"{workload:8} minidl {row['minidl_us']:8.0f} µs a step", end="")
+        for name in [key for key in row if key.startswith("vs_")]:
+            median, low, high = row[name]
+            print(f"   {name} {median:5.2f} ({low:.2f} to {high:.2f})", end="")
+        print()
+    with HISTORY.open("a") as file:
+        file.write(json.dumps(record) + "\n")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,41 @@
+"""One measurement in a fresh process: python -m benchmarks.worker WORKLOAD LIBRARY
+
+Prints one line of JSON: the median seconds of a step, warm, and its first results.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import gc
+import importlib
+import json
+import os
+import statistics
+import sys
+import time
+
+WARM, SECONDS = 5, 1.5
+
+
+def main(workload: str, library: str) -> None:
+    """Warm up, then time single steps for a while."""
+    if hasattr(os, "sched_setaffinity"):
+        os.sched_setaffinity(0, {min(os.sched_getaffinity(0))})
+    with contextlib.suppress(ImportError):
+        if library == "torch":
+            import torch
+
+            torch.set_num_threads(1)
+    step = getattr(importlib.import_module(f"benchmarks.{workload}"), library)()
+    first = [step() for _ in range(WARM)]
+    gc.disable()  # in the benchmark only: minidl itself never changes the collector
+    times, end = [], time.perf_counter() + SECONDS
+    while time.perf_counter() < end:
+        start = time.perf_counter()
+        step()
+        times.append(time.perf_counter() - start)
+    print(json.dumps({"seconds": statistics.median(times), "first": first[:3]}))
+
+
+if __name__ == "__main__":
+    main(*sys.argv[1:])
