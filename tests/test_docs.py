@@ -1,0 +1,17 @@
+"""The pages that are written by programs say what the programs would write now."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+
+ROOT = Path(__file__).parents[1]
+
+
+def test_the_table_of_operations_is_current():
+    done = subprocess.run(
+        [sys.executable, "docs/operations.py", "--check"],
+        cwd=ROOT, env={"PYTHONPATH": str(ROOT)}, capture_output=True, text=True, check=False,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
