@@ -7,6 +7,7 @@ agree, step by step; a row whose losses differ is void.
 from __future__ import annotations
 
 from collections.abc import Callable
+from itertools import pairwise
 
 import numpy as np
 
@@ -21,7 +22,7 @@ def data() -> tuple[np.ndarray, np.ndarray, list[np.ndarray]]:
     labels = rng.integers(0, SIZES[-1], BATCH)
     weights = [
         (rng.standard_normal((n, m)) * (2 / n) ** 0.5).astype(np.float32)
-        for n, m in zip(SIZES[:-1], SIZES[1:], strict=True)
+        for n, m in pairwise(SIZES)
     ]
     return x, labels, weights
 

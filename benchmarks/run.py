@@ -53,7 +53,9 @@ def compare(workload: str, libraries: list[str], rounds: int) -> dict[str, Any]:
     for library, results in first.items():
         for a, b in zip(results, first["minidl"], strict=True):
             if abs(a - b) > 1e-3 * max(1.0, abs(a)):
-                raise SystemExit(f"{workload}: {library} computes {a}, minidl {b}: void")
+                raise SystemExit(
+                    f"{workload}: {library} computes {a}, minidl {b}: void"
+                )
     row: dict[str, Any] = {"minidl_us": statistics.median(times["minidl"]) * 1e6}
     for library in libraries:
         if library != "minidl":

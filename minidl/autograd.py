@@ -24,7 +24,7 @@ from typing import Any, ParamSpec, TypeVar, overload
 import numpy as np
 
 from minidl.backend import Array, device_of
-from minidl.diagnosis import Signature, explain, refuse_mixed_floats
+from minidl.diagnosis import Signature, as_operand, explain, refuse_mixed_floats
 from minidl.modes import mode, watchers
 from minidl.tensor import Tensor
 from minidl.writes import clock
@@ -125,8 +125,8 @@ def op(  # noqa: C901  it holds the hot path, which calls as little as it can
             elif type(x) is np.ndarray:
                 if x.dtype is not dtype and x.dtype.kind == "f":
                     refuse_mixed_floats(call, args)
-            elif isinstance(x, np.generic):
-                x = x.item()  # a NumPy scalar would widen float32
+            elif type(x) is not float and x is not None:
+                x = as_operand(x, args, broadcasts)
             arrays.append(x)
             edges.append(edge)
         try:

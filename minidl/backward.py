@@ -87,8 +87,8 @@ def _seed(y: Any, g: Any) -> Any:
     if g is None:
         if y.size != 1:
             raise GraphError(
-                f"backward starts from one number, and this has shape {y.shape}; reduce it"
-                " with .sum() or .mean(), or pass gradient=∂L/∂y of that shape"
+                f"backward starts from one number, and this has shape {y.shape}; "
+                "reduce it with .sum() or .mean(), or pass gradient=∂L/∂y of that shape"
             )
         return namespace(y.data).ones_like(y.data)
     data = values(g) if hasattr(g, "dtype") else np.asarray(g, dtype=y.dtype)

@@ -57,6 +57,21 @@ class Signature:
         return f"({', '.join((*self.inputs, '*', *self.settings))})"
 
 
+def as_operand(x: Any, args: Any, arithmetic: bool) -> Any:
+    """Return x, which is neither Tensor nor array nor float, as an op can take it.
+
+    A NumPy scalar becomes a Python number, for it would widen float32; in arithmetic, a
+    list becomes an array of the dtype of the Tensor that it meets.
+    """
+    if isinstance(x, np.generic):
+        return x.item()
+    if arithmetic and isinstance(x, (list, tuple)):
+        like = next(t.data for t in args if hasattr(t, "requires_grad"))
+        array = np.array(x)
+        return array if array.dtype == bool else array.astype(like.dtype)
+    return x
+
+
 def refuse_mixed_floats(op: Any, args: Any) -> None:
     """Raise a DTypeError if float32 meets float64: the result would silently widen."""
     arrays = [getattr(x, "data", x) if hasattr(x, "requires_grad") else x for x in args]

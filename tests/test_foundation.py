@@ -87,7 +87,9 @@ def test_the_same_seed_gives_the_same_numbers():
 
 def test_a_classifier_starts_at_log_k():
     md.seed(0)
-    model = nn.Sequential(nn.Linear(20, 50), nn.ReLU(), nn.Linear(50, 10, init=nn.init.small_random))
+    model = nn.Sequential(
+        nn.Linear(20, 50), nn.ReLU(), nn.Linear(50, 10, init=nn.init.small_random)
+    )
     x = np.random.default_rng(0).standard_normal((256, 20), np.float32)
     labels = np.arange(256) % 10
     loss = md.ops.cross_entropy(model(x), labels)

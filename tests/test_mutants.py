@@ -48,7 +48,9 @@ def is_op(node: ast.AST) -> bool:
 
 def ways_back(function: ast.FunctionDef) -> list[ast.AST]:
     """The closures of an op: its lambdas and the functions inside it."""
-    inner = [n for n in ast.walk(function) if isinstance(n, (ast.Lambda, ast.FunctionDef))]
+    inner = [
+        n for n in ast.walk(function) if isinstance(n, (ast.Lambda, ast.FunctionDef))
+    ]
     return [n for n in inner if n is not function]
 
 
@@ -65,12 +67,17 @@ def flips(function: ast.FunctionDef) -> Iterator[str]:
     """Flip each gradient in turn; the function is broken only while we yield."""
     for way in ways_back(function):
         if isinstance(way, ast.Lambda):
-            if isinstance(way.body, ast.Call) and ast.unparse(way.body.func) == "Scatter":
+            if (
+                isinstance(way.body, ast.Call)
+                and ast.unparse(way.body.func) == "Scatter"
+            ):
                 slots = [(way.body.args, 1)]
             else:
                 slots = [(way, "body")]
         else:
-            returns = [n for n in ast.walk(way) if isinstance(n, ast.Return) and n.value]
+            returns = [
+                n for n in ast.walk(way) if isinstance(n, ast.Return) and n.value
+            ]
             slots = []
             for r in returns:
                 if isinstance(r.value, ast.Tuple):
@@ -146,7 +153,9 @@ def noticed(row: Any) -> bool:
         if check.directional_error(curved(row), row.inputs, 2) > 1e-6:
             return True
         inputs = float_inputs(row)
-        errors = (check.directional_error(alone(row, i), [row.inputs[i]]) for i in inputs)
+        errors = (
+            check.directional_error(alone(row, i), [row.inputs[i]]) for i in inputs
+        )
         return any(error > 1e-6 for error in errors)
     except (MinidlError, ValueError, TypeError, IndexError):
         return True
@@ -162,7 +171,12 @@ def test_every_mutant_is_noticed(mutant, monkeypatch):
     for module in [m for n, m in sys.modules.items() if n.startswith("minidl.ops")]:
         if getattr(module, mutant.op, None) is right:
             monkeypatch.setattr(module, mutant.op, wrong)
-    rows = [row for row in ROWS if right in (row.op, getattr(row.op, "__wrapped__", 0)) or mutant.op in names(row.op)]
+    rows = [
+        row
+        for row in ROWS
+        if right in (row.op, getattr(row.op, "__wrapped__", 0))
+        or mutant.op in names(row.op)
+    ]
     rows = rows or [row for row in ROWS if row.op.__module__ == mutant.module.__name__]
     assert rows, f"no row uses {mutant.op}"
     for row in rows:

@@ -115,6 +115,7 @@ def test_every_op_has_a_row():
     recorded = {
         name
         for name in ops.__all__
-        if isinstance(f := getattr(ops, name), types.FunctionType) and hasattr(f, "body")
+        if isinstance(f := getattr(ops, name), types.FunctionType)
+        and hasattr(f, "body")
     }
     assert recorded - {row.op.__name__ for row in ROWS} == set()

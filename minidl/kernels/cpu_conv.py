@@ -192,11 +192,14 @@ def sums(g: Array, f: int) -> Array:
 
 
 def transposed(at: Windows) -> Windows | None:
-    """Return the windows on g whose convolution gives dx, or None if none do."""
+    """Return the windows on g whose convolution gives dx, or None if stride is not 1.
+
+    Where x had a wide frame that of g is negative: its outer lines are left out.
+    """
+    if at.stride != (1, 1):
+        return None
     reach = [d * (k - 1) for k, d in zip(at.size, at.dilation, strict=True)]
     top, left = ((r - a, r - z) for r, (a, z) in zip(reach, at.padding, strict=True))
-    if at.stride != (1, 1) or min(*top, *left) < 0:
-        return None
     return Windows(at.out, at.size, at.image, at.stride, (top, left), at.dilation)
 
 

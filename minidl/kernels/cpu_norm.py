@@ -38,7 +38,7 @@ def fast_batch_norm(
     if order is None:
         return None
     c, n = x.shape[1], x.size // x.shape[1]
-    shape, view = x.shape, (n, c, 1) if order[-1] == 1 else (x.shape[0], c, -1)
+    shape, view = x.shape, (n, c, 1) if order[-1] == 1 else (x.shape[order[0]], c, -1)
     images = x.transpose(order).reshape(view)
     mean = totals(images) / n
     var = moments(images, mean)[1] / n
@@ -58,9 +58,12 @@ def fast_batch_norm(
 
 
 def contiguous_order(x: Array) -> tuple[int, ...] | None:
-    """Return the axes of x as they lie in memory, channels second or last, or None."""
-    for order in (tuple(range(x.ndim)), (0, *range(2, x.ndim), 1)):
-        if x.transpose(order).flags.c_contiguous:
+    """Return the axes of x as they lie in memory, channels second or last, or None.
+
+    H, C, W, N is how conv2d lays images out (kernels/cpu_conv.py).
+    """
+    for order in (tuple(range(x.ndim)), (0, *range(2, x.ndim), 1), (2, 1, 3, 0)):
+        if len(order) == x.ndim and x.transpose(order).flags.c_contiguous:
             return order
     return None
 

@@ -160,6 +160,11 @@ class ConvTranspose2d(Module):
         )
         return y
 
+    def multiply_adds(self, inputs: tuple[Any, ...], output: Tensor) -> int:
+        """Every weight is used once at each pixel of the input, not of the output."""
+        x = inputs[0]
+        return x.size // x.shape[1] * self.weight.size  # type: ignore[no-any-return]
+
 
 class Unfold(Module):
     """Every window as a column.    x (N, C, H, W) -> y (N, C KH KW, windows)."""

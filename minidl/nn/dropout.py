@@ -11,19 +11,22 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 
 from minidl import ops
 from minidl.backend import Array, Seed, generator
 from minidl.errors import GraphError, RangeError, ShapeError
+from minidl.nn.interchange import Layout
 from minidl.nn.module import Buffer, Module, Parameter
 from minidl.tensor import Tensor
 
 
 class Noisy(Module):
-    """A layer with a key of its own."""
+    """A layer with a key of its own, which PyTorch's layers do not have."""
+
+    torch_layout: ClassVar[Layout] = Layout(own=("key",))
 
     def __init__(self, rng: Seed = None) -> None:
         seed = generator(rng).integers(2**64, dtype=np.uint64)

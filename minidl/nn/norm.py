@@ -8,7 +8,6 @@ treat every example on its own, and always in the same way.
 
 from __future__ import annotations
 
-import math
 from typing import Any, ClassVar
 
 import numpy as np
@@ -252,7 +251,7 @@ def _check_channels(layer: Module, x: Tensor, channels: int, fits: bool) -> None
 
 def _check_last(layer: Module, x: Tensor, shape: tuple[int, ...]) -> int:
     """Return how many axes are normalized, if x ends with `shape`."""
-    if not shape or math.prod(shape) < 1 or x.shape[-len(shape) :] != shape:
+    if not shape or x.shape[-len(shape) :] != shape:
         raise ShapeError(
             f"{type(layer).__name__} was made for inputs (N, …) that end with {shape}, "
             f"and got x {tuple(x.shape)}"

@@ -13,6 +13,12 @@ from minidl.ops.activation import (
     selu,
     silu,
 )
+from minidl.ops.attention import (
+    additive_scores,
+    causal_mask,
+    masked_softmax,
+    scaled_dot_product_attention,
+)
 from minidl.ops.conv import conv1d, conv2d, conv_transpose2d
 from minidl.ops.creation import (
     arange,
@@ -51,6 +57,8 @@ from minidl.ops.elementwise import (
     subtract,
     where,
 )
+from minidl.ops.embedding import embedding
+from minidl.ops.gru import gru, gru_cell
 from minidl.ops.indexing import (
     add_at,
     diagonal,
@@ -63,6 +71,7 @@ from minidl.ops.joining import concatenate, repeat, split, stack, tile, unstack
 from minidl.ops.linalg import affine, matmul, outer, tensordot
 from minidl.ops.logit_loss import binary_cross_entropy_with_logits, focal_loss
 from minidl.ops.loss import cross_entropy, hinge_loss, nll_loss
+from minidl.ops.lstm import lstm, lstm_cell
 from minidl.ops.norm import (
     batch_norm,
     batch_norm_eval,
@@ -78,6 +87,7 @@ from minidl.ops.pool import (
     max_pool2d,
     upsample,
 )
+from minidl.ops.recurrent import length_mask, rnn, rnn_cell
 from minidl.ops.reduce import (
     all,
     any,

@@ -231,10 +231,11 @@ def _last_axes(name, x, n_axes, gamma, beta):
     """Return how many last axes are normalized, and γ and β, 1 and 0 where None."""
     given = [b for b in (gamma, beta) if b is not None]
     k = n_axes or (given[0].ndim if given else 1)
-    if not 1 <= k <= x.ndim or any(b.shape != x.shape[x.ndim - k :] for b in given):
+    features = x.shape[x.ndim - k :] if 1 <= k <= x.ndim else (0,)
+    if 0 in features or any(b.shape != features for b in given):
         shapes = " and ".join(str(b.shape) for b in given) or "no vector"
         raise ShapeError(
             f"{name}: x {x.shape} is to be normalized over its last {k} axes, with "
-            f"{shapes} for γ and β; they should have the shape of these axes"
+            f"{shapes} for γ and β; they should have the shape of these axes, not empty"
         )
     return k, 1.0 if gamma is None else gamma, 0.0 if beta is None else beta

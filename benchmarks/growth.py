@@ -1,0 +1,53 @@
+"""Does the price of an operation grow with the graph?  python -m benchmarks.growth
+
+The chain of benchmarks/chain.py at three lengths in one process, forward and backward:
+microseconds per operation, with Python's garbage collector off and on. minidl frees a
+graph by reference counts alone and never changes the collector; when it is on, it
+walks the growing graph again and again, and that is the second column.
+"""
+
+from __future__ import annotations
+
+import gc
+import json
+import statistics
+import time
+
+from benchmarks.chain import minidl
+from benchmarks.run import HISTORY, machine
+
+LENGTHS, ROUNDS = (1_000, 10_000, 100_000), 7
+
+
+def per_op(length: int) -> float:
+    """The median microseconds of one operation in a chain of `length`."""
+    step = minidl(length // 2)
+    step()
+    times = []
+    for _ in range(ROUNDS):
+        start = time.perf_counter()
+        step()
+        times.append((time.perf_counter() - start) / length * 1e6)
+    return statistics.median(times)
+
+
+def main() -> None:
+    """Print the table and add a line to the history."""
+    rows: dict[str, dict[int, float]] = {}
+    for collector in ("off", "on"):
+        (gc.enable if collector == "on" else gc.disable)()
+        rows[collector] = {n: per_op(n) for n in LENGTHS}
+    print(
+        "operations   " + "".join(f"{n:>10,}" for n in LENGTHS) + "   longest/shortest"
+    )
+    for collector, row in rows.items():
+        ratio = row[LENGTHS[-1]] / row[LENGTHS[0]]
+        cells = "".join(f"{us:10.2f}" for us in row.values())
+        print(f"gc {collector:3}  µs/op{cells}   {ratio:.2f}")
+    record = {"date": time.strftime("%Y-%m-%d"), **machine(), "growth_us_per_op": rows}
+    with HISTORY.open("a") as file:
+        file.write(json.dumps(record) + "\n")
+
+
+if __name__ == "__main__":
+    main()
