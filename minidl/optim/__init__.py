@@ -1,0 +1,43 @@
+"""Optimizers, schedules for their rates, tools for gradients, averages of weights."""
+
+from minidl.optim import fast, schedules
+from minidl.optim.adam import Adam, Adamax, AdamW, NAdam
+from minidl.optim.adamp import AdamP
+from minidl.optim.adaptive import Adadelta, Adagrad, RMSProp
+from minidl.optim.averaging import EMA, SWA, PolyakAverage
+from minidl.optim.gradients import (
+    Accumulation,
+    add_grad_noise,
+    clip_grad_norm,
+    clip_grad_value,
+)
+from minidl.optim.groups import no_decay
+from minidl.optim.optimizer import Optimizer
+from minidl.optim.plateau import ReduceOnPlateau
+from minidl.optim.sgd import SGD, Momentum, Nesterov
+
+__all__ = [
+    "EMA",
+    "SGD",
+    "SWA",
+    "Accumulation",
+    "Adadelta",
+    "Adagrad",
+    "Adam",
+    "AdamP",
+    "AdamW",
+    "Adamax",
+    "Momentum",
+    "NAdam",
+    "Nesterov",
+    "Optimizer",
+    "PolyakAverage",
+    "RMSProp",
+    "ReduceOnPlateau",
+    "add_grad_noise",
+    "clip_grad_norm",
+    "clip_grad_value",
+    "fast",
+    "no_decay",
+    "schedules",
+]

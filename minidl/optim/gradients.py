@@ -1,0 +1,166 @@
+"""What one does to gradients between `backward` and `step`: clip, shake, accumulate.
+
+They change `p.grad` in place and skip parameters without one. Nothing here asks for the
+value of an array, so on a GPU nothing waits (but for what `check_finite` asks).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from types import TracebackType
+from typing import Any
+
+import numpy as np
+
+from minidl.backend import Array, Seed, device_of, generator, namespace, to_device
+from minidl.errors import RangeError
+from minidl.optim.groups import Named, named
+from minidl.optim.optimizer import Optimizer
+from minidl.optim.settings import at_least, count, positive
+
+
+def _with_gradient(params: Any, owner: str) -> list[Named]:
+    if hasattr(params, "data") and hasattr(params, "grad"):
+        params = [params]
+    return [(name, p) for name, p in named(params, owner) if _filled(p.grad)]
+
+
+def _filled(g: Array) -> bool:
+    return g is not None and g.size > 0
+
+
+def clip_grad_norm(
+    params: Any, max_norm: float, norm_type: float = 2.0, *, check_finite: bool = False
+) -> Array:
+    """g ← g min(1, c / (‖g‖ + 10⁻⁶)), with ‖g‖ over all parameters; returns ‖g‖.
+
+    The direction stays, the length is at most c = max_norm.  Pascanu, Mikolov & Bengio
+    2013, algorithm 1. norm_type: 2, 1, any p above 0, or inf for the largest |gᵢ|.
+    Returns a 0-d array, the norm before clipping: `float(norm)` reads it. A norm that
+    is NaN makes every gradient NaN; check_finite raises RangeError instead.
+
+    >>> from minidl import Tensor
+    >>> p = Tensor([0.0, 0.0], requires_grad=True)
+    >>> p.grad = p.data + [3.0, 4.0]
+    >>> float(clip_grad_norm([p], max_norm=1.0)), p.grad.round(3).tolist()
+    (5.0, [0.6..., 0.8...])
+    """
+    max_norm = positive("clip_grad_norm", "max_norm", max_norm)
+    pairs = _with_gradient(params, "clip_grad_norm")
+    if not pairs:
+        return np.zeros(())
+    norms = [(name, _norm(p.grad, norm_type)) for name, p in pairs]
+    xp = namespace(norms[0][1])
+    total = _norm(xp.stack([norm for _, norm in norms]), norm_type)
+    if check_finite and not xp.isfinite(total):
+        bad = next(name for name, norm in norms if not xp.isfinite(norm))
+        raise RangeError(
+            f"clip_grad_norm: the gradient of {bad} holds NaN or Inf, or is too long "
+            "to measure; try a smaller lr, and `with minidl.debug():` to find the cause"
+        )
+    factor = xp.minimum(max_norm / (total + 1e-6), 1)
+    for _, p in pairs:
+        p.grad *= factor
+    return xp.asarray(total)
+
+
+def _norm(g: Array, kind: float) -> Array:
+    """(Σ |gᵢ|^kind)^(1 / kind)."""
+    flat = g.reshape(-1)
+    if kind == 2:
+        return namespace(g).sqrt(flat @ flat)
+    if kind == float("inf"):
+        return abs(flat).max()
+    kind = positive("clip_grad_norm", "norm_type", kind)
+    return (abs(flat) ** kind).sum() ** (1 / kind)
+
+
+def clip_grad_value(params: Any, limit: float) -> None:
+    """gᵢ ← max(−limit, min(limit, gᵢ)), each for itself: the direction changes."""
+    limit = positive("clip_grad_value", "limit", limit)
+    for _, p in _with_gradient(params, "clip_grad_value"):
+        namespace(p.grad).clip(p.grad, -limit, limit, out=p.grad)
+
+
+def add_grad_noise(
+    params: Any, t: int, eta: float = 0.3, gamma: float = 0.55, rng: Seed = None
+) -> None:
+    """g ← g + N(0, σ²), σ² = η / (1 + t)^γ, t steps made.
+
+    Neelakantan et al. 2015, eq. 1 (arXiv:1511.06807), who chose η among 0.01, 0.3 and
+    1. The noise is drawn on the host. Pass one generator and keep it: an int would draw
+    the same numbers at every step.
+    """
+    eta = at_least("add_grad_noise", "eta", eta)
+    gamma = at_least("add_grad_noise", "gamma", gamma)
+    sigma = (eta / (1 + count("add_grad_noise", "t", t, low=0)) ** gamma) ** 0.5
+    draw = generator(rng)
+    for _, p in _with_gradient(params, "add_grad_noise"):
+        noise = np.asarray(sigma * draw.standard_normal(p.grad.shape), p.grad.dtype)
+        p.grad += to_device(noise, device_of(p.grad))
+
+
+class Accumulation:
+    """One step for k micro-batches: a large batch in the memory of a small one.
+
+        g = (1 / k) Σ gᵢ,  the mean over the micro-batches, as of one large batch
+
+    before_step   called when the sum is complete, to clip, say
+
+    Leaving the `with` block (or `flush`) steps on the last group although it is
+    incomplete, with its own mean. Where micro-batches differ in size, their means still
+    count alike.
+
+    >>> from minidl import Tensor
+    >>> from minidl.optim import SGD
+    >>> p = Tensor([0.0], requires_grad=True)
+    >>> with Accumulation(SGD([p], lr=1.0), k=2) as accumulate:
+    ...     [accumulate.backward((p * x).sum()) for x in (1.0, 3.0, 5.0)]
+    [False, True, False]
+    >>> p.data                                      # −(1 + 3) / 2 − 5 / 1
+    array([-7.], dtype=float32)
+    """
+
+    def __init__(
+        self,
+        optimizer: Optimizer,
+        k: int,
+        before_step: Callable[[], Any] | None = None,
+    ) -> None:
+        self.optimizer, self.before_step = optimizer, before_step
+        self.k = count("Accumulation", "k", k)
+        self.waiting = 0
+
+    def backward(self, loss: Any) -> bool:
+        """Add the gradient of loss / k; step on the k-th, and return whether it did."""
+        (loss * (1 / self.k)).backward()
+        self.waiting += 1
+        if self.waiting == self.k:
+            self.flush()
+        return self.waiting == 0
+
+    def flush(self) -> None:
+        """Step on what waits, be it fewer than k; afterwards the gradients are gone."""
+        if not self.waiting:
+            return
+        if self.waiting < self.k:
+            for _, p in _with_gradient(self.optimizer.params, "Accumulation"):
+                p.grad *= self.k / self.waiting
+        if self.before_step is not None:
+            self.before_step()
+        self.optimizer.step()
+        self.optimizer.zero_grad()
+        self.waiting = 0
+
+    def __enter__(self) -> Accumulation:
+        self.optimizer.zero_grad()
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        if kind is None:
+            self.flush()

@@ -1,0 +1,163 @@
+"""The fast twins: the bits of the printed lines, or hands off."""
+
+import gc
+
+import numpy as np
+import pytest
+
+from minidl import optim
+from minidl.errors import RangeError, ShapeError
+from minidl.optim import fast
+from minidl.optim.optimizer import FAST
+
+SHAPES = [(64, 33), (33,), (), (0,), (300, 500), (5,), (2, 3, 4), (70000,)]
+SETTINGS = [
+    {},
+    {"lr": 0.1, "weight_decay": 0.3},
+    {"betas": (0.5, 0.9), "eps": 1e-3},
+    {"lr": lambda t: np.float64(0.1) / (1 + t)},
+]
+twins = pytest.mark.parametrize("rule", list(FAST))
+
+
+class Plain:
+    def __init__(self, data, grad=None):
+        self.data, self.grad = data, grad
+
+    def touch(self):
+        pass
+
+
+def parameters(dtype="float32"):
+    rng = np.random.default_rng(2)
+    params = [Plain(np.asarray(rng.normal(size=s), dtype)) for s in SHAPES]
+    return [*params, Plain(np.asfortranarray(rng.normal(size=(8, 9)).astype(dtype)))]
+
+
+def gradients(step, params):
+    """Fresh ones; every few steps one is missing, transposed or of a view."""
+    rng = np.random.default_rng(step)
+    for i, p in enumerate(params):
+        p.grad = np.asarray(rng.normal(size=p.data.shape), p.data.dtype)
+        if (i + step) % 6 == 5:
+            p.grad = None
+        elif p.data.ndim == 2 and step % 3 == 1:
+            p.grad = np.asfortranarray(p.grad)
+        elif p.data.ndim == 1 and step % 3 == 2:
+            p.grad = np.repeat(p.grad, 2)[::2]
+
+
+def run(rule, settings, steps=12, dtype="float32"):
+    params = parameters(dtype)
+    groups = [{"params": params[:6]}, {"params": params[6:], "weight_decay": 0.0}]
+    opt = rule(groups, **settings)
+    for step in range(steps):
+        gradients(step if step > 3 else 0, params)  # at first, all together
+        before = [None if p.grad is None else p.grad.copy() for p in params]
+        opt.step()
+        for p, g in zip(params, before, strict=True):
+            assert g is None or (p.grad == g).all()
+    return opt
+
+
+@pytest.fixture
+def without(monkeypatch):
+    def off():
+        for rule in list(FAST):
+            monkeypatch.delitem(FAST, rule)
+
+    return off
+
+
+@twins
+@pytest.mark.parametrize("settings", SETTINGS)
+@pytest.mark.parametrize("small", [0, 1 << 13, 1 << 30])
+def test_equal_to_the_printed_lines_bit_by_bit(
+    monkeypatch, without, rule, settings, small
+):
+    monkeypatch.setattr(fast, "SMALL", small)
+    quick = run(rule, settings)
+    without()
+    printed = run(rule, settings)
+    for a, b in zip(quick.members, printed.members, strict=True):
+        assert a.t == b.t
+        assert a.parameter.data.tobytes() == b.parameter.data.tobytes()
+        assert a.slots.keys() == b.slots.keys()
+        for name, slot in a.slots.items():
+            assert slot.tobytes() == b.slots[name].tobytes(), name
+
+
+@twins
+@pytest.mark.parametrize(
+    ("settings", "dtype", "taken"),
+    [
+        ({}, "float32", True),
+        ({"weight_decay": 0.1}, "float32", True),
+        ({}, "float64", False),
+        ({"maximize": True}, "float32", False),
+        ({"amsgrad": True}, "float32", False),
+    ],
+)
+def test_what_it_takes_and_what_it_leaves(monkeypatch, rule, settings, dtype, taken):
+    calls = []
+    update = rule.update
+    monkeypatch.setattr(
+        rule, "update", lambda *args, **kw: calls.append(1) or update(*args, **kw)
+    )
+    run(rule, settings, steps=1, dtype=dtype)
+    assert len(calls) == (1 if taken else len(SHAPES)), "one is in Fortran's order"
+
+
+def test_a_rule_of_ones_own_is_not_overtaken():
+    class Mine(optim.Adam):
+        def update(self, p, g, lr, t, m, v):
+            p += 1
+
+    p = Plain(np.zeros(3, "float32"), np.ones(3, "float32"))
+    Mine([p]).step()
+    assert p.data.tolist() == [1, 1, 1]
+
+
+@twins
+def test_small_ones_share_an_array_until_somebody_gives_them_other_slots(rule):
+    params = [Plain(np.ones(3, "float32"), np.ones(3, "float32")) for _ in range(4)]
+    opt = rule(params)
+    arrays = [p.data for p in params]
+    opt.step()
+    (pack,) = [fast.packs[g] for g in opt.groups]
+    assert all(np.shares_memory(m.slots["v"], pack.v) for m in opt.members)
+    opt.step()
+    assert fast.packs[opt.groups[0]] is pack
+    opt.load_state_dict(opt.state_dict())
+    opt.step()
+    assert fast.packs[opt.groups[0]] is not pack
+    assert all(p.data is a for p, a in zip(params, arrays, strict=True))
+    assert len({p.data.tobytes() for p in params}) == 1
+
+
+@twins
+def test_what_does_not_fit_is_still_told(rule):
+    params = [Plain(np.ones(3, "float32"), np.ones(3, "float32")) for _ in range(3)]
+    opt = rule(params)
+    opt.step()
+    params[1].data = params[1].grad = np.ones(4, "float32")
+    with pytest.raises(ShapeError, match="make a new optimizer"):
+        opt.step()
+    params[0].data.setflags(write=False)
+    with pytest.raises(RangeError, match="read-only"):
+        rule(params[:1]).step()
+
+
+@twins
+def test_nothing_stays_behind(rule):
+    gc.collect()
+    gc.disable()
+    try:
+        packs = len(fast.packs)
+        opt = run(rule, {}, steps=2)
+        assert len(fast.packs) == packs + 1  # of the second group one is small
+        del opt
+        assert len(fast.packs) == packs
+        assert gc.collect() == 0
+    finally:
+        gc.enable()
