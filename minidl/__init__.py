@@ -11,15 +11,15 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 from minidl.tensor import Tensor  # isort: skip  the engine first: see its last lines
-from minidl import kernels, nn, ops, optim
+from minidl import kernels, ops
 from minidl.backend import default_dtype, seed, use
 from minidl.backward import grad
 from minidl.debug import debug
-from minidl.files import load, save
 from minidl.modes import no_grad
 
 if TYPE_CHECKING:
-    from minidl import check, data, show, train
+    from minidl import check, data, nn, optim, show, train
+    from minidl.nn.state import load, save
 
 __version__ = "0.1.0"
 __all__ = [
@@ -44,7 +44,13 @@ __all__ = [
 
 
 def __getattr__(name: str) -> Any:
-    """Import what a first network can do without when it is first named."""
+    """Import an upper floor when it is first named: `import minidl` stays quick."""
+    if name in ("load", "save"):
+        return getattr(import_module("minidl.nn.state"), name)
     if name in __all__:
         return import_module(f"minidl.{name}")
     raise AttributeError(f"minidl has no {name!r}; there are {', '.join(__all__)}")
+
+
+def __dir__() -> list[str]:
+    return __all__

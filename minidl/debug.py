@@ -9,9 +9,9 @@ Three watches over every operation inside the `with`, forward and back:
 
 from __future__ import annotations
 
+import os.path
 import traceback
 import zlib
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -22,7 +22,7 @@ from minidl.errors import GraphError, NonFiniteError
 from minidl.modes import watchers
 from minidl.writes import held
 
-PACKAGE = str(Path(__file__).parent)
+PACKAGE = os.path.dirname(__file__)
 
 
 class debug:
@@ -111,5 +111,5 @@ def _site() -> str:
     """Return the innermost line that is not minidl's own."""
     for frame in reversed(traceback.extract_stack()):
         if not frame.filename.startswith(PACKAGE):
-            return f"{Path(frame.filename).name}:{frame.lineno} ({frame.line})"
+            return f"{os.path.basename(frame.filename)}:{frame.lineno} ({frame.line})"
     return "an unknown line"

@@ -16,9 +16,14 @@ from minidl.nn.activation import (
     Softplus,
     Tanh,
 )
+from minidl.nn.alignment import AdditiveAttention, DotAttention
+from minidl.nn.attention import MultiHeadAttention
+from minidl.nn.cache import KVCache
+from minidl.nn.cells import GRUCell, LSTMCell, RNNCell
 from minidl.nn.containers import Flatten, Identity, ModuleList, Sequential
 from minidl.nn.conv import Conv1d, Conv2d, ConvTranspose2d, Fold, Unfold
 from minidl.nn.dropout import Dropout, Dropout2d, GaussianNoise, WeightNoise
+from minidl.nn.embedding import Embedding
 from minidl.nn.interchange import load_torch_state_dict, to_torch_state_dict
 from minidl.nn.linear import Linear
 from minidl.nn.loss import (
@@ -45,6 +50,8 @@ from minidl.nn.pool import (
     MaxPool2d,
     Upsample,
 )
+from minidl.nn.position import LearnedPositions, PositionalEncoding
+from minidl.nn.recurrent import GRU, LSTM, RNN, detach_state
 from minidl.nn.regression_loss import (
     CosineEmbeddingLoss,
     HuberLoss,
@@ -52,12 +59,17 @@ from minidl.nn.regression_loss import (
     L1Loss,
     MSELoss,
 )
+from minidl.nn.transformer import TransformerDecoderLayer, TransformerEncoderLayer
 
 __all__ = [
     "ELU",
     "GELU",
+    "GRU",
+    "LSTM",
+    "RNN",
     "SELU",
     "AdaptiveAvgPool2d",
+    "AdditiveAttention",
     "AvgPool2d",
     "BCEWithLogitsLoss",
     "BatchNorm1d",
@@ -68,11 +80,14 @@ __all__ = [
     "ConvTranspose2d",
     "CosineEmbeddingLoss",
     "CrossEntropyLoss",
+    "DotAttention",
     "Dropout",
     "Dropout2d",
+    "Embedding",
     "Flatten",
     "FocalLoss",
     "Fold",
+    "GRUCell",
     "GaussianNoise",
     "GlobalAvgPool2d",
     "GroupNorm",
@@ -81,10 +96,13 @@ __all__ = [
     "Identity",
     "InstanceNorm2d",
     "KLDivLoss",
+    "KVCache",
     "L1Loss",
+    "LSTMCell",
     "LabelSmoothingLoss",
     "LayerNorm",
     "LeakyReLU",
+    "LearnedPositions",
     "Linear",
     "LogSoftmax",
     "MSELoss",
@@ -92,10 +110,13 @@ __all__ = [
     "Maxout",
     "Module",
     "ModuleList",
+    "MultiHeadAttention",
     "NLLLoss",
     "PReLU",
     "Parameter",
+    "PositionalEncoding",
     "RMSNorm",
+    "RNNCell",
     "ReLU",
     "Sequential",
     "SiLU",
@@ -103,9 +124,12 @@ __all__ = [
     "Softmax",
     "Softplus",
     "Tanh",
+    "TransformerDecoderLayer",
+    "TransformerEncoderLayer",
     "Unfold",
     "Upsample",
     "WeightNoise",
+    "detach_state",
     "init",
     "load_torch_state_dict",
     "to_torch_state_dict",

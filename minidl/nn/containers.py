@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable, Iterator
 from typing import Any, Self, overload
 
 from minidl import ops
-from minidl.errors import IndexRangeError, ShapeError
+from minidl.errors import DTypeError, IndexRangeError, ShapeError
 from minidl.nn.module import Module
 from minidl.tensor import Tensor
 
@@ -139,5 +139,5 @@ def _as_module(layer: Any) -> Module:
     if isinstance(layer, type) or not callable(layer):
         what = f"the class {layer.__name__}" if isinstance(layer, type) else repr(layer)
         hint = "; write it with parentheses" if isinstance(layer, type) else ""
-        raise ShapeError(f"{what} is no layer{hint}; layers are modules or functions")
+        raise DTypeError(f"{what} is no layer{hint}; layers are modules or functions")
     return Function(layer)

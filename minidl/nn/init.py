@@ -23,6 +23,12 @@ from minidl import backend
 from minidl.backend import Seed
 from minidl.errors import RangeError, ShapeError
 
+__all__ = [
+    "calculate_gain", "constant", "fan", "kaiming_normal", "kaiming_uniform",
+    "lecun_normal", "normal", "ones", "orthogonal", "small_random", "uniform",
+    "xavier_normal", "xavier_uniform", "zeros",
+]  # fmt: skip
+
 Shape = int | Sequence[int]
 Floats = np.ndarray[Any, np.dtype[np.floating[Any]]]
 Initializer = Callable[..., Floats]  # called as init(shape, rng=rng)

@@ -104,29 +104,35 @@ def to_torch_state_dict(model: Module) -> State:
     return {name: np.array(array, order="C") for name, array in written.items()}
 
 
-def _read(module: Any, state: State) -> State:
+def _read(module: Any, state: State, above: tuple[Any, ...] = ()) -> State:
     """Translate this module's layout, then each child's: from the top down."""
+    above = (*above, module)
     state = getattr(module, "torch_layout", SAME).read(state, module)
-    for name, child in _children(module):
+    for name, child in _children(module, above):
         below, state = _split(state, name + ".")
-        state |= {f"{name}.{key}": v for key, v in _read(child, below).items()}
+        state |= {f"{name}.{key}": v for key, v in _read(child, below, above).items()}
     return state
 
 
-def _write(module: Any) -> State:
+def _write(module: Any, above: tuple[Any, ...] = ()) -> State:
     """Collect the children in PyTorch's layout, then this module's: from below."""
+    above = (*above, module)
+    children = dict(_children(module, above))
     state: State = {}
     for name, member in module.named_members():
-        if isinstance(member, Tree):
-            state |= {f"{name}.{key}": v for key, v in _write(member).items()}
-        else:
+        if name in children:
+            below = _write(member, above)
+            state |= {f"{name}.{key}": v for key, v in below.items()}
+        elif not isinstance(member, Tree):
             state[name] = backend.to_numpy(member)
     layout: Layout = getattr(module, "torch_layout", SAME)
     return layout.write(state, module)
 
 
-def _children(module: Any) -> list[tuple[str, Any]]:
-    return [(name, m) for name, m in _members(module) if isinstance(m, Tree)]
+def _children(module: Any, above: tuple[Any, ...]) -> list[tuple[str, Any]]:
+    """The modules right below, but for those that are above too (a child's parent)."""
+    members = [(name, m) for name, m in _members(module) if isinstance(m, Tree)]
+    return [(name, m) for name, m in members if not any(m is a for a in above)]
 
 
 def _members(module: Any) -> list[tuple[str, Any]]:

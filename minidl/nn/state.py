@@ -1,4 +1,4 @@
-"""The state of a module: name → array, out of its parameters and back into them.
+"""The state of a module: name → array, out of its parameters and back; or in a file.
 
 Throughout:  p a parameter or buffer    own  the module's (name, p)    state  a mapping
 """
@@ -6,7 +6,7 @@ Throughout:  p a parameter or buffer    own  the module's (name, p)    state  a 
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
@@ -14,6 +14,10 @@ from minidl import backend
 from minidl.backend import Array
 from minidl.errors import DTypeError, RangeError, ShapeError
 from minidl.tensor import Tensor, values
+
+if TYPE_CHECKING:
+    from minidl import files
+    from minidl.nn.module import Module
 
 Own = Iterable[tuple[str, Tensor]]
 
@@ -23,6 +27,39 @@ class Mismatch(NamedTuple):
 
     missing: list[str]
     unexpected: list[str]
+
+
+def save(model: Module | Mapping[str, Any], path: files.Path) -> None:
+    """Write the state of a module, or any mapping of name → array, to a file.
+
+    >>> import minidl as md, tempfile
+    >>> net = md.nn.Linear(3, 2)
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     md.save(net, f"{folder}/net.safetensors")
+    ...     twin = md.load(f"{folder}/net.safetensors", md.nn.Linear(3, 2))
+    >>> bool((twin.weight == net.weight).all())
+    True
+    """
+    state = model if isinstance(model, Mapping) else model.state_dict(copy=False)
+    from minidl import files  # when it is needed: it brings json, hashlib and more
+
+    files.write(path, state)
+
+
+def load(path: files.Path, model: Any = None, strict: bool = True) -> Any:
+    """Read what `save` wrote: into `model`, which is returned, or as a dictionary.
+
+    The dictionary maps names to NumPy arrays. `strict` is that of `load_state_dict`.
+    Raises FileError for a file of another kind, or a damaged one; what does not fit the
+    model raises as `load_state_dict` does, and leaves the model as it was.
+    """
+    from minidl import files
+
+    state = files.read(path)[0]
+    if model is None:
+        return state
+    model.load_state_dict(state, strict)
+    return model
 
 
 def read_state(own: Own, copy: bool) -> dict[str, Array]:

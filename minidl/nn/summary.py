@@ -87,7 +87,7 @@ class Calls:
         key, outputs = id(module), list(_tensors(output))
         self.outputs[key] = outputs
         own = getattr(module, "multiply_adds", None)
-        cost = own(inputs, output) if own else _cost(module, outputs)
+        cost = own(inputs, output) if own else _cost(module, inputs, outputs)
         self.multiply_adds[key] = self.multiply_adds.get(key, 0) + cost
         size = sum(y.size * y.dtype.itemsize for y in outputs)
         self.memory[key] = self.memory.get(key, 0) + size
@@ -164,12 +164,14 @@ def _rows(module: Module, calls: Calls) -> list[Row]:
     return rows
 
 
-def _cost(module: Module, outputs: list[Tensor]) -> int:
+def _cost(module: Module, inputs: tuple[Any, ...], outputs: list[Tensor]) -> int:
     """(positions of the output) × (numbers in the weights)."""
     own = [p for _, p in module.named_members() if isinstance(p, Parameter)]
     weights = [w for w in own if w.ndim >= 2]
     if not weights or not outputs or not outputs[0].size:
         return 0
+    if getattr(inputs[0], "dtype", outputs[0].dtype).kind != "f":
+        return 0  # whole numbers look something up, as in an embedding
     y = outputs[0]
     channels = y.shape[1 if weights[0].ndim > 2 else -1]
     return y.size // channels * sum(w.size for w in weights)

@@ -1,0 +1,31 @@
+"""Arrays in files: without pickle, and whole or not at all.
+
+layout   the bytes: a header in JSON, then the numbers, as in safetensors; checksums
+reading  the way back, which believes nothing
+whole    a new file takes its place when it is complete; what dead processes left
+"""
+
+from minidl.files.layout import (
+    HEADER_LIMIT,
+    SIZE_LIMIT,
+    Arrays,
+    FileError,
+    Path,
+    write,
+)
+from minidl.files.reading import inspect, read
+from minidl.files.whole import replaced, sweep, sync_folder
+
+__all__ = [
+    "HEADER_LIMIT",
+    "SIZE_LIMIT",
+    "Arrays",
+    "FileError",
+    "Path",
+    "inspect",
+    "read",
+    "replaced",
+    "sweep",
+    "sync_folder",
+    "write",
+]
