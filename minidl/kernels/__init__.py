@@ -6,19 +6,31 @@ the specification. A file here may be deleted together with its line below.
 """
 
 from minidl.kernels import (
+    cpu_attention,
     cpu_conv,
     cpu_layer_norm,
     cpu_loss,
     cpu_norm,
     cpu_pool,
+    cpu_recurrent,
+    cpu_scatter,
     cpu_where,
+    cuda_activation,
+    cuda_dropout,
+    cuda_loss,
 )
 
 __all__ = [
+    "cpu_attention",
     "cpu_conv",
     "cpu_layer_norm",
     "cpu_loss",
     "cpu_norm",
     "cpu_pool",
+    "cpu_recurrent",
+    "cpu_scatter",
     "cpu_where",
+    "cuda_activation",
+    "cuda_dropout",
+    "cuda_loss",
 ]

@@ -87,7 +87,7 @@ from minidl.ops.pool import (
     max_pool2d,
     upsample,
 )
-from minidl.ops.recurrent import length_mask, rnn, rnn_cell
+from minidl.ops.recurrent import length_mask
 from minidl.ops.reduce import (
     all,
     any,
@@ -110,6 +110,7 @@ from minidl.ops.regression_loss import (
     l1_loss,
     mse_loss,
 )
+from minidl.ops.rnn import rnn, rnn_cell
 from minidl.ops.shape import (
     broadcast_to,
     expand_dims,

@@ -1,0 +1,64 @@
+"""Embedding: a learned vector for each token."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from minidl import backend, ops
+from minidl.backend import Seed
+from minidl.errors import RangeError, ShapeError
+from minidl.nn import init as initializers
+from minidl.nn.init import Initializer
+from minidl.nn.module import Module, Parameter
+from minidl.tensor import Tensor
+
+
+class Embedding(Module):
+    """y = W[i]: the vector of each token.    i (N, T) whole numbers -> y (N, T, D).
+
+    W (V, D) starts as N(0, 1). The row `padding_idx` starts at 0 and stays there. The
+    same table can turn vectors into scores of tokens again: see `scores`. (A V large
+    beside the batch makes dW large, though few of its rows are touched.)
+
+    >>> Embedding(10, 4, rng=0)([[1, 2, 3]]).shape
+    (1, 3, 4)
+    """
+
+    def __init__(
+        self,
+        num_embeddings: int,
+        dim: int,
+        padding_idx: int | None = None,
+        *,
+        init: Initializer = initializers.normal,
+        rng: Seed = None,
+    ) -> None:
+        self.padding_idx = padding_idx
+        table = init((num_embeddings, dim), rng=backend.generator(rng))
+        if padding_idx is not None:
+            if not -num_embeddings <= padding_idx < num_embeddings:
+                raise RangeError(
+                    f"Embedding: padding_idx is {padding_idx}, and the rows are 0 … "
+                    f"{num_embeddings - 1}"
+                )
+            table[padding_idx] = 0
+        self.weight = Parameter(table)
+
+    def forward(self, i: Any) -> Tensor:
+        """Return the vectors of the tokens; a list of whole numbers will do, too."""
+        if isinstance(i, (list, tuple, int)):
+            i = backend.array_module(self.weight.device).asarray(i)
+        y: Tensor = ops.embedding(i, self.weight, padding_idx=self.padding_idx)
+        return y
+
+    def scores(self, h: Tensor) -> Tensor:
+        """Return h Wᵀ, how well h fits each token.    h (…, D) -> (…, V).
+
+        So input and output share one table ("tied"): Press & Wolf 2017.
+        """
+        if h.shape[-1] != self.weight.shape[1]:
+            raise ShapeError(
+                f"Embedding.scores: h {tuple(h.shape)} should end with "
+                f"{self.weight.shape[1]}, the length of this table's vectors"
+            )
+        return ops.matmul(h, self.weight.T)  # type: ignore[no-any-return]

@@ -1,0 +1,158 @@
+"""Attention: look at everything, most at what fits best.
+
+Throughout:  q queries (…, L, D)    k keys (…, S, D)    v values (…, S, E)
+             s scores (…, L, S)    p weights (…, L, S), rows that add up to 1
+             y output (…, L, E)    g = ∂L/∂y    leading axes are batch and heads
+
+A mask says which keys a query may look at, and stretches to (…, L, S): truth values,
+true where it may look, or numbers that are added to the scores, −∞ where it may not.
+Who may look at nothing gets zeros.
+"""
+# mypy: disable-error-code="no-untyped-def, no-untyped-call"
+
+import math
+from typing import Any
+
+from minidl.autograd import op
+from minidl.backend import Array, namespace
+from minidl.errors import DTypeError, ShapeError
+from minidl.ops.elementwise import exp, where
+from minidl.ops.shape import sum_to
+from minidl.ops.trigonometry import tanh
+from minidl.tensor import values
+
+NEVER = -math.inf
+
+
+@op
+def scaled_dot_product_attention(q, k, v, mask=None, *, causal=False, scale=None):
+    """softmax(q kᵀ / √D) v.    q (…, L, D), k (…, S, D), v (…, S, E) -> y (…, L, E).
+
+    causal  query i sees no key that comes after it; the last query and the last key
+            stand at the same time, so that one new query sees all keys of a cache
+    scale   in place of 1 / √D, without which scores grow with D and softmax saturates
+
+    Vaswani et al. 2017, equation 1.    dv = pᵀ g,  dp = g vᵀ,  ds = p (dp − Σ p dp).
+    """
+    _check(q, k, v)
+    scale = 1 / math.sqrt(q.shape[-1]) if scale is None else scale
+    q_shape, k_shape, v_shape = q.shape, k.shape, v.shape
+    s = (q * scale) @ k.swapaxes(-1, -2)
+    check_mask("scaled_dot_product_attention", mask, s.shape)
+    if causal:
+        s = where(causal_mask(s.shape[-2], s.shape[-1], like=s), s, NEVER)
+    p = _weights(s, mask)
+
+    def backward(g, wanted):
+        dv = p.swapaxes(-1, -2) @ g if wanted[2] else None
+        dp = g @ v.swapaxes(-1, -2)
+        ds = p * (dp - (p * dp).sum(axis=-1, keepdims=True))
+        dq = ds @ k * scale if wanted[0] else None
+        dk = ds.swapaxes(-1, -2) @ q * scale if wanted[1] else None
+        summed = (_summed(dq, q_shape), _summed(dk, k_shape), _summed(dv, v_shape))
+        return *summed, sum_to(ds, shape=mask.shape) if wanted[3] else None
+
+    return p @ v, backward
+
+
+@op
+def masked_softmax(s, mask=None):
+    """p = softmax(s) over the last axis, among those that the mask lets through.
+
+    s (…, L, S), mask (…, L, S) -> p like s.    ds = p (g − Σ p g). A row in which
+    nothing is let through becomes zeros, not 0 / 0.
+
+    >>> import numpy as np
+    >>> masked_softmax(np.zeros((2, 2)), np.array([[True, True], [True, False]]))
+    array([[0.5, 0.5],
+           [1. , 0. ]])
+    """
+    check_mask("masked_softmax", mask, s.shape)
+    p = _weights(s, mask)
+
+    def backward(g, wanted):
+        ds = p * (g - (p * g).sum(axis=-1, keepdims=True))
+        return ds, sum_to(ds, shape=mask.shape) if wanted[1] else None
+
+    return p, backward
+
+
+def additive_scores(q: Any, k: Any, v: Any) -> Any:
+    """sᵢⱼ = v · tanh(qᵢ + kⱼ).    q (…, L, A), k (…, S, A), v (A,) -> s (…, L, S).
+
+    q and k are queries and keys after a linear map each.    Bahdanau et al. 2015,
+    section A.1.2.
+    """
+    if q.shape[-1] != k.shape[-1] or v.shape != q.shape[-1:]:
+        raise ShapeError(
+            f"additive_scores: q {tuple(q.shape)}, k {tuple(k.shape)} and v "
+            f"{tuple(v.shape)} must end with the same length"
+        )
+    return tanh(q[..., :, None, :] + k[..., None, :, :]) @ v
+
+
+def causal_mask(n_queries: int, n_keys: int, like: Any) -> Array:
+    """Return who may look at whom, (L, S): at the past and at itself.
+
+    The last query stands at the time of the last key.
+
+    >>> import numpy as np
+    >>> causal_mask(2, 3, like=np.ones(1)).astype(int)
+    array([[1, 1, 0],
+           [1, 1, 1]])
+    """
+    xp = namespace(values(like))
+    now = xp.arange(n_queries)[:, None] + (n_keys - n_queries)
+    return xp.arange(n_keys) <= now
+
+
+def _weights(s, mask):
+    """softmax(s) of what the mask lets through."""
+    if mask is not None:
+        truth = values(mask).dtype.kind == "b"
+        s = where(values(mask), s, NEVER) if truth else s + mask
+    top = values(s).max(axis=-1, keepdims=True)  # it cancels, so it is a constant
+    e = exp(s - where(top == NEVER, 0.0, top))
+    total = e.sum(axis=-1, keepdims=True)
+    return e / where(values(total) == 0, 1.0, total)
+
+
+def _summed(d, shape):
+    """Sum over the batches that an input did not have."""
+    return d if d is None or d.shape == shape else sum_to(d, shape=shape)
+
+
+def _check(q: Any, k: Any, v: Any) -> None:
+    if min(q.ndim, k.ndim, v.ndim) < 2 or q.shape[-1] != k.shape[-1]:
+        raise ShapeError(
+            f"attention: q {tuple(q.shape)} and k {tuple(k.shape)} should be (…, L, D) "
+            "and (…, S, D), of the same D"
+        )
+    if k.shape[-2] != v.shape[-2]:
+        raise ShapeError(
+            f"attention: k {tuple(k.shape)} and v {tuple(v.shape)} have different "
+            "numbers of places (their last axis but one); each key has one value"
+        )
+    if not k.shape[-2]:
+        raise ShapeError(
+            f"attention: k {tuple(k.shape)} has no places: a sequence of length 0 has "
+            "nothing to look at"
+        )
+
+
+def check_mask(name: str, mask: Any, shape: tuple[int, ...]) -> None:
+    """Raise unless the mask stretches to the shape of the scores."""
+    if mask is None:
+        return
+    if mask.dtype.kind not in "bf":
+        raise DTypeError(
+            f"{name}: the mask is {mask.dtype}; it holds truth values (true: may look) "
+            "or floats that are added to the scores: try mask.astype(bool)"
+        )
+    lengths = zip(mask.shape[::-1], shape[::-1], strict=False)
+    if mask.ndim > len(shape) or any(m not in (1, n) for m, n in lengths):
+        raise ShapeError(
+            f"{name}: mask {tuple(mask.shape)} does not stretch to the scores "
+            f"{tuple(shape)}, (batch, heads, queries, keys); a mask of keys for each "
+            "sequence is mask[:, None, None, :]"
+        )

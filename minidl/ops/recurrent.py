@@ -1,0 +1,197 @@
+"""Recurrent networks: one step, and the same step over a whole sequence.
+
+Throughout:  x input, (N, D) at one time, (N, T, D) over time    h state (N, H)
+             wx (D, K), wh (H, K), b (K,) weights of K / H gates, side by side
+             z = x wx + b what the input says    u = h wh what the state says
+             y output (N, T, H), the state after each time    dz = ∂L/∂z, and so on
+             mask (N, T), true where there is a token: elsewhere the state waits, y = 0
+
+A step is a plain function: `step(z, u, h, …) -> new state, back`, where `back` takes
+the gradients of the new state to (dz, du, dh, …): those of the old one as far as they
+pass beside u. All that recurrent networks have in common is in this file: the product
+h wh in each step, and its gradient; the sums over time; masks; the direction. A whole
+sequence is one node of the graph, and backpropagation through time (Werbos 1990) is
+the loop that runs the steps' ways back, the last step first.
+"""
+# mypy: disable-error-code="no-untyped-def, no-untyped-call"
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+
+from minidl.backend import Array, device_of, namespace
+from minidl.errors import DTypeError, RangeError, ShapeError
+from minidl.ops.elementwise import where
+from minidl.ops.joining import stack, unstack
+from minidl.ops.linalg import affine
+from minidl.tensor import values
+
+Step = Callable[..., Any]
+State = tuple[Any, ...]
+Inputs = tuple[Any, State, Any, Any, list[Any]]  # x, (h, …), wx, wh, [b] or [b, bh]
+
+
+def one_step(name: str, step: Step, inputs: Inputs) -> tuple[State, Callable[..., Any]]:
+    """Return the state after one step, and the way back to every input of a cell."""
+    x, state, wx, wh, biases = check(name, inputs)
+    b, bh = (*biases, None)[:2]
+    h = state[0]
+    new, back = step(affine(x, wx, b), affine(h, wh, bh), *state)
+
+    def backward(*dnew):
+        dz, du, dh, *rest = back(*dnew)
+        dh = du @ wh.T + dh
+        return (
+            *(dz @ wx.T, dh, *rest, x.T @ dz, h.T @ du),
+            *[d.sum(axis=0) for d in (dz, du)[: len(biases)]],
+        )
+
+    return new, backward
+
+
+def whole_sequence(
+    name: str, step: Step, inputs: Inputs, mask: Any, reverse: bool
+) -> tuple[State, Callable[..., Any]]:
+    """Return (y, state after), and the way back to every input of a sequence op."""
+    x, state, wx, wh, biases = check(name, inputs, mask)
+    b, bh = (*biases, None)[:2]
+    if mask is not None:  # whatever stands there, 0 · ∞ is no number
+        x = where(values(mask)[:, :, None], x, 0.0)
+    z = unstack(affine(x, wx, b), axis=1)  # for all times in one product
+    on = columns(mask, len(z))
+    times = range(len(z))[::-1] if reverse else range(len(z))
+    ys, before, backs, state = forth(step, z, wh, bh, state, on, times)
+
+    def backward(dy, *dstate):
+        dzs, dus = [None] * len(z), [None] * len(z)
+        dys = unstack(dy, axis=1)
+        for t in times[::-1]:
+            arrived = chosen(on[t], (dstate[0] + dys[t], *dstate[1:]))
+            dzs[t], dus[t], dh, *rest = backs[t](*arrived)
+            through = (dus[t] @ wh.T + dh, *rest)
+            dstate = passed(on[t], through, dstate)
+        dz, du, h = (stack(several, axis=1) for several in (dzs, dus, before))
+        return (
+            *(dz @ wx.T, *dstate, over_time(x, dz), over_time(h, du)),
+            *[d.sum(axis=(0, 1)) for d in (dz, du)[: len(biases)]],
+            None,
+        )
+
+    return (stack(ys, axis=1), *state), backward
+
+
+def forth(step, z, wh, bh, state, on, times):
+    """Take the steps one after the other; return what each of them leaves behind.
+
+    y at every time, h before, the way back, and the state after all.
+    """
+    ys, before, backs = ([None] * len(z) for _ in range(3))
+    for t in times:
+        before[t] = h = state[0]
+        new, backs[t] = step(z[t], affine(h, wh, bh), *state)
+        state = chosen(on[t], new, state)
+        (ys[t],) = chosen(on[t], new[:1])
+    return ys, before, backs, state
+
+
+def columns(mask: Any, length: int) -> list[Any]:
+    """Return for each time who has a token there, (N, 1); None is everybody."""
+    if mask is None:
+        return [None] * length
+    return [values(mask)[:, t, None] for t in range(length)]
+
+
+def chosen(on: Any, new: State, old: State | None = None) -> State:
+    """Return the new numbers where `on` is true, the old ones (or 0) elsewhere."""
+    if on is None:
+        return new
+    old = old or (0.0,) * len(new)
+    return tuple(where(on, a, b) for a, b in zip(new, old, strict=True))
+
+
+def passed(on: Any, through: State, waited: State) -> State:
+    """Add to what came through the step what went past it, where there was no token."""
+    if on is None:
+        return through
+    pairs = zip(through, waited, strict=True)
+    return tuple(a + where(on, 0.0, b) for a, b in pairs)
+
+
+def over_time(a: Any, b: Any) -> Any:
+    """Σₜ aₜᵀ bₜ, as one product.    a (N, T, D), b (N, T, K) -> (D, K)."""
+    return a.reshape((-1, a.shape[-1])).T @ b.reshape((-1, b.shape[-1]))
+
+
+def check(name: str, inputs: Inputs, mask: Any = None) -> Inputs:
+    """Raise unless the shapes fit; return the inputs, zeros for a state of None."""
+    x, state, wx, wh, biases = inputs
+    wanted = "(N, D)" if name.endswith("_cell") else "(N, T, D)"
+    if x.ndim != wanted.count(",") + 1:
+        raise ShapeError(f"{name} takes x {wanted}, and got x {tuple(x.shape)}")
+    if not x.shape[-2]:
+        raise ShapeError(
+            f"{name}: x {tuple(x.shape)} is empty; it needs one time and one sequence "
+            "at least"
+        )
+    n, (d, k), features = x.shape[0], wx.shape, wh.shape[0]
+    if x.shape[-1] != d or wh.shape[1] != k:
+        raise ShapeError(
+            f"{name}: x has {x.shape[-1]} features; wx {tuple(wx.shape)} takes {d} and "
+            f"makes {k}, wh {tuple(wh.shape)} takes {features} and makes {wh.shape[1]}"
+        )
+    for b in biases:
+        if b is not None and b.shape != (k,):
+            raise ShapeError(f"{name}: a bias {tuple(b.shape)} should be ({k},)")
+    for s in state:
+        if s is not None and s.shape != (n, features):
+            raise ShapeError(
+                f"{name}: a state has shape {tuple(s.shape)}; for {n} sequences of "
+                f"{features} units it should be ({n}, {features})"
+            )
+    check_mask(name, mask, x)
+    zeros = namespace(values(x)).zeros((n, features), x.dtype)
+    return x, tuple(zeros if s is None else s for s in state), wx, wh, biases
+
+
+def check_mask(name: str, mask: Any, x: Any) -> None:
+    """Raise unless the mask has a truth value for each time of each sequence."""
+    if mask is None:
+        return
+    if mask.shape != x.shape[:2]:
+        raise ShapeError(
+            f"{name}: mask {tuple(mask.shape)} should be {tuple(x.shape[:2])}: one "
+            "truth value for each time of each sequence"
+        )
+    if mask.dtype.kind != "b":
+        raise DTypeError(
+            f"{name}: the mask is {mask.dtype}; it holds truth values, true where "
+            "there is a token: try mask.astype(bool)"
+        )
+
+
+def length_mask(lengths: Any, length: int) -> Array:
+    """Return the mask of sequences of these lengths, padded to `length`.
+
+    lengths (N,) whole numbers from 1 to T -> mask (N, T), true where there is a token.
+
+    >>> length_mask([3, 1], 3).astype(int)
+    array([[1, 1, 1],
+           [1, 0, 0]])
+    """
+    lengths = values(lengths)
+    lengths = np.asarray(lengths) if isinstance(lengths, (list, tuple)) else lengths
+    if lengths.ndim != 1 or lengths.dtype.kind not in "iu":
+        raise ShapeError(
+            f"lengths are whole numbers (N,), one for each sequence, and these are "
+            f"{lengths.dtype} {tuple(lengths.shape)}"
+        )
+    on_host = device_of(lengths) == "cpu" and lengths.size
+    if on_host and not 1 <= lengths.min() <= lengths.max() <= length:
+        raise RangeError(
+            f"lengths go from {lengths.min()} to {lengths.max()}, and sequences padded "
+            f"to {length} have 1 … {length} tokens; leave out what is empty"
+        )
+    return namespace(lengths).arange(length) < lengths[:, None]
