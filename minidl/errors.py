@@ -33,3 +33,7 @@ class GraphError(MinidlError, RuntimeError):
 
 class NonFiniteError(MinidlError, ArithmeticError):
     """A NaN or an infinity where a finite number should be."""
+
+
+class DataError(MinidlError, ValueError):
+    """A data file or archive that is missing, damaged, or not what it should be."""

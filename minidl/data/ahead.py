@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import multiprocessing
 import pickle
+import signal
 import weakref
 from collections.abc import Iterator
 from concurrent.futures import Future, ProcessPoolExecutor, ThreadPoolExecutor
@@ -86,6 +87,8 @@ def _packed(recipe: Recipe) -> bytes:
 def _start(packed: bytes) -> None:
     """Unpack the recipe in the worker; a failure waits until somebody can hear it."""
     global _recipe
+    # Ctrl-C goes to every process of a terminal; the one that trains decides.
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
     try:
         _recipe = Recipe(*pickle.loads(packed))
     except Exception as error:

@@ -137,6 +137,47 @@ class TensorDataset(Dataset):
         return f"TensorDataset({', '.join(shown)})"
 
 
+class NamedDataset(TensorDataset):
+    """A TensorDataset whose numbers have names, for pictures, captions and tables.
+
+    names        one per sample, such as an emoji's description; a subset keeps them
+    categories   one per class: sample i is of the class `categories[y[i]]`
+    features     one per column of x
+
+    >>> x = np.zeros((3, 1), np.float32)
+    >>> data = NamedDataset(x, [1, 0, 1], names="abc", categories=["even", "odd"])
+    >>> data.subset([2, 0]).names, data.categories[data.y[0]]
+    (('c', 'a'), 'odd')
+    """
+
+    def __init__(
+        self,
+        *data: Any,
+        names: Sequence[str] = (),
+        categories: Sequence[str] = (),
+        features: Sequence[str] = (),
+    ) -> None:
+        super().__init__(*data)
+        self.names, self.categories = tuple(names), tuple(categories)
+        self.features = tuple(features)
+        if len(self.names) not in (0, len(self)):
+            raise ShapeError(f"{len(self)} samples cannot have {len(names)} names")
+
+    def subset(self, indices: Any) -> NamedDataset:
+        """Return a copy of these rows, in this order, with their names."""
+        indices = np.asarray(indices)
+        names = [self.names[int(i)] for i in indices] if self.names else ()
+        return self._like(self.batch(indices), names)
+
+    def to(self, device: str) -> NamedDataset:
+        """Return the dataset with its arrays on `device`."""
+        return self._like([to_device(a, device) for a in self.arrays], self.names)
+
+    def _like(self, arrays: Sequence[Array], names: Sequence[str]) -> NamedDataset:
+        known = {"categories": self.categories, "features": self.features}
+        return NamedDataset(*arrays, names=names, **known)
+
+
 def as_array(data: Any) -> Array:
     """Return the plain array: shared if it is one; int64 if it holds labels (N,)."""
     array = data.data if isinstance(data, Tensor) else data
