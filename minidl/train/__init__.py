@@ -1,5 +1,20 @@
-"""The training loop and its laboratory; so far, the metrics."""
+"""The training loop and its laboratory: Trainer, callbacks, checkpoints, metrics."""
 
+from minidl.train.averages import WeightAverage, update_batch_norm
+from minidl.train.callback import Callback
+from minidl.train.checkpoint import (
+    CheckpointError,
+    Checkpoints,
+    CheckpointWarning,
+    Randomness,
+    load_checkpoint,
+    read_checkpoint,
+    save_checkpoint,
+)
+from minidl.train.gradients import Accumulation, GradientClip
+from minidl.train.history import History
+from minidl.train.live import LivePlot
+from minidl.train.logs import CSVLog, TensorBoardLog
 from minidl.train.metrics import (
     accuracy,
     balanced_accuracy,
@@ -9,13 +24,38 @@ from minidl.train.metrics import (
     recall,
     top_k,
 )
+from minidl.train.progress import ProgressBar
+from minidl.train.saving import Checkpoint
+from minidl.train.stopping import EarlyStopping, PlateauLR
+from minidl.train.trainer import Trainer
 
 __all__ = [
+    "Accumulation",
+    "CSVLog",
+    "Callback",
+    "Checkpoint",
+    "CheckpointError",
+    "CheckpointWarning",
+    "Checkpoints",
+    "EarlyStopping",
+    "GradientClip",
+    "History",
+    "LivePlot",
+    "PlateauLR",
+    "ProgressBar",
+    "Randomness",
+    "TensorBoardLog",
+    "Trainer",
+    "WeightAverage",
     "accuracy",
     "balanced_accuracy",
     "confusion_matrix",
     "f1_score",
+    "load_checkpoint",
     "precision",
+    "read_checkpoint",
     "recall",
+    "save_checkpoint",
     "top_k",
+    "update_batch_norm",
 ]

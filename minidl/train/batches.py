@@ -1,0 +1,138 @@
+"""What comes into the loop: batches out of loaders, lists, datasets and arrays.
+
+A batch is a tuple (*inputs, y): whatever the model takes, and then the truth.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from itertools import islice
+from typing import Any
+
+import numpy as np
+
+from minidl.data import DataLoader, Dataset
+from minidl.errors import DTypeError, ShapeError
+from minidl.tensor import Tensor
+
+Metrics = Mapping[str, Callable[..., Any]]
+Batch = tuple[Any, ...]
+LARGE = 256  # a batch that is not trained on
+
+
+def for_training(data: Any) -> Any:
+    """Refuse what would be trained on sample by sample, or cannot be repeated."""
+    if _is_samples(data):
+        raise DTypeError(
+            f"fit wants batches and got a whole {type(data).__name__}; try "
+            "DataLoader(data, batch_size=50, shuffle=True)"
+        )
+    if not hasattr(data, "__iter__"):
+        raise DTypeError(
+            f"fit wants an iterable of batches (x, y), not {type(data).__name__}; try "
+            "DataLoader((x, y), batch_size=50, shuffle=True)"
+        )
+    return data
+
+
+def for_evaluation(data: Any) -> Any:
+    """Return batches; datasets, arrays and tuples of arrays are cut into large ones."""
+    return DataLoader(data, LARGE) if _is_samples(data) else data
+
+
+def _is_samples(data: Any) -> bool:
+    if isinstance(data, tuple):
+        return bool(data) and all(hasattr(part, "shape") for part in data)
+    return isinstance(data, (Dataset, Tensor)) or hasattr(data, "shape")
+
+
+def going_on(data: Any, position: int) -> Iterator[Any]:
+    """Return the batches after the first `position` ones of an epoch that was left."""
+    if position and hasattr(data, "load_state_dict"):  # a loader knows its place itself
+        data.load_state_dict(data.state_dict())
+        position = 0
+    return islice(data, position, None)
+
+
+def pair(batch: Any, device: str | None) -> tuple[Batch, Any]:
+    """Return the inputs and the truth of a batch, on the device.
+
+    >>> (x,), y = pair((np.ones((2, 3)), np.array([0, 1])), None)
+    >>> type(x).__name__, y.shape
+    ('Tensor', (2,))
+    """
+    if not isinstance(batch, (tuple, list)) or len(batch) < 2:
+        raise DTypeError(
+            "a batch is a tuple (x, y), inputs first and the truth last, and this one "
+            f"is {_described(batch)}; a collate function can put it in that form"
+        )
+    *xs, y = (_on_device(part, device) for part in batch)
+    return tuple(xs), y
+
+
+def inputs(batch: Any, device: str | None) -> Batch:
+    """Return the inputs of a batch; a truth that came along is left out."""
+    if isinstance(batch, (tuple, list)):
+        parts = batch[:-1] if len(batch) > 1 else batch
+    else:
+        parts = [batch]
+    return tuple(_on_device(part, device) for part in parts)
+
+
+def _on_device(part: Any, device: str | None) -> Any:
+    if not isinstance(part, Tensor) and hasattr(part, "dtype"):
+        part = Tensor(part, copy=False)
+    return part.to(device) if device and isinstance(part, Tensor) else part
+
+
+def _described(batch: Any) -> str:
+    if isinstance(batch, (tuple, list)):
+        return f"a {type(batch).__name__} of {len(batch)}"
+    return f"a {type(batch).__name__}" + (
+        f" of shape {tuple(batch.shape)}" if hasattr(batch, "shape") else ""
+    )
+
+
+def named_metrics(metrics: Any) -> Metrics:
+    """Return {name: function}, of a function, a list of them, or a dictionary.
+
+    >>> from minidl.train import accuracy
+    >>> list(named_metrics([accuracy]))
+    ['accuracy']
+    """
+    if isinstance(metrics, Mapping):
+        return dict(metrics)
+    several: Sequence[Any] = [metrics] if callable(metrics) else list(metrics)
+    for metric in several:
+        if not callable(metric):
+            raise DTypeError(
+                f"a metric is a function of (scores, labels), not {metric!r}; "
+                "try metrics=[md.train.accuracy]"
+            )
+    return {getattr(m, "__name__", type(m).__name__): m for m in several}
+
+
+def check_scalar(loss: Any) -> None:
+    """Refuse what cannot be descended."""
+    if not isinstance(loss, Tensor):
+        raise DTypeError(
+            f"the loss must return a Tensor, not {type(loss).__name__}; build it of "
+            "minidl.ops, without .data or .numpy() on the way"
+        )
+    if loss.shape != ():
+        raise ShapeError(
+            f"the loss must be one number, and this one has shape {tuple(loss.shape)}; "
+            'try reduction="mean", or .mean()'
+        )
+
+
+def samples(y: Any) -> int:
+    """Return how many samples a batch has."""
+    return len(y) if getattr(y, "ndim", 0) else 1
+
+
+def joined(parts: Sequence[Any]) -> np.ndarray[Any, Any]:
+    """Return the arrays of all batches, one below the other, on the host."""
+    from minidl.backend import to_numpy
+
+    return np.concatenate([to_numpy(part) for part in parts])

@@ -1,0 +1,207 @@
+"""A folder of checkpoints that loses nothing: the last ones, and the best.
+
+checkpoint-00000012.safetensors is the twelfth; each is complete when it gets its name,
+and an older one goes only after that. So whatever kills a program, and whenever, the
+newest file is that of the last `save` that returned, or the one it was busy with.
+"""
+
+from __future__ import annotations
+
+import math
+import os
+import re
+import warnings
+from collections.abc import Callable, Mapping
+from contextlib import suppress
+from typing import Any
+
+from minidl import files
+from minidl.errors import RangeError
+from minidl.files import Path
+from minidl.train.checkpoint_file import (
+    CheckpointError,
+    Parts,
+    Saved,
+    load_checkpoint,
+    metric_of,
+    read_checkpoint,
+    restore,
+    save_checkpoint,
+)
+from minidl.train.randomness import Randomness
+
+__all__ = [
+    "CheckpointError",
+    "CheckpointWarning",
+    "Checkpoints",
+    "Randomness",
+    "Saved",
+    "load_checkpoint",
+    "read_checkpoint",
+    "save_checkpoint",
+]
+
+NAME = re.compile(r"checkpoint-(\d{8,18})\.safetensors", re.ASCII)
+
+
+class CheckpointWarning(UserWarning):
+    """A newer checkpoint was damaged, and an older one was taken."""
+
+
+class Checkpoints:
+    """The checkpoints of one training run, in a folder of their own.
+
+    keep    how many of the last are kept; the best is kept besides
+    mode    "min" or "max": which metric is the best; NaN never is
+    limit   refuse files of more bytes
+
+    `parts` below is name → anything with state_dict() and load_state_dict(), or None;
+    a Randomness among them brings the generators along.
+
+    >>> import minidl as md, tempfile
+    >>> net = md.nn.Linear(3, 2)
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     saves = Checkpoints(folder, mode="max")
+    ...     for accuracy in (0.5, 0.9, 0.7, 0.8):
+    ...         path = saves.save({"model": net}, accuracy)
+    ...     sorted(saves.paths), saves.resume({"model": net}).metric
+    ([2, 3, 4], 0.8)
+    """
+
+    def __init__(
+        self,
+        folder: Path,
+        keep: int = 2,
+        *,
+        mode: str = "min",
+        limit: int = files.SIZE_LIMIT,
+    ) -> None:
+        if mode not in ("min", "max"):
+            raise RangeError(f'Checkpoints: mode is "min" or "max", not {mode!r}')
+        if keep < 1:
+            raise RangeError(f"Checkpoints: keep is {keep}; keep at least the last one")
+        self.folder, self.keep, self.limit = os.fspath(folder), keep, limit
+        self.better: Callable[[float, float], bool] = (
+            float.__lt__ if mode == "min" else float.__gt__
+        )
+        self._metrics: dict[int, float | None] | None = None  # of the sound ones
+
+    # What is there
+
+    @property
+    def paths(self) -> dict[int, str]:
+        """The files by number, the oldest first: whatever bears such a name."""
+        with suppress(FileNotFoundError):
+            found = {}
+            for name in os.listdir(self.folder):
+                if match := NAME.fullmatch(name):
+                    found[int(match[1])] = os.path.join(self.folder, name)
+            return dict(sorted(found.items()))
+        return {}
+
+    @property
+    def best(self) -> str | None:
+        """The file with the best metric, the first of equals; None without a metric."""
+        number = self._best()
+        return None if number is None else self.paths.get(number)
+
+    def _best(self) -> int | None:
+        best: tuple[int, float] | None = None
+        for number, metric in sorted(self._known().items()):
+            if metric is None or math.isnan(metric):
+                continue
+            if best is None or self.better(metric, best[1]):
+                best = number, metric
+        return best and best[0]
+
+    def _known(self) -> dict[int, float | None]:
+        """Return number → metric of the sound files; the first time, look at each."""
+        if self._metrics is None:
+            known = {}
+            for number, path in self.paths.items():
+                with suppress(CheckpointError, FileNotFoundError):
+                    known[number] = metric_of(path, limit=self.limit)
+            self._metrics = known
+        return self._metrics
+
+    # Writing
+
+    def save(
+        self,
+        parts: Parts,
+        metric: float | None = None,
+        *,
+        notes: Mapping[str, Any] | None = None,
+    ) -> str:
+        """Write one more, forget those that are neither new nor best; return its path.
+
+        Raises CheckpointError, and keeps what there was, if the disk fails or is full.
+        """
+        try:
+            self._make_folder()
+            files.sweep(self.folder)
+        except OSError as error:
+            why = f"{self.folder}: nothing was saved: {error.strerror or error}"
+            raise CheckpointError(why) from error
+        known, metric = self._known(), None if metric is None else float(metric)
+        number = 1 + max([0, *self.paths, *known])
+        path = os.path.join(self.folder, f"checkpoint-{number:08d}.safetensors")
+        self._metrics = None  # a Ctrl-C right after the file has its name: look again
+        save_checkpoint(path, parts, metric=metric, notes=notes)
+        self._metrics = known | {number: metric}
+        self._forget()
+        return path
+
+    def _make_folder(self) -> None:
+        if not os.path.isdir(self.folder):
+            os.makedirs(self.folder)
+            files.sync_folder(os.path.dirname(os.path.abspath(self.folder)))
+
+    def _forget(self) -> None:
+        """Remove what is neither among the last nor the best; damaged files stay."""
+        known, paths = self._known(), self.paths
+        for number in [n for n in known if n not in paths]:  # removed by somebody
+            del known[number]
+        stay = {*sorted(known)[-self.keep :], self._best()}
+        for number in sorted(known.keys() - stay):
+            with suppress(OSError):  # it can wait until the next time
+                os.remove(paths[number])
+                del known[number]
+
+    # Going on
+
+    def resume(self, parts: Parts, *, strict: bool = True) -> Saved | None:
+        """Load the newest sound checkpoint; None if there is none of any kind.
+
+        A CheckpointWarning names the newer ones that are damaged. Raises
+        CheckpointError, and changes nothing, if all are, or if the newest sound one is
+        of another model: an older one would fit no better.
+        """
+        with suppress(OSError):
+            files.sweep(self.folder)
+        self._metrics = None
+        faults: list[str] = []
+        for path in reversed(self.paths.values()):
+            try:
+                saved = read_checkpoint(path, limit=self.limit)
+            except (CheckpointError, FileNotFoundError) as error:
+                faults.append(str(error))
+                continue
+            restore(saved, parts, strict=strict)
+            if faults:
+                message = "\n  ".join([f"resumed from {path}; passed over:", *faults])
+                warnings.warn(message, CheckpointWarning, stacklevel=2)
+            return saved
+        if faults:
+            message = f"{self.folder}: no checkpoint is sound, and nothing was changed"
+            raise CheckpointError("\n  ".join([message, *faults]))
+        return None
+
+    def load_best(self, parts: Parts, *, strict: bool = True) -> Saved:
+        """Load the checkpoint with the best metric."""
+        self._metrics = None
+        if (path := self.best) is None:
+            raise CheckpointError(
+                f"{self.folder}: no sound checkpoint with a metric; give one to save()"
+            )
+        return load_checkpoint(path, parts, strict=strict, limit=self.limit)

@@ -1,0 +1,127 @@
+"""Judging a model without teaching it."""
+
+from __future__ import annotations
+
+import math
+from collections import deque
+from collections.abc import Collection, Iterator, Sequence
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from minidl.backend import Array, namespace, to_numpy
+from minidl.errors import RangeError
+from minidl.modes import no_grad
+from minidl.tensor import values
+from minidl.train.batches import for_evaluation, inputs, joined, pair, samples
+
+if TYPE_CHECKING:
+    from minidl.train.trainer import Trainer
+
+RECENT = 1000  # samples, and not more than so many scores:
+LARGEST = 1_000_000
+
+
+def evaluate(trainer: Trainer, data: Any, prefix: str) -> dict[str, float]:
+    """Return the loss, Σ n L / Σ n over batches of n samples, and every metric."""
+    losses, seen = [], []
+    with evaluating(trainer.model), no_grad():
+        for batch in for_evaluation(data):
+            xs, y = pair(batch, trainer.device)
+            scores, loss = trainer.forward(xs, y)
+            losses.append((loss.data, samples(y)))
+            if trainer.metrics:
+                seen.append((scores, y))
+    return {f"{prefix}loss": mean_of(losses)} | measure(trainer, seen, prefix)
+
+
+def measure(trainer: Trainer, seen: Collection[Any], prefix: str) -> dict[str, float]:
+    """Return every metric over the (scores, y) pairs of some batches."""
+    if not seen:
+        return {}
+    scores, y = (joined(part) for part in zip(*seen, strict=True))
+    return {
+        f"{prefix}{name}": float(metric(scores, y))
+        for name, metric in trainer.metrics.items()
+    }
+
+
+def predict(trainer: Trainer, data: Any) -> np.ndarray[Any, Any]:
+    """Return the scores of all samples, on the host."""
+    with evaluating(trainer.model), no_grad():
+        scores = [
+            trainer.model(*inputs(batch, trainer.device))
+            for batch in for_evaluation(data)
+        ]
+    if not scores:
+        raise RangeError("predict got no batch; is the iterator used up?")
+    return joined(scores)
+
+
+@contextmanager
+def evaluating(model: Any) -> Iterator[None]:
+    """Put a Module into evaluation mode; at the end, every layer back as it was."""
+    modules = list(model.modules()) if hasattr(model, "modules") else []
+    before = [module.training for module in modules]
+    try:
+        if modules:
+            model.eval()
+        yield
+    finally:
+        for module, mode in zip(modules, before, strict=True):
+            module.training = mode
+
+
+def mean_of(losses: Sequence[tuple[Array, int]]) -> float:
+    """Σ n L / Σ n, the losses (0-d arrays) read in one transfer."""
+    if not losses:
+        raise RangeError("there is no batch to evaluate; is the iterator used up?")
+    values = [loss for loss, _ in losses]
+    numbers = to_numpy(namespace(values[0]).stack(values)).astype(float)
+    counts = [n for _, n in losses]
+    total = math.fsum(n * x for n, x in zip(counts, numbers, strict=True))
+    return total / sum(counts)
+
+
+class Recent:
+    """The scores of the last thousand or so samples that were trained on.
+
+    They cost nothing, and tell at the end of an epoch how well the training data are
+    known; in training mode, with dropout and the like, and measured while the weights
+    still moved. Where scores are large, as those of a language model, fewer are kept.
+    Mixed labels (mixup, CutMix) have no such metric, and none is made.
+    """
+
+    def __init__(self) -> None:
+        self.kept: deque[tuple[Any, Any]] = deque()
+        self.samples = self.numbers = 0
+
+    def add(self, scores: Any, y: Any) -> None:
+        """Take in a batch, and let go of the oldest that are not needed."""
+        scores = values(scores)
+        self._count(scores, y, 1)
+        self.kept.append((scores, values(y)))
+        while len(self.kept) > 1 and self._enough():
+            self._count(*self.kept.popleft(), -1)
+
+    def _enough(self) -> bool:
+        """Whether the oldest batch can go."""
+        left = self.samples - samples(self.kept[0][1])
+        return left >= RECENT or self.numbers > LARGEST
+
+    def _count(self, scores: Any, y: Any, sign: int) -> None:
+        self.samples += sign * samples(y)
+        self.numbers += sign * scores.size
+
+    def state_dict(self) -> dict[str, Any]:
+        """Return what is kept, for a checkpoint in the middle of an epoch."""
+        pairs = [(to_numpy(scores), to_numpy(y)) for scores, y in self.kept]
+        return {"pairs": pairs}
+
+    def load_state_dict(self, state: Any) -> None:
+        """Go on where `state` was taken."""
+        self.kept.clear()
+        self.samples = self.numbers = 0
+        for scores, y in state["pairs"]:
+            self.add(scores, y)

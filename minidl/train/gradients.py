@@ -1,0 +1,137 @@
+"""Callbacks between `backward` and `step`: collect gradients, and clip them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any, ClassVar
+
+import numpy as np
+
+from minidl.backend import device_of, to_device, to_numpy
+from minidl.errors import RangeError, ShapeError
+from minidl.optim import clip_grad_norm, clip_grad_value
+from minidl.train.callback import Callback
+
+if TYPE_CHECKING:
+    from minidl.train.trainer import Trainer
+
+
+class Accumulation(Callback):
+    """One step for k batches: g = (1 / k) Σ gᵢ, as of one batch k times as large.
+
+    The last group of an epoch may be incomplete; it steps with the mean of what it has.
+    The loop for it by hand is `optim.Accumulation`.
+
+    >>> from minidl import nn, ops, optim
+    >>> from minidl.data import DataLoader, moons
+    >>> from minidl.train import Trainer
+    >>> net = nn.Linear(2, 2, rng=0)
+    >>> opt = optim.SGD(net.parameters(), lr=0.1)
+    >>> trainer = Trainer(net, opt, ops.cross_entropy, callbacks=[Accumulation(4)])
+    >>> history = trainer.fit(DataLoader(moons(100, rng=0), 10))   # 4 + 4 + 2 batches
+    >>> trainer.t, opt.t
+    (10, 3)
+    """
+
+    turn: ClassVar[int] = -20  # gradients are complete before anyone clips them
+
+    def __init__(self, k: int) -> None:
+        if k < 1:
+            raise RangeError(f"Accumulation: k is {k}, but one batch is the least")
+        self.k, self.waiting, self.complete = k, 0, False
+        self.params: list[Any] = []
+
+    def on_begin(self, trainer: Trainer) -> None:
+        """Note whose gradients are to be kept."""
+        self.params = list(trainer.optimizer.params)
+        if trainer.position == 0:
+            self.waiting = 0
+
+    def on_backward(self, trainer: Trainer) -> bool | None:
+        """Wait for the k-th; then divide."""
+        if not self.complete:
+            self.waiting += 1
+            if self.waiting < self.k:
+                return False
+        for p in self.params:
+            if p.grad is not None:
+                p.grad *= 1 / self.waiting
+        self.waiting = 0
+        return None
+
+    def on_train_end(self, trainer: Trainer) -> None:
+        """Step on what waits."""
+        if self.waiting:
+            self.complete = True
+            try:
+                trainer.update()
+            finally:
+                self.complete = False
+
+    def state_dict(self) -> dict[str, Any]:
+        """Return the gradients that wait, for a checkpoint within a group."""
+        grads = {
+            str(i): np.array(to_numpy(p.grad))
+            for i, p in enumerate(self.params)
+            if self.waiting and p.grad is not None
+        }
+        return {"waiting": self.waiting} | ({"grads": grads} if grads else {})
+
+    def load_state_dict(self, state: Mapping[str, Any]) -> None:
+        """Go on within the group."""
+        self.waiting = int(state["waiting"])
+        for i, g in state.get("grads", {}).items():
+            p = self.params[int(i)]
+            if g.shape != p.data.shape:
+                raise ShapeError(
+                    f"Accumulation: the gradient that was saved for parameter {i} has "
+                    f"shape {g.shape}, the parameter {p.data.shape}"
+                )
+            p.grad = to_device(g, device_of(p.data)).copy()
+
+
+class GradientClip(Callback):
+    """Bound the gradient before every step: its length, or each of its numbers.
+
+    max_norm   g ← g min(1, max_norm / ‖g‖), ‖g‖ over all parameters
+    max_value  gᵢ ← max(−max_value, min(max_value, gᵢ))
+
+    `norm` is the length before clipping, an array () that nobody has read.
+
+    >>> from minidl import nn, ops, optim
+    >>> from minidl.data import DataLoader, moons
+    >>> from minidl.train import Trainer
+    >>> net = nn.Linear(2, 2, rng=0)
+    >>> before, opt = net.weight.data.copy(), optim.SGD(net.parameters(), lr=1.0)
+    >>> trainer = Trainer(net, opt, ops.cross_entropy, callbacks=[GradientClip(0.01)])
+    >>> history = trainer.fit(DataLoader(moons(40, rng=0), 40))    # one step
+    >>> bool(np.linalg.norm(net.weight.data - before) <= 0.01)
+    True
+    """
+
+    turn: ClassVar[int] = -10
+
+    def __init__(
+        self, max_norm: float | None = None, *, max_value: float | None = None
+    ) -> None:
+        if (max_norm is None) == (max_value is None):
+            raise RangeError(
+                "GradientClip takes max_norm or max_value, one of them; max_norm=1.0 "
+                "is where most people begin"
+            )
+        if not (max_norm or max_value or 0) > 0:
+            raise RangeError(
+                f"GradientClip: the bound is {max_norm or max_value or 0}; it must be "
+                "above 0"
+            )
+        self.max_norm, self.max_value = max_norm, max_value
+        self.norm: Any = None
+
+    def on_backward(self, trainer: Trainer) -> None:
+        """Clip."""
+        params = trainer.optimizer.params
+        if self.max_norm is not None:
+            self.norm = clip_grad_norm(params, self.max_norm)
+        else:
+            assert self.max_value is not None
+            clip_grad_value(params, self.max_value)

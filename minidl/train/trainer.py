@@ -1,0 +1,245 @@
+"""Trainer: the loop that every network is trained in, written once.
+
+    for each epoch:
+        for each batch:      scores = model(x);  L = loss(scores, y)
+                             L.backward();  optimizer.step();  optimizer.zero_grad()
+        validate, look at the curves, decide whether to go on
+
+That is `step` and `update` below, and a notebook can write it by hand with the same
+parts; minidl/demo.py does. What else a training run needs hangs around it: a History, a
+Guard against NaN, callbacks (callback.py), and a stop that Ctrl-C cannot tear in two.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from typing import Any
+
+import numpy as np
+
+from minidl.backend import device_of
+from minidl.errors import DeviceError, RangeError
+from minidl.train import batches, evaluation, resuming
+from minidl.train.callback import Callback, Record
+from minidl.train.evaluation import Recent
+from minidl.train.guard import Guard
+from minidl.train.history import History
+from minidl.train.interrupt import between_steps
+from minidl.train.progress import progress_for
+
+
+class Trainer:
+    """Trains a model, watches it, and keeps the history.
+
+    model      any callable; a Module is put into training and evaluation mode
+    optimizer  anything with step() and zero_grad()
+    loss       (scores, y) -> scalar Tensor, a mean over the batch
+    metrics    functions (scores, y) -> number, in a list or as {name: function}
+    callbacks  see callback.py
+    device     move the model there now, and every batch when it comes
+    progress   True: a line in a terminal, a figure in a notebook, nothing elsewhere
+    check_every  every so many steps the losses are read (on a CPU: always) and a copy
+               of the state is taken, from which a NaN can be traced; 0: never look
+    compile    run the whole step as one captured graph
+
+    >>> from minidl import nn, ops, optim
+    >>> from minidl.data import DataLoader, moons
+    >>> from minidl.train import accuracy
+    >>> net = nn.Sequential(nn.Linear(2, 16, rng=0), nn.ReLU(), nn.Linear(16, 2, rng=1))
+    >>> trainer = Trainer(
+    ...     net, optim.Adam(net.parameters(), lr=0.05), ops.cross_entropy, [accuracy]
+    ... )
+    >>> batches = DataLoader(moons(200, rng=0), 20, shuffle=True, seed=0)
+    >>> history = trainer.fit(batches, moons(100, rng=1), epochs=20)
+    >>> history["val_accuracy"][-1] > 0.95
+    True
+    """
+
+    def __init__(
+        self,
+        model: Any,
+        optimizer: Any,
+        loss: Any,
+        metrics: Any = (),
+        callbacks: Any = (),
+        device: str | None = None,
+        *,
+        progress: bool = True,
+        check_every: int = 20,
+        compile: bool = False,
+    ) -> None:
+        if compile:
+            raise DeviceError(
+                "Trainer(compile=True) needs captured steps, which this version of "
+                "minidl does not have yet; leave compile=True out"
+            )
+        self.model, self.optimizer, self.loss = model, optimizer, loss
+        self.metrics = batches.named_metrics(metrics)
+        shown = progress_for() if progress else []
+        self.callbacks: list[Callback] = sorted(
+            [*callbacks, *shown], key=lambda callback: callback.turn
+        )
+        self.device = device
+        if device is not None:
+            model.to(device)
+        self.history = History()
+        self.recent = Recent()
+        self.guard = Guard(self, check_every)
+        self.epoch = 0  # epochs that are over
+        self.position = 0  # batches of the epoch now that are done
+        self.t = 0  # batches done in all
+        self.goal = 0  # epochs after which this fit is over
+        self.train_batches: Any = None
+        self.ending = "done"
+        self.stopping = ""
+
+    # The loop
+
+    def fit(self, train: Any, validation: Any = None, epochs: int = 1) -> History:
+        """Train for `epochs` more epochs, and return the history of all so far.
+
+        train       batches (x, y): a DataLoader, a list, anything that begins anew with
+                    every `for`
+        validation  batches, or a dataset, or a tuple of arrays
+
+        Ctrl-C ends it after the step, with all that was learned; the next fit goes on
+        from there (a second Ctrl-C does not wait). Raises NonFiniteError, with a report
+        and the last finite parameters in the model, when the loss is NaN or infinite.
+        """
+        if epochs < 0:
+            raise RangeError(f"epochs is {epochs}, but it must be 0 or more")
+        self.train_batches = batches.for_training(train)
+        self.goal, self.stopping = self.epoch + epochs, ""
+        self.ending = "failed"
+        self.guard.forget()
+        with between_steps(self.stop), np.errstate(all="ignore"):  # the guard looks
+            if self.position == 0:
+                self.optimizer.zero_grad()
+            self._tell("on_begin")
+            try:
+                while self.epoch < self.goal and not self.stopping:
+                    self._epoch(validation)
+                self.ending = self.stopping or "done"
+            finally:
+                self._tell("on_end")
+        return self.history
+
+    def _epoch(self, validation: Any) -> None:
+        """Train on the batches that are left of this epoch; validate; record."""
+        start = time.perf_counter()
+        self._walk()
+        if self.stopping == "interrupted":
+            return
+        self._tell("on_train_end")
+        self.guard.look()
+        number = self.epoch + 1
+        record: Record = {"epoch": number, "step": self.t}
+        record["train_loss"] = self.history.mean_loss(number)
+        record |= evaluation.measure(self, self.recent.kept, "train_")
+        with self.as_judged():
+            if validation is not None:
+                record |= self.evaluate(validation, prefix="val_")
+            self._tell("on_validation", record)
+        record["lr"] = float(getattr(self.optimizer, "lr", float("nan")))
+        record["seconds"] = time.perf_counter() - start
+        self.history.add_epoch(record)
+        self.epoch, self.position, self.recent = number, 0, Recent()
+        self._tell("on_epoch", record)
+
+    def _walk(self) -> None:
+        """Make a step with every batch that is left, until Ctrl-C."""
+        if hasattr(self.model, "train"):
+            self.model.train()
+        mixed = getattr(self.train_batches, "mix", None) is not None
+        for batch in batches.going_on(self.train_batches, self.position):
+            scores, y = self.step(batch)
+            if self.metrics and not mixed:
+                self.recent.add(scores, y)
+            self._tell("on_step")
+            if self.stopping == "interrupted":
+                return
+        if self.position == 0:
+            raise RangeError(
+                f"epoch {self.epoch + 1} had no batch: an iterator can be walked only "
+                "once, and drop_last may leave nothing; give a DataLoader or a list"
+            )
+
+    def step(self, batch: Any) -> tuple[Any, Any]:
+        """Learn from one batch; return its scores and the truth."""
+        xs, y = batches.pair(batch, self.device)
+        self.guard.before((xs, y))
+        scores, loss = self.forward(xs, y)
+        self.history.add_step(
+            loss.data,
+            step=self.t + 1,
+            epoch=self.epoch + 1,
+            samples=batches.samples(y),
+            lr=float(getattr(self.optimizer, "lr", float("nan"))),
+        )
+        self.guard.after(device_of(loss.data))
+        loss.backward()
+        self.update()
+        self.t, self.position = self.t + 1, self.position + 1
+        return scores, y
+
+    def forward(self, xs: batches.Batch, y: Any) -> tuple[Any, Any]:
+        """Return the scores and their loss."""
+        scores = self.model(*xs)
+        loss = self.loss(scores, y)
+        batches.check_scalar(loss)
+        return scores, loss
+
+    def update(self) -> None:
+        """Descend, unless a callback wants more gradients first."""
+        self.guard.gradients()
+        for callback in self.callbacks:
+            if callback.on_backward(self) is False:
+                return
+        self.optimizer.step()
+        self.optimizer.zero_grad()
+        self._tell("on_update")
+
+    def stop(self, reason: str = "stopped") -> None:
+        """End `fit`: after this epoch or, for the reason "interrupted", this step."""
+        self.stopping = self.stopping if self.stopping == "interrupted" else reason
+
+    # Judging
+
+    def evaluate(self, data: Any, *, prefix: str = "") -> dict[str, float]:
+        """Return {"loss": …, metric: …} over all samples, with the model in eval mode.
+
+        Metrics see all scores at once, so that an F1 is that of the whole and not a
+        mean of parts. data: batches, a dataset, or a tuple of arrays.
+        """
+        return evaluation.evaluate(self, data, prefix)
+
+    def predict(self, data: Any) -> np.ndarray[Any, Any]:
+        """Return the scores of all samples.    data of N samples -> (N, …), on the host
+
+        data: inputs (N, …), a dataset, or batches; of a tuple, the last is the truth.
+        """
+        return evaluation.predict(self, data)
+
+    @contextmanager
+    def as_judged(self) -> Iterator[None]:
+        """Put the weights in the model that validation judges: averaged ones, say."""
+        with ExitStack() as stack:
+            for callback in self.callbacks:
+                stack.enter_context(callback.evaluation())
+            yield
+
+    # What a checkpoint keeps
+
+    def state_dict(self) -> dict[str, Any]:
+        """Return the place in training, the history and what the callbacks remember."""
+        return resuming.save(self)
+
+    def load_state_dict(self, state: Any) -> None:
+        """Go on where `state` was taken; model, optimizer and loader have their own."""
+        resuming.load(self, state)
+
+    def _tell(self, hook: str, *facts: Any) -> None:
+        for callback in self.callbacks:
+            getattr(callback, hook)(self, *facts)
