@@ -176,7 +176,7 @@ def _sentence(
             more = f" (and {len(kinks) - 1} more)" if len(kinks) > 1 else ""
             return [f"{f}{more}" for f in kinks[:1]]
         for f in kinks:  # nothing can be said there, so nothing is held against it
-            got[f.at] = want[f.at]
+            got[f.at] = want[f.at] = 0.0
     rest = {n: to_numpy(a) for n, a in about.items() if n != names[i]}
     floats = {n: a for n, a in rest.items() if a.dtype.kind == "f"}
     others = {names[k]: to_numpy(w) for k, w in wants.items() if k != i}

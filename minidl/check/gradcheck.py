@@ -22,7 +22,6 @@ from minidl.tensor import Tensor
 
 Mode = Literal["fast", "full"]
 DRAW = 0xC0FFEE  # the default seed: not one that a student's x was drawn from as well
-SCAN = 500  # inputs up to this size are looked at element by element to find the worst
 
 
 def gradcheck(
@@ -112,10 +111,16 @@ class Slope(Subject):
             self.names.append(f"grad of output{many}")
             self.points.append(drawn(y, rng))
 
+    def tensors(self, requires_grad: bool) -> list[Tensor]:
+        """Return the points as leaves."""
+        n = len(self.subject.points)
+        more = [Tensor(g, requires_grad) for g in self.points[n:]]
+        return self.subject.tensors(requires_grad) + more
+
     def __call__(self, *xs: Any) -> list[Any]:
         """Return ∂Σ g f(x) / ∂x for every x that f depends on."""
         n = len(self.subject.points)
-        leaves = [x if x.requires_grad else Tensor(x.data, True) for x in xs[:n]]
+        leaves = [x if x.requires_grad else x.requires_grad_() for x in xs[:n]]
         pairs = zip(self.subject(*leaves), xs[n:], strict=True)
         return pulled(list(pairs), leaves, create_graph=True)
 
@@ -130,17 +135,11 @@ def _check(subject: Subject, mode: Mode, t: Tolerance, rng: Seed) -> Report:
             finding = _worst(loss.elements(i))
         else:
             finding = loss.direction(i, draw)
-            if finding.verdict != OK:
-                finding = _located(loss, i, draw, finding)
+            if finding.verdict != OK:  # name the element, if a single one can be blamed
+                found = loss.search(i, draw)
+                finding = finding if found.verdict == OK else found
         report.findings.append(finding)
     return report
-
-
-def _located(loss: Loss, i: int, draw: np.random.Generator, seen: Finding) -> Finding:
-    """Name the element that makes a slope wrong, if a single one can be blamed."""
-    small = loss.gradients[i].size <= SCAN
-    finding = _worst(loss.elements(i)) if small else loss.search(i, draw)
-    return seen if finding.verdict == OK else finding
 
 
 def _worst(findings: Sequence[Finding]) -> Finding:

@@ -17,7 +17,7 @@ class GradientError(MinidlError, AssertionError):
 class Finding:
     """The gradient of one input against a difference quotient.
 
-    error     |analytic − numeric|, relative to the length of the gradient
+    error     |analytic − numeric|, relative to the size of the gradient
     verdict   "ok", "wrong", or "kink" where there is no derivative to compare with
     at        the element that is furthest off, None for a slope along a direction
     left, right   the one-sided slopes at a kink
@@ -49,7 +49,7 @@ class Finding:
         said = "" if self.verdict == OK else ", which is wrong"
         return (
             f"∂L/∂{where}: the gradient says {self.analytic:.9g}, a difference "
-            f"quotient {self.numeric:.9g} (off by {self.error:.1e} of its length){said}"
+            f"quotient {self.numeric:.9g} (relative error {self.error:.1e}){said}"
         )
 
 

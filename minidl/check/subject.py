@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import copy
 import inspect
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 import numpy as np
@@ -69,8 +69,13 @@ class Subject:
         return outputs(f(*inputs))
 
     def tensors(self, requires_grad: bool) -> list[Tensor]:
-        """Return the points as leaves; f may not write into the points themselves."""
-        return [Tensor(x, requires_grad) for x in self.points]
+        """Return copies of the points as leaves; parameters where f has some."""
+        n = len(self.slots)
+        leaves = [Tensor(x, requires_grad) for x in self.points[:n]]
+        for p, x in zip(self.parameters, self.points[n:], strict=True):
+            leaves.append(copy.deepcopy(p))  # of its own class: some layers look for it
+            leaves[-1].data, leaves[-1].requires_grad = x.copy(), requires_grad
+        return leaves
 
     def examine(self) -> list[Array]:
         """Return f at the points, once it is sure that it can be differentiated.
@@ -102,9 +107,18 @@ class Subject:
 
 def outputs(y: Any) -> list[Any]:
     """Return the outputs that can have a gradient: floats that are no mere aux."""
-    ys = list(y) if isinstance(y, (tuple, list)) else [y]
+    ys = list(_flat(y))
     tensors = [x for x in ys if isinstance(x, Tensor)]
     return [x for x in tensors or ys if _is_float(values(x))]
+
+
+def _flat(y: Any) -> Iterator[Any]:
+    """Yield what is in a nest of tuples, such as (y, (h, c))."""
+    if isinstance(y, (tuple, list)):
+        for part in y:
+            yield from _flat(part)
+    else:
+        yield y
 
 
 def is_layer(f: Any) -> bool:

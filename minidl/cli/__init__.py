@@ -1,0 +1,71 @@
+"""The command `minidl`, also `python -m minidl`: one module here for each subcommand.
+
+A subcommand is a module with three names, in the list `COMMANDS`:
+
+    HELP                what it does, in a line (its docstring is the long help)
+    arguments(parser)   what may stand behind it on the command line
+    run(options)        does it; returns the exit status
+
+Exit status: 0 all is well; 1 it ran, and what it found is bad (a wrong gradient, an
+accuracy too low); 2 it could not run (a typing mistake, a missing device); 130 stopped.
+"""
+
+from __future__ import annotations
+
+import argparse
+import inspect
+import os
+import sys
+from collections.abc import Sequence
+from importlib import import_module
+from typing import Any
+
+from minidl.check import GradientError
+from minidl.cli import check, demo, devices
+from minidl.errors import MinidlError
+
+COMMANDS: dict[str, Any] = {"demo": demo, "check": check, "devices": devices}
+
+
+def parser() -> argparse.ArgumentParser:
+    """Return the parser of the command line."""
+    version = import_module("minidl").__version__
+    top = argparse.ArgumentParser(
+        prog="minidl",
+        description="A deep-learning engine whose source is the textbook.",
+        epilog="Start with `minidl demo`.",
+    )
+    top.add_argument("--version", action="version", version=f"minidl {version}")
+    found = top.add_subparsers(dest="command", title="commands", metavar="COMMAND")
+    for name, module in COMMANDS.items():
+        sub = found.add_parser(
+            name,
+            help=module.HELP,
+            description=inspect.cleandoc(module.__doc__),
+            formatter_class=argparse.RawDescriptionHelpFormatter,
+        )
+        module.arguments(sub)
+    return top
+
+
+def main(words: Sequence[str] | None = None) -> int:
+    """Run the command; return the exit status. Without a subcommand, print the help."""
+    top = parser()
+    options = top.parse_args(words)
+    if options.command is None:
+        top.print_help()
+        return 0
+    for stream in (sys.stdout, sys.stderr):  # ∂ and ✓ on a terminal that has none: ?
+        if hasattr(stream, "reconfigure"):
+            stream.reconfigure(errors="replace")
+    try:
+        return int(COMMANDS[options.command].run(options))
+    except BrokenPipeError:  # `minidl check | head`: nobody reads any more
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 0
+    except (MinidlError, OSError) as error:
+        print(f"minidl {options.command}: {error}", file=sys.stderr)
+        return 1 if isinstance(error, GradientError) else 2
+    except KeyboardInterrupt:
+        print("\nstopped", file=sys.stderr)
+        return 130
