@@ -2,16 +2,29 @@
 
 Nothing heavy is imported until a test wants it, and every test starts from the same
 random state, whatever ran before it.
+
+MINIDL_TEST_DRYCUDA=1 puts a mock CUDA driver beneath CuPy (tests/drycuda), so that a
+machine without a GPU has the device "cuda" too. Where there is a GPU it is used as it
+is, and without CuPy there is only "cpu".
 """
 
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager
 
 os.environ["MPLBACKEND"] = "Agg"  # before anything imports matplotlib: no windows
 
 import hypothesis
 import numpy as np
 import pytest
+
+from tests import drycuda
+from tests.drycuda.ledger import Meter, ledger, metered
+
+if os.environ.get("MINIDL_TEST_DRYCUDA") == "1":
+    drycuda.install()  # before anything imports CuPy
+
+collect_ignore = ["drycuda"]  # no tests there, and doctest would import CuPy
 
 # The same examples in every run (a failure can be repeated), and no stopwatch: the
 # machine may be busy.
@@ -42,6 +55,23 @@ def pytest_runtest_makereport():
 def device(request: pytest.FixtureRequest) -> str:
     """Give the name of a device to put things on: "cpu", then "cuda" where there is one."""
     return request.param
+
+
+@pytest.fixture
+def meter() -> Callable[[], AbstractContextManager[Meter]]:
+    """Count launches, copies and syncs: `with meter() as spent:`.
+
+    Only the mock driver counts; elsewhere all figures are zero.
+    """
+    return metered
+
+
+@pytest.fixture(autouse=True)
+def _no_driver_errors() -> Iterator[None]:
+    """Fail if the mock driver met an error that it could not raise."""
+    ledger.errors.clear()
+    yield
+    assert not ledger.errors
 
 
 @pytest.fixture

@@ -18,6 +18,8 @@ from minidl.kernels import (
     cuda_activation,
     cuda_dropout,
     cuda_loss,
+    cuda_norm,
+    cuda_windows,
 )
 
 __all__ = [
@@ -33,4 +35,6 @@ __all__ = [
     "cuda_activation",
     "cuda_dropout",
     "cuda_loss",
+    "cuda_norm",
+    "cuda_windows",
 ]

@@ -1,6 +1,6 @@
 """Optimizers, schedules for their rates, tools for gradients, averages of weights."""
 
-from minidl.optim import fast, schedules
+from minidl.optim import fast, fast_cuda, schedules
 from minidl.optim.adam import Adam, Adamax, AdamW, NAdam
 from minidl.optim.adamp import AdamP
 from minidl.optim.adaptive import Adadelta, Adagrad, RMSProp
@@ -38,6 +38,7 @@ __all__ = [
     "clip_grad_norm",
     "clip_grad_value",
     "fast",
+    "fast_cuda",
     "no_decay",
     "schedules",
 ]
