@@ -18,7 +18,7 @@ from minidl.debug import debug
 from minidl.modes import no_grad
 
 if TYPE_CHECKING:
-    from minidl import check, data, nn, optim, show, train
+    from minidl import check, data, models, nn, optim, show, train
     from minidl.nn.state import load, save
 
 __version__ = "0.1.0"
@@ -31,6 +31,7 @@ __all__ = [
     "grad",
     "kernels",
     "load",
+    "models",
     "nn",
     "no_grad",
     "ops",

@@ -158,7 +158,9 @@ MISTAKES = [
 
 
 @pytest.mark.parametrize(
-    ("said", "body", "inputs"), MISTAKES, ids=lambda m: str(m)[:30]
+    ("said", "body", "inputs"),
+    MISTAKES,
+    ids=lambda m: getattr(m, "__name__", str(m))[:30],
 )
 @pytest.mark.filterwarnings("ignore::RuntimeWarning")
 def test_explain_names_the_mistake(said, body, inputs):

@@ -24,7 +24,7 @@ TEST_LINES = 400  # tests are looked up rather than read through …
 TABLES = {"tests/test_ops.py"}  # … and a table is as long as what it lists
 FUNCTION_LINES = 40
 HOT_PATH = {"op", "call"}  # of autograd.py: a helper would cost each op one more call
-CHAPTERS = ["ops", "nn", "nn.init", "optim", "data", "check", "show", "train"]
+CHAPTERS = ["ops", "nn", "nn.init", "optim", "data", "check", "show", "train", "models"]
 
 
 def text_of(name: str | Path) -> str:

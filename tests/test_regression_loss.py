@@ -69,7 +69,9 @@ def test_cosine_embedding_loss_agrees_with_torch(torch):
         assert_agree(torch, ours, theirs, [a, b, y], atol=1e-9)
 
 
-@pytest.mark.parametrize("f", [ops.mse_loss, ops.l1_loss, ops.huber_loss], ids=str)
+@pytest.mark.parametrize(
+    "f", [ops.mse_loss, ops.l1_loss, ops.huber_loss], ids=lambda f: f.__name__
+)
 @pytest.mark.parametrize("target", [[0, 2], np.array([0, 2]), [0.0, 2.0]], ids=repr)
 def test_numbers_may_be_lists_and_integers(f, target):
     """And a float32 stays one."""

@@ -60,12 +60,17 @@ class Row:
 
     def __str__(self) -> str:
         shapes = "-".join("x".join(map(str, np.shape(x))) or "0d" for x in self.inputs)
-        extra = ",".join(f"{k}={v}" for k, v in self.settings.items())
+        extra = ",".join(f"{k}={plain(v)}" for k, v in self.settings.items())
         parts = (self.op.__name__, self.name, shapes, extra)
         return "-".join(part for part in parts if part).replace(" ", "")[:90]
 
     def __call__(self, *inputs: Any) -> Any:
         return self.op(*inputs, **self.settings)
+
+
+def plain(value: Any) -> str:
+    """What a test may be called: a function by its name, not by where it lies."""
+    return getattr(value, "__name__", str(value))
 
 
 def curved(row: Row) -> Callable[..., Any]:

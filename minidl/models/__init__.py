@@ -1,0 +1,68 @@
+"""Networks to read at one sitting, and to train with one command each.
+
+mlp        layers in a row                  cnn       convolutions, then a classifier
+char_rnn   one character after another      seq2seq   a sequence into another one
+captioner  an image into words              gpt       a transformer that writes
+decoding   token after token: how all of the latter speak
+choosing   one of them: greedy, temperature, top-k, top-p
+beam       several beginnings at once: beam search
+
+`python -m minidl.models.char_rnn --minutes 15` trains one on the data in the package;
+gpt, seq2seq and captioner likewise (training/ has the programs).
+"""
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from minidl.models.beam import beam_search
+    from minidl.models.captioner import Captioner, TransformerCaptioner
+    from minidl.models.char_rnn import AlignedChunks, CharRNN
+    from minidl.models.choosing import Sampler, greedy, probabilities
+    from minidl.models.cnn import CNN, ConvFeatures
+    from minidl.models.decoding import generate
+    from minidl.models.gpt import GPT
+    from minidl.models.mlp import MLP
+    from minidl.models.seq2seq import Seq2Seq
+
+__all__ = [
+    "CNN",
+    "GPT",
+    "MLP",
+    "AlignedChunks",
+    "Captioner",
+    "CharRNN",
+    "ConvFeatures",
+    "Sampler",
+    "Seq2Seq",
+    "TransformerCaptioner",
+    "beam_search",
+    "generate",
+    "greedy",
+    "probabilities",
+]
+HOMES = {
+    "beam": ("beam_search",),
+    "captioner": ("Captioner", "TransformerCaptioner"),
+    "char_rnn": ("AlignedChunks", "CharRNN"),
+    "cnn": ("CNN", "ConvFeatures"),
+    "choosing": ("Sampler", "greedy", "probabilities"),
+    "decoding": ("generate",),
+    "gpt": ("GPT",),
+    "mlp": ("MLP",),
+    "seq2seq": ("Seq2Seq",),
+}
+
+
+def __getattr__(name: str) -> Any:
+    """Import a model when it is first named, so that `python -m` may run its file."""
+    for home, names in HOMES.items():
+        if name in names:
+            return getattr(import_module(f"minidl.models.{home}"), name)
+    raise AttributeError(
+        f"minidl.models has no {name!r}; there are {', '.join(__all__)}"
+    )
+
+
+def __dir__() -> list[str]:
+    return __all__

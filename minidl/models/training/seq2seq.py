@@ -1,0 +1,136 @@
+"""Train a Seq2Seq to pronounce English words: "walkways" → W AO K W EY Z."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+import numpy as np
+
+from minidl import ops
+from minidl.backend import Array, to_numpy
+from minidl.data import CharTokenizer, DataLoader, load_cmudict
+from minidl.models.beam import beam_search
+from minidl.models.seq2seq import PAD, Seq2Seq
+from minidl.models.training.loop import Budget, Diary, arguments, learn
+from minidl.modes import no_grad
+
+EPOCHS, BATCH, DIM, HIDDEN, RATE = 25, 64, 64, 192, 3e-3
+START, END = 1, 2  # after PAD
+Words = Sequence[tuple[str, tuple[str, ...]]]
+
+
+def padded(rows: Iterable[Sequence[int]]) -> Array:
+    """Return sequences as one array, with PAD after the shorter ones.    -> (N, T)
+
+    >>> padded([[5, 6, 7], [8]])
+    array([[5, 6, 7],
+           [8, 0, 0]])
+    """
+    rows = [list(row) for row in rows]
+    table = np.full((len(rows), max(map(len, rows))), PAD, np.int64)
+    for line, row in zip(table, rows, strict=True):
+        line[: len(row)] = row
+    return table
+
+
+def teach(scores: Any, target: Any) -> Any:
+    """Return nats per token: each is told from those before it; padding is left out.
+
+    scores (N, T − 1, V) of what follows target[:, :-1]; target (N, T)
+    """
+    flat = ops.reshape(scores, shape=(-1, scores.shape[-1]))
+    labels = ops.reshape(target[:, 1:], shape=(-1,))
+    return ops.cross_entropy(flat, labels, ignore_index=PAD)
+
+
+def before_end(tokens: Iterable[int]) -> list[int]:
+    """Return what was said, up to the end."""
+    said = [int(token) for token in tokens]
+    return said[: said.index(END)] if END in said else said
+
+
+def edit_distance(a: Sequence[Any], b: Sequence[Any]) -> int:
+    """Return how many tokens to insert, leave out or replace.    Levenshtein 1966.
+
+    >>> edit_distance("kitten", "sitting")
+    3
+    """
+    row = list(range(len(b) + 1))
+    for i, x in enumerate(a, 1):
+        last, row[0] = row[0], i
+        for j, y in enumerate(b, 1):
+            last, row[j] = row[j], min(last + (x != y), row[j] + 1, row[j - 1] + 1)
+    return row[-1]
+
+
+class Speech:
+    """Letters and phones as numbers."""
+
+    def __init__(self, words: Words) -> None:
+        self.letters = CharTokenizer("".join(w for w, _ in words), special=["<pad>"])
+        self.phones = ["<pad>", "<start>", "<end>"]
+        self.phones += sorted({phone for _, said in words for phone in said})
+        self.number = {phone: i for i, phone in enumerate(self.phones)}
+
+    def arrays(self, words: Words) -> tuple[Array, Array]:
+        """Return source (N, S) and target (N, T), with its start and end."""
+        source = padded(self.letters.encode(word).tolist() for word, _ in words)
+        said = ([self.number[phone] for phone in said] for _, said in words)
+        return source, padded([START, *row, END] for row in said)
+
+
+@no_grad()
+def pronounce(model: Seq2Seq, source: Array, beams: int = 1) -> list[list[int]]:
+    """Return what the model says to each word, as numbers of phones."""
+    model.eval()
+    said: list[list[int]] = []
+    for (part,) in DataLoader((source,), 250):
+        prompt = np.full((len(part), 1), START)
+        state = model.start(part)
+        found = beam_search(model, prompt, 20, beams=beams, end=END, state=state)
+        said += [before_end(row) for row in found.tokens[:, 0]]
+    return said
+
+
+def phone_error_rate(said: list[list[int]], target: Array) -> float:
+    """Return how many phones are wrong, too many or missing, for each true one."""
+    true = [before_end(row[1:]) for row in to_numpy(target)]
+    errors = sum(map(edit_distance, said, true))
+    return errors / sum(map(len, true))
+
+
+def main(given: Sequence[str] | None = None) -> float:
+    """Train; return the phone error rate on the test words."""
+    asked = arguments("seq2seq", "Learn to pronounce English words.", given)
+    words = load_cmudict()
+    speech = Speech([*words.train, *words.validation, *words.test])
+    train, validation, test = (speech.arrays(part) for part in words)
+    sizes = len(speech.letters), len(speech.phones)
+    model = Seq2Seq(*sizes, dim=DIM, hidden=HIDDEN, dropout=0.2)
+    print(f"{len(train[0])} words, {model.num_parameters()} weights", flush=True)
+    batches = DataLoader(train, BATCH, shuffle=True, drop_last=True)
+    diary = Diary(model, "val_error")
+    budget = Budget(asked.epochs, asked.minutes, EPOCHS)
+
+    def loss(source: Any, target: Any) -> Any:
+        return teach(model(source, target[:, :-1]), target)
+
+    for record in learn(model, batches, loss, budget, rate=RATE, decay=0.01):
+        said = pronounce(model, validation[0])
+        record["val_error"] = phone_error_rate(said, validation[1])
+        diary.write(record)
+    model.load_state_dict(diary.weights)
+    said = pronounce(model, test[0], beams=4)
+    lines = [
+        f"{word:<14}{' '.join(speech.phones[i] for i in row):<34}{' '.join(true)}"
+        for (word, true), row in zip(words.test[:40], said, strict=False)
+    ]
+    diary.close(asked.out, "\n".join(lines))
+    error = phone_error_rate(said, test[1])
+    print(f"phone error rate {error:.3f} on {len(said)} test words")
+    return error
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,336 @@
+"""The models: shapes, truncated backpropagation, tiny tasks, and their programs."""
+
+import numpy as np
+import pytest
+
+from minidl import models, nn, ops
+from minidl.data.files import NamedSplits
+from minidl.data.text import Pronunciations, Texts
+from minidl.errors import NonFiniteError, RangeError, ShapeError
+from minidl.models import AlignedChunks, CharRNN, generate
+from minidl.models.training import captioner, char_rnn, gpt, seq2seq
+from minidl.models.training.loop import Budget, learn
+from minidl.modes import no_grad
+
+V = 9
+
+
+def test_every_name_has_its_home():
+    assert sorted(models.__all__) == sorted(
+        n for ns in models.HOMES.values() for n in ns
+    )
+    assert all(getattr(models, name).__doc__ for name in models.__all__)
+    with pytest.raises(AttributeError, match="CharRNN"):
+        models.CharRMM  # noqa: B018
+
+
+# ---------------------------------------------------------------------- images
+
+
+def test_an_mlp_has_the_sizes_it_was_given(rng):
+    net = models.MLP([12, 7, 5, 3], dropout=0.5, norm=True, rng=0)
+    shapes = [p.shape for p in net.parameters() if p.ndim == 2]
+    assert shapes == [(12, 7), (7, 5), (5, 3)]
+    assert net(rng.random((4, 1, 3, 4), dtype=np.float32)).shape == (4, 3)
+    with pytest.raises(ShapeError, match="two at least"):
+        models.MLP([3])
+
+
+def test_a_cnn_halves_its_images(rng):
+    net = models.CNN(2, 5, (4, 6), rng=0)
+    x = rng.random((3, 2, 8, 12), dtype=np.float32)
+    assert net.features(x).shape == (3, 6, 2, 3)
+    assert net.features.places(x).shape == (3, 6, 6)
+    assert net(x).shape == (3, 5)
+    with pytest.raises(ShapeError, match="x\\[None\\]"):
+        net(x[0])
+
+
+def test_places_are_read_row_by_row(rng):
+    eye = models.ConvFeatures(1, (4,), rng=0).eval()
+    x = rng.random((1, 1, 4, 6), dtype=np.float32)
+    grid, row = eye(x).detach().numpy(), eye.places(x).detach().numpy()
+    assert (row[0, 3 * 1 + 2] == grid[0, :, 1, 2]).all()
+
+
+# ---------------------------------------------- truncated backpropagation through time
+
+
+@pytest.mark.parametrize(("rows", "length"), [(1, 4), (3, 5), (4, 100)])
+def test_chunks_hold_the_text_in_order(rows, length):
+    text = np.arange(50)
+    chunks = AlignedChunks(text, rows, length)
+    parts = list(chunks)
+    assert len(parts) == len(chunks)
+    x, y = (np.concatenate(part, axis=1) for part in zip(*parts, strict=True))
+    times = (len(text) - 1) // rows
+    assert x.ravel().tolist() == text[: rows * times].tolist()
+    assert (y == x + 1).all()
+    assert [a.tolist() for a, _ in chunks] == [a.tolist() for a, _ in parts]
+
+
+def test_chunks_that_cannot_be_are_refused():
+    with pytest.raises(ShapeError, match="one long text"):
+        AlignedChunks(np.zeros((2, 9), int), 2, 3)
+    with pytest.raises(ShapeError):
+        AlignedChunks(np.arange(3), 3, 3)
+    with pytest.raises(RangeError):
+        AlignedChunks(np.arange(9), 0, 3)
+
+
+@pytest.mark.parametrize("kind", ["rnn", "lstm", "gru"])
+def test_chunks_with_carried_state_are_one_long_pass(rng, kind):
+    model = CharRNN(V, 4, 6, num_layers=2, kind=kind, rng=0).astype("float64").eval()
+    text = rng.integers(V, size=61)
+    ((x, _),) = AlignedChunks(text, 3, 1000)
+    whole, last = model(x)
+    state, parts = None, []
+    for chunk, _ in AlignedChunks(text, 3, 7):
+        state = None if state is None else nn.detach_state(state)
+        scores, state = model(chunk, state)
+        parts.append(scores.detach().numpy())
+    np.testing.assert_allclose(
+        np.concatenate(parts, axis=1), whole.detach().numpy(), atol=1e-12
+    )
+    for a, b in zip(state, last, strict=True):
+        np.testing.assert_allclose(a.detach().numpy(), b.detach().numpy(), atol=1e-12)
+
+
+def test_no_gradient_crosses_a_chunk(rng):
+    model = CharRNN(V, 4, 6, rng=0).astype("float64")
+    x = rng.integers(V, size=(2, 8))
+
+    def gradient(state):
+        model.zero_grad()
+        model(x[:, 4:], state)[0].sum().backward()
+        return model.embedding.weight.grad.copy()
+
+    _, state = model(x[:, :4])
+    constants = tuple(ops.detach(s) for s in state)
+    cut = gradient(nn.detach_state(state))
+    np.testing.assert_array_equal(cut, gradient(constants))
+    assert not np.allclose(cut, gradient(model(x[:, :4])[1]))
+
+
+def test_unknown_kinds_are_refused():
+    with pytest.raises(RangeError, match="lstm"):
+        CharRNN(V, kind="lstn")
+    with pytest.raises(RangeError, match="context"):
+        models.GPT(V, context=1)
+
+
+# ------------------------------------------------------------------- what they see
+
+
+def test_a_gpt_does_not_look_ahead(rng):
+    model = models.GPT(V, 16, 8, heads=2, layers=2, rng=0).eval()
+    a = rng.integers(V, size=(1, 10))
+    b = a.copy()
+    b[:, 6:] = (b[:, 6:] + 1) % V
+    ya, yb = model(a).detach().numpy(), model(b).detach().numpy()
+    np.testing.assert_array_equal(ya[:, :6], yb[:, :6])
+    assert not np.allclose(ya[:, 6:], yb[:, 6:])
+
+
+def test_a_gpt_of_the_program_is_small_enough():
+    model = models.GPT(78, gpt.CONTEXT, **gpt.SIZE, rng=0)
+    assert model.num_parameters() <= 1e6
+    assert "embedding.weight" in dict(model.named_parameters())  # tied: no other table
+    assert not any("output" in name and "78" in str(p.shape)
+                   for name, p in model.named_parameters())  # fmt: skip
+
+
+@pytest.mark.parametrize("attention", [True, False])
+def test_padding_changes_nothing(attention):
+    model = models.Seq2Seq(V, V, 4, 6, attention=attention, rng=0).astype("float64")
+    short, target = np.array([[3, 4, 5]]), np.array([[1, 2, 6]])
+    long = np.array([[3, 4, 5, 0, 0]])
+    y = model(short, target).detach().numpy()
+    np.testing.assert_allclose(model(long, target).detach().numpy(), y, atol=1e-12)
+    if attention:
+        weights = model.look(long, target).detach().numpy()
+        assert not weights[..., 3:].any()
+        np.testing.assert_allclose(weights.sum(axis=2), 1)
+
+
+@pytest.mark.parametrize("kind", list(captioner.KINDS))
+def test_captioners_use_the_image(rng, kind):
+    model = captioner.KINDS[kind](V).eval()
+    x = rng.random((2, 3, 32, 32), dtype=np.float32)
+    tokens = np.array([[1, 2, 3]] * 2)
+    y = model(x, tokens).detach().numpy()
+    assert y.shape == (2, 3, V)
+    assert np.abs(y[0] - y[1]).max() > 1e-4
+    model.train()(x, tokens).sum().backward()
+    frozen = [name for name, p in model.named_parameters() if p.grad is None]
+    assert not frozen
+
+
+def test_maps_of_attention_are_shares(rng):
+    model = models.Captioner(V, rng=0)
+    x = rng.random((2, 3, 32, 32), dtype=np.float32)
+    weights = model.look(x, np.array([[1, 2, 3]] * 2)).detach().numpy()
+    assert weights.shape == (2, 3, 16)
+    np.testing.assert_allclose(weights.sum(axis=2), 1, rtol=1e-5)
+
+
+# ---------------------------------------------------------------------- they learn
+
+
+def fitted(model, loss, batches, steps, rate):
+    budget = Budget(steps, None, 1)
+    return [r["train_loss"] for r in learn(model, batches, loss, budget, rate=rate)]
+
+
+def test_a_char_rnn_learns_a_line_by_heart():
+    text = np.array([1, 2, 3, 1, 4, 5, 1, 2, 3, 1, 6, 7] * 8)
+    model = CharRNN(8, 8, 24, rng=0)
+    chunks = AlignedChunks(text, 4, 8)
+    losses = fitted(model, char_rnn.Carrying(model), chunks, 30, 0.02)
+    assert losses[-1] < 0.1 < losses[0]
+    written = generate(model, text[None, :12], 12)
+    assert written[0].tolist() == text[:12].tolist()
+    assert char_rnn.judge(model, text, rows=2) < 0.3
+
+
+def test_a_gpt_learns_to_copy():
+    rng = np.random.default_rng(0)
+    x = rng.integers(1, V, size=(40, 5))
+    rows = np.concatenate([x, np.zeros((40, 1), int), x], axis=1)
+    model = models.GPT(V, 12, 32, heads=2, layers=2, dropout=0.0, rng=0)
+
+    def loss(part):
+        return char_rnn.next_loss(model(part[:, :-1])[:, 5:], part[:, 6:])
+
+    fitted(model, loss, [(rows[:20],), (rows[20:],)], 120, 5e-3)
+    written = generate(model, rows[:, :6], 5)
+    assert (written == x).mean() > 0.95
+
+
+def test_a_seq2seq_learns_to_reverse():
+    rng = np.random.default_rng(0)
+    words = [rng.integers(1, V, size=rng.integers(2, 6)) for _ in range(600)]
+    source = seq2seq.padded(words)
+    end, start = seq2seq.END, seq2seq.START
+    target = seq2seq.padded([start, *(w[::-1] + 2), end] for w in words)
+    model = models.Seq2Seq(V, V + 2, 16, 32, rng=0)
+
+    def loss(a, b):
+        return seq2seq.teach(model(a, b[:, :-1]), b)
+
+    batches = [(source[i : i + 50], target[i : i + 50]) for i in range(0, 500, 50)]
+    fitted(model, loss, batches, 25, 0.02)
+    said = seq2seq.pronounce(model, source[500:], beams=2)  # words it never saw
+    assert seq2seq.phone_error_rate(said, target[500:]) < 0.1
+
+
+# ---------------------------------------------------------------------- programs
+
+
+def test_padding_is_no_part_of_the_loss(rng):
+    scores = rng.normal(size=(2, 3, V))
+    target = np.array([[1, 5, 2, 0], [1, 6, 7, 2]])
+    log_p = np.log(ops.softmax(scores, axis=2))
+    said = [(0, 0, 5), (0, 1, 2), (1, 0, 6), (1, 1, 7), (1, 2, 2)]
+    expected = -np.mean([log_p[i] for i in said])
+    assert float(seq2seq.teach(scores, target)) == pytest.approx(expected)
+
+
+def test_rates_climb_and_fall_with_the_budget():
+    budget = Budget(10, None, 1)
+    budget.steps = 100
+    rate, seen = budget.rate(1.0), []
+    for budget.done in (0, 20, 500, 1000):
+        seen.append(rate(0))
+    assert seen[0] < 0.2
+    assert seen[1] > 0.99
+    assert seen[2] == pytest.approx(0.525)
+    assert seen[3] == pytest.approx(0.05)
+    for wrong in ((0, None), (1, 0.0)):
+        with pytest.raises(RangeError, match="above 0"):
+            Budget(*wrong, 1)
+
+
+def test_minutes_end_the_training_within_an_epoch():
+    model = CharRNN(V, 4, 6, rng=0)
+    many = [(np.ones((1, 2), int), np.ones((1, 2), int))] * 100000
+    budget = Budget(None, 0.002, 1)
+    (record,) = learn(model, many, char_rnn.Carrying(model), budget, rate=0.01)
+    assert record["minutes"] < 0.1
+    assert 1 < budget.done < 100000
+
+
+def test_a_loss_that_is_no_number_ends_the_training(rng):
+    model = CharRNN(V, 4, 6, rng=0)
+    model.output.weight.data[0, 0] = np.nan
+    batches = AlignedChunks(rng.integers(V, size=40), 2, 5)
+    budget = Budget(2, None, 1)
+    with pytest.raises(NonFiniteError, match="epoch 1"):
+        list(learn(model, batches, char_rnn.Carrying(model), budget, rate=0.01))
+
+
+def test_bleu_counts_words_once_and_minds_the_length():
+    assert captioner.bleu1([["a", "b"]], [["b", "a"]]) == 1
+    assert captioner.bleu1([["a", "a", "a"]], [["a"]]) == pytest.approx(1 / 3)
+    assert captioner.bleu1([["a"]], [["a", "b"]]) == pytest.approx(np.exp(-1))
+    assert captioner.bleu1([[]], [["a"]]) == 0
+    assert captioner.always_the_same([["a", "b"], ["a"]], [["a"], ["a"]]) == 1
+
+
+def test_a_gpt_is_judged_on_every_window(rng):
+    model = models.GPT(V, 8, 8, heads=2, layers=1, rng=0).eval()
+    tokens = rng.integers(V, size=22)
+    with no_grad():
+        losses = []
+        for start in range(0, 14, 4):
+            scores = model(tokens[None, start : start + 8])[:, 4:]
+            y = tokens[None, start + 5 : start + 9]
+            losses.append(float(char_rnn.next_loss(scores, y).data))
+    assert gpt.judge(model, tokens, rows=3) == pytest.approx(np.mean(losses), rel=1e-5)
+
+
+def little(name, monkeypatch):
+    """Give a program so little to do that it is over in a moment."""
+    if name in ("char_rnn", "gpt"):
+        module = {"char_rnn": char_rnn, "gpt": gpt}[name]
+        text = module.load_shakespeare().train
+        parts = text[:600], text[600:900], text[900:1200]
+        monkeypatch.setattr(module, "load_shakespeare", lambda: Texts(*parts))
+        monkeypatch.setattr(char_rnn, "HIDDEN", 16)
+        monkeypatch.setattr(gpt, "CONTEXT", 16)
+        monkeypatch.setattr(gpt, "SIZE", {"dim": 8, "heads": 2, "layers": 1})
+        return module
+    if name == "seq2seq":
+        words = [part[:70] for part in seq2seq.load_cmudict()]
+        monkeypatch.setattr(seq2seq, "load_cmudict", lambda: Pronunciations(*words))
+        monkeypatch.setattr(seq2seq, "HIDDEN", 8)
+        return seq2seq
+    parts = captioner.load_emoji()
+    few = [type(p)(p.x[:60], p.y[:60], names=p.names[:60], categories=p.categories)
+           for p in parts]  # fmt: skip
+    monkeypatch.setattr(captioner, "load_emoji", lambda: NamedSplits(*few))
+    return captioner
+
+
+@pytest.mark.parametrize("name", ["char_rnn", "gpt", "seq2seq", "captioner"])
+def test_programs_leave_weights_curves_and_words(name, monkeypatch, tmp_path, capsys):
+    program = little(name, monkeypatch)
+    program.main(["--epochs", "1", "--seed", "3", "--out", str(tmp_path)])
+    out = tmp_path / "attention" if name == "captioner" else tmp_path
+    assert {f.name for f in out.iterdir() if f.is_file()} == {
+        "weights.safetensors", "curves.png", "says.txt"
+    }  # fmt: skip
+    printed = capsys.readouterr().out
+    assert "weights" in printed
+    assert "epoch   1" in printed
+    assert "test" in printed.splitlines()[-1]
+
+
+def test_a_program_can_be_repeated(monkeypatch, tmp_path):
+    program = little("seq2seq", monkeypatch)
+    asked = ["--epochs", "1", "--out", str(tmp_path)]
+    kept = []
+    for _ in range(2):
+        program.main(asked)
+        kept.append((tmp_path / "weights.safetensors").read_bytes())
+    assert kept[0] == kept[1]
