@@ -69,6 +69,9 @@ SAME = {
     "matmul": lambda xp, x: x @ x.T,
     "batched": lambda xp, x: xp.stack([x, x]) @ xp.stack([x.T, x.T]),
     "float64": lambda xp, x: x.astype("float64") @ x.T.astype("float64"),
+    "batched64": lambda xp, x: (
+        xp.stack([x, x]).astype("f8") @ xp.stack([x.T, x.T]).astype("f8")
+    ),
     "dot": lambda xp, x: xp.vdot(x[0], x[1]),
     "half": lambda xp, x: (x.astype("float16") * 2).astype("float32"),
     "take": lambda xp, x: x[xp.asarray([3, 1])],

@@ -23,7 +23,6 @@ from tests.drycuda.capsules import alive, replace
 from tests.drycuda.ledger import ledger
 
 DTYPES = {0: np.float32, 1: np.float64, 2: np.float16}  # cudaDataType
-DOUBLE = (70, 71)  # cublasComputeType: in float64
 
 
 def empty_library(name: str) -> Any:
@@ -124,7 +123,7 @@ def gemm_strided(
     beta: int, c: int, ct: int, ldc: int, sc: int, batch: int, compute: int, algorithm: int,
 ) -> None:  # fmt: skip
     ledger.counts["gemm"] += 1
-    scale = np.float64 if compute in DOUBLE else np.float32
+    scale = np.float64 if DTYPES[ct] == np.float64 else np.float32  # of α and β
     x, y = (scale(at(p, 1, scale)[0]) for p in (alpha, beta))
     types = [DTYPES[t] for t in (at_, bt, ct)]
     widths = [np.dtype(t).itemsize for t in types]
