@@ -120,7 +120,10 @@ def fresh(gx: Any, g: Any, gradients: Any = ()) -> bool:
     """Whether gx is new memory that goes to one place only, so that it may be kept."""
     if gx is g or getattr(gx, "base", gx) is not None:
         return False
-    return sum(other is gx for other in gradients) <= 1
+    places = 0
+    for other in gradients:
+        places += other is gx
+    return places <= 1
 
 
 # The knot: adding up gradients is an operation.

@@ -1,9 +1,10 @@
 """Adam and AdamW on a CPU with fewer trips to memory: deletable, equal to rounding.
 
-Three ideas. A large array goes through the rule in chunks that stay in the cache, with
+Four ideas. A large array goes through the rule in chunks that stay in the cache, with
 `out=` in place of temporaries. Small arrays are gathered into one, so that the rule's
 dozen calls of NumPy are made once and not once for each bias. And the hats, which are
-numbers, go into η and ε and not over the arrays (Kingma & Ba 2015, end of section 2):
+numbers, go into η and ε and not over the arrays (Kingma & Ba 2015, end of section 2).
+And three of the sums are single passes of BLAS (blas.py).
 
     η m̂ / (√v̂ + ε) = η' m / (√v + ε')
     ε' = ε √(1 − β₂ᵗ) ;  η' = η √(1 − β₂ᵗ) / (1 − β₁ᵗ)
@@ -31,6 +32,7 @@ import numpy as np
 
 from minidl.backend import Array
 from minidl.optim.adam import Adam, AdamW
+from minidl.optim.blas import axpby, axpy
 from minidl.optim.groups import Group, Member
 from minidl.optim.optimizer import FAST, Optimizer
 
@@ -100,16 +102,13 @@ def _rule(
         elif weight_decay:
             np.multiply(pc, weight_decay, out=b)
             gc = np.add(gc, b, out=b)
-        mc *= opt.beta1
-        mc += np.multiply(gc, 1 - opt.beta1, out=a)
-        vc *= opt.beta2
-        np.multiply(gc, 1 - opt.beta2, out=a)
-        vc += np.multiply(a, gc, out=a)
+        axpby(1 - opt.beta1, gc, opt.beta1, mc, a)
+        np.multiply(gc, gc, out=a)
+        axpby(1 - opt.beta2, a, opt.beta2, vc, a)
         np.sqrt(vc, out=b)  # g, which may be b, is not needed any more
         b += eps
         np.divide(mc, b, out=a)
-        a *= rate
-        pc -= a
+        axpy(-rate, a, pc)
 
 
 def _chunks(size: int) -> Iterator[slice]:
