@@ -73,8 +73,8 @@ def _pull_plain(node: Node, g: Any, edges: Sequence[Any], totals: Totals) -> Non
     sums = totals.sums
     for way, to in zip(node.back, edges, strict=True):
         if to is not None:
-            gx = way and way(g)
-            if type(to) is Node and to not in sums and gx.shape == to.shape:
+            gx = way(g) if way else None
+            if type(to) is Node and to not in sums and way and gx.shape == to.shape:
                 sums[to] = gx
             else:
                 totals.add(to, _fit(node, gx, to), fresh(gx, g))

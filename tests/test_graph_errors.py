@@ -71,8 +71,9 @@ def test_no_gradient_for_a_mask():
     def masked(x, mask):
         return x * mask, (lambda g: g * mask, None)
 
-    with pytest.raises(GraphError, match="masked has no gradient"):
-        masked(leaf(3), leaf(3)).sum().backward()
+    for mask in (leaf(3), leaf(3) * 1.0):  # a leaf, and something computed
+        with pytest.raises(GraphError, match="masked has no gradient"):
+            masked(leaf(3), mask).sum().backward()
 
 
 @pytest.mark.parametrize("maps", [True, False])
