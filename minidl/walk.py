@@ -74,7 +74,8 @@ def _pull_plain(node: Node, g: Any, edges: Sequence[Any], totals: Totals) -> Non
     for way, to in zip(node.back, edges, strict=True):
         if to is not None:
             gx = way(g) if way else None
-            if type(to) is Node and to not in sums and way and gx.shape == to.shape:
+            first = type(to) is Node and to not in sums
+            if first and gx is not None and gx.shape == to.shape:
                 sums[to] = gx
             else:
                 totals.add(to, _fit(node, gx, to), fresh(gx, g))
