@@ -24,7 +24,8 @@ from tests.drycuda.ledger import Meter, ledger, metered
 if os.environ.get("MINIDL_TEST_DRYCUDA") == "1":
     drycuda.install()  # before anything imports CuPy
 
-collect_ignore = ["drycuda"]  # no tests there, and doctest would import CuPy
+# No tests there, and doctest would import CuPy and PyTorch.
+collect_ignore = ["drycuda", "stored/rebuild.py"]
 
 # The same examples in every run (a failure can be repeated), and no stopwatch: the
 # machine may be busy.
