@@ -1,0 +1,62 @@
+"""What is graded: a row asks for one property of one task, and says what it is worth.
+
+A row never holds an answer. It draws inputs, names the function of the assignment's
+`calls.py` that hands them to the code under test, and says which of the arrays that
+come back count. What is right is computed by the same function with the reference
+solution, in the grader's own process.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Literal
+
+from minidl.backend import Array
+from minidl.course.draws import Draw
+
+Inputs = Mapping[str, Array | float | int | bool]
+
+
+@dataclass(frozen=True)
+class Row:
+    """One property of a task, such as "the gradient of x".
+
+    task      "a1.1": the region that is graded
+    name      the property, in words a student reads: "forward", "gradient of x"
+    points    whole points; those of a task's rows add up to the task's
+    call      a function of calls.py: arrays by name -> arrays by name
+    inputs    inputs(draw) -> what the function gets, drawn anew for each student
+    answers   the names that count; () means all that come back
+    compare   "kind": only shape and dtype must agree (and the answer depend on the
+              inputs); "values": shape, kind, finiteness and values
+    hint      what a student is told who fails here first
+    hidden    the row is no part of the student's edition
+    draws     so many times it is asked, with other inputs, and all must be right
+    """
+
+    task: str
+    name: str
+    points: int
+    call: str
+    inputs: Callable[[Draw], Inputs]
+    hint: str
+    answers: tuple[str, ...] = ()
+    compare: Literal["kind", "values"] = "values"
+    rtol: float = 1e-6
+    atol: float = 1e-9
+    hidden: bool = False
+    draws: int = 2
+
+
+@dataclass(frozen=True)
+class Mutant:
+    """A typical wrong answer: the reference with `old` replaced, in one task's region.
+
+    old   what stands in the region, once; "" replaces the whole region by `new`
+    """
+
+    task: str
+    name: str
+    old: str
+    new: str
