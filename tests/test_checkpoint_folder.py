@@ -1,6 +1,8 @@
 """A folder of checkpoints: what stays, what is taken, what is swept."""
 
 import os
+import subprocess
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -135,3 +137,30 @@ def test_a_sweeper_that_comes_before_the_lock_does_no_harm(tmp_path, monkeypatch
 def test_settings_out_of_range(tmp_path, keep, mode):
     with pytest.raises(RangeError):
         Checkpoints(tmp_path, keep, mode=mode)
+
+
+HOLDS = """
+import sys, time
+from minidl.train.checkpoint import Checkpoints
+from tests.test_checkpoint import Part
+
+Checkpoints(sys.argv[1]).save({"p": Part(x=1)})
+print("saved", flush=True)
+time.sleep(60)
+"""
+
+
+@pytest.mark.skipif(os.name != "posix", reason="needs the locks of POSIX")
+def test_two_processes_in_one_folder_are_told_apart(tmp_path):
+    command = [sys.executable, "-c", HOLDS, str(tmp_path)]
+    with subprocess.Popen(command, stdout=subprocess.PIPE) as other:
+        assert other.stdout.readline() == b"saved\n"
+        saves = Checkpoints(tmp_path)
+        with pytest.raises(CheckpointError, match="another process is writing"):
+            saves.save({"p": Part()})
+        assert numbers(tmp_path) == [1]
+        assert saves.resume({"p": Part()}) is not None  # reading is free
+        other.kill()
+    saves.save({"p": Part()})  # locks die with their process
+    Checkpoints(tmp_path).save({"p": Part()})  # and one process may hold it twice
+    assert numbers(tmp_path) == [2, 3]

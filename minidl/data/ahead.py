@@ -8,13 +8,16 @@ a dataset whose `[i]` is slow Python; they get a copy of the recipe, and send ar
 from __future__ import annotations
 
 import multiprocessing
+import os
 import pickle
 import signal
+import threading
 import weakref
 from collections.abc import Iterator
 from concurrent.futures import Future, ProcessPoolExecutor, ThreadPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
 from contextlib import contextmanager
+from multiprocessing.connection import wait
 from typing import Any
 
 from minidl.data.recipe import Recipe
@@ -89,10 +92,18 @@ def _start(packed: bytes) -> None:
     global _recipe
     # Ctrl-C goes to every process of a terminal; the one that trains decides.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
+    threading.Thread(target=_end_with_parent, daemon=True).start()
     try:
         _recipe = Recipe(*pickle.loads(packed))
     except Exception as error:
         _recipe = error
+
+
+def _end_with_parent() -> None:
+    """End this worker when the process that trains is gone, even if it was killed."""
+    if (parent := multiprocessing.parent_process()) is not None:
+        wait([parent.sentinel])
+        os._exit(1)
 
 
 def _work(*task: Any) -> Any:

@@ -2,9 +2,11 @@
 
 layout   the bytes: a header in JSON, then the numbers, as in safetensors; checksums
 reading  the way back, which believes nothing
+holding  one process at a time writes into a folder
 whole    a new file takes its place when it is complete; what dead processes left
 """
 
+from minidl.files.holding import hold
 from minidl.files.layout import (
     HEADER_LIMIT,
     SIZE_LIMIT,
@@ -22,6 +24,7 @@ __all__ = [
     "Arrays",
     "FileError",
     "Path",
+    "hold",
     "inspect",
     "read",
     "replaced",

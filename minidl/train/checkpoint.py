@@ -135,14 +135,21 @@ class Checkpoints:
     ) -> str:
         """Write one more, forget those that are neither new nor best; return its path.
 
-        Raises CheckpointError, and keeps what there was, if the disk fails or is full.
+        Raises CheckpointError, and keeps what there was, if the disk fails or is full,
+        or if another process writes into the folder.
         """
         try:
             self._make_folder()
+            alone = files.hold(self.folder)
             files.sweep(self.folder)
         except OSError as error:
             why = f"{self.folder}: nothing was saved: {error.strerror or error}"
             raise CheckpointError(why) from error
+        if not alone:
+            raise CheckpointError(
+                f"{self.folder}: nothing was saved: another process is writing its "
+                "checkpoints there; give each run a folder of its own"
+            )
         known, metric = self._known(), None if metric is None else float(metric)
         number = 1 + max([0, *self.paths, *known])
         path = os.path.join(self.folder, f"checkpoint-{number:08d}.safetensors")
