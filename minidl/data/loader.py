@@ -36,7 +36,8 @@ class DataLoader:
     collate     puts a list of samples side by side in some way of your own
     prefetch    so many batches are prepared ahead, by a thread
     workers     so many processes prepare them: for a slow `dataset[i]` in Python
-    device      where the batches go; default: as `minidl.use` says
+    device      where the batches go; default: as `minidl.use` says. To a GPU they are
+                copied one ahead, while it computes
 
     Arrays come as Tensors, labels (B,) as int64. Every `for` begins a new epoch, also
     after a `break`; only after `load_state_dict` does it go on inside one.
@@ -107,10 +108,15 @@ class DataLoader:
         return self._run(self._loops, self.epoch, self.position)
 
     def _run(self, loop: int, epoch: int, start: int) -> Iterator[Any]:
-        for position, batch in enumerate(self._batches(epoch, start), start + 1):
+        batches, device = self._batches(epoch, start), self.device
+        if (device or backend.default_device()) == "cuda":
+            from minidl.data.overlap import overlapped
+
+            batches, device = overlapped(batches), "cuda"
+        for position, batch in enumerate(batches, start + 1):
             if loop == self._loops:
                 self.position = position
-            yield _as_tensors(batch, self.device or backend.default_device())
+            yield _as_tensors(batch, device or "cpu")
         if loop == self._loops:
             self.epoch, self.position, self._begun = epoch + 1, 0, False
 
