@@ -1,11 +1,9 @@
-"""The models: shapes, truncated backpropagation, tiny tasks, and their programs."""
+"""The models: shapes, truncated backpropagation, tiny tasks, how they are judged."""
 
 import numpy as np
 import pytest
 
 from minidl import models, nn, ops
-from minidl.data.files import NamedSplits
-from minidl.data.text import Pronunciations, Texts
 from minidl.errors import NonFiniteError, RangeError, ShapeError
 from minidl.models import AlignedChunks, CharRNN, generate
 from minidl.models.training import captioner, char_rnn, gpt, seq2seq
@@ -287,50 +285,3 @@ def test_a_gpt_is_judged_on_every_window(rng):
             y = tokens[None, start + 5 : start + 9]
             losses.append(float(char_rnn.next_loss(scores, y).data))
     assert gpt.judge(model, tokens, rows=3) == pytest.approx(np.mean(losses), rel=1e-5)
-
-
-def little(name, monkeypatch):
-    """Give a program so little to do that it is over in a moment."""
-    if name in ("char_rnn", "gpt"):
-        module = {"char_rnn": char_rnn, "gpt": gpt}[name]
-        text = module.load_shakespeare().train
-        parts = text[:600], text[600:900], text[900:1200]
-        monkeypatch.setattr(module, "load_shakespeare", lambda: Texts(*parts))
-        monkeypatch.setattr(char_rnn, "HIDDEN", 16)
-        monkeypatch.setattr(gpt, "CONTEXT", 16)
-        monkeypatch.setattr(gpt, "SIZE", {"dim": 8, "heads": 2, "layers": 1})
-        return module
-    if name == "seq2seq":
-        words = [part[:70] for part in seq2seq.load_cmudict()]
-        monkeypatch.setattr(seq2seq, "load_cmudict", lambda: Pronunciations(*words))
-        monkeypatch.setattr(seq2seq, "HIDDEN", 8)
-        return seq2seq
-    parts = captioner.load_emoji()
-    few = [type(p)(p.x[:60], p.y[:60], names=p.names[:60], categories=p.categories)
-           for p in parts]  # fmt: skip
-    monkeypatch.setattr(captioner, "load_emoji", lambda: NamedSplits(*few))
-    return captioner
-
-
-@pytest.mark.parametrize("name", ["char_rnn", "gpt", "seq2seq", "captioner"])
-def test_programs_leave_weights_curves_and_words(name, monkeypatch, tmp_path, capsys):
-    program = little(name, monkeypatch)
-    program.main(["--epochs", "1", "--seed", "3", "--out", str(tmp_path)])
-    out = tmp_path / "attention" if name == "captioner" else tmp_path
-    assert {f.name for f in out.iterdir() if f.is_file()} == {
-        "weights.safetensors", "curves.png", "says.txt"
-    }  # fmt: skip
-    printed = capsys.readouterr().out
-    assert "weights" in printed
-    assert "epoch   1" in printed
-    assert "test" in printed.splitlines()[-1]
-
-
-def test_a_program_can_be_repeated(monkeypatch, tmp_path):
-    program = little("seq2seq", monkeypatch)
-    asked = ["--epochs", "1", "--out", str(tmp_path)]
-    kept = []
-    for _ in range(2):
-        program.main(asked)
-        kept.append((tmp_path / "weights.safetensors").read_bytes())
-    assert kept[0] == kept[1]

@@ -3,9 +3,17 @@
 mlp        layers in a row                  cnn       convolutions, then a classifier
 char_rnn   one character after another      seq2seq   a sequence into another one
 captioner  an image into words              gpt       a transformer that writes
+tagger     a class for a sequence, or a tag for each of its tokens
 decoding   token after token: how all of the latter speak
 choosing   one of them: greedy, temperature, top-k, top-p
 beam       several beginnings at once: beam search
+
+The shapes of the lecture:
+    one to one    a vector, a class          MLP, CNN
+    one to many   an image, a sentence       Captioner, TransformerCaptioner
+    many to one   a sentence, a class        SequenceClassifier
+    many to many  a tag for every word       Tagger; CharRNN, GPT: the tag is what comes
+                  read all, then write       Seq2Seq
 
 `python -m minidl.models.char_rnn --minutes 15` trains one on the data in the package;
 gpt, seq2seq and captioner likewise (training/ has the programs).
@@ -24,6 +32,7 @@ if TYPE_CHECKING:
     from minidl.models.gpt import GPT
     from minidl.models.mlp import MLP
     from minidl.models.seq2seq import Seq2Seq
+    from minidl.models.tagger import SequenceClassifier, Tagger
 
 __all__ = [
     "CNN",
@@ -35,6 +44,8 @@ __all__ = [
     "ConvFeatures",
     "Sampler",
     "Seq2Seq",
+    "SequenceClassifier",
+    "Tagger",
     "TransformerCaptioner",
     "beam_search",
     "generate",
@@ -51,6 +62,7 @@ HOMES = {
     "gpt": ("GPT",),
     "mlp": ("MLP",),
     "seq2seq": ("Seq2Seq",),
+    "tagger": ("SequenceClassifier", "Tagger"),
 }
 
 

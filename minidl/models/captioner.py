@@ -62,9 +62,12 @@ class Captioner(Speaker):
         return scores
 
     def look(self, x: Any, tokens: Any) -> Tensor:
-        """Return where it looked before each word, (N, T, S): maps to draw."""
-        weights: Tensor = self.decoder(tokens, self.start(x))[2]
-        return weights
+        """Return where it looked before each word, (N, T, S): maps to draw.
+
+        Row t is that of the word which follows tokens[:, t]; so `tokens` are a start
+        token and then the words, the true ones or those that the model said itself.
+        """
+        return self.decoder.look(tokens, self.start(x))
 
 
 class Looking(NamedTuple):
@@ -114,6 +117,15 @@ class TransformerCaptioner(nn.Module):
     def forward(self, x: Any, tokens: Any) -> Tensor:
         """Return scores."""
         return self._say(tokens, self.start(x))
+
+    def look(self, x: Any, tokens: Any) -> Tensor:
+        """Return where it looked before each word, (N, layers, heads, T, S)."""
+        places, maps = self.start(x).places, []
+        y = self.positions(self.embedding(tokens))
+        for layer in self.layers:
+            y, weights = layer(y, places, weights=True)
+            maps.append(weights)
+        return ops.stack(maps, axis=1)  # type: ignore[no-any-return]
 
     def _say(self, tokens: Any, state: Looking) -> Tensor:
         begin = 0 if state.cache is None else len(state.cache)

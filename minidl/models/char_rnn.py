@@ -11,10 +11,13 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
+import numpy as np
+
 from minidl import backend, nn, ops
 from minidl.backend import Array, Seed, to_numpy
 from minidl.errors import RangeError, ShapeError
-from minidl.tensor import Tensor
+from minidl.modes import no_grad
+from minidl.tensor import Tensor, values
 
 KINDS = {"rnn": nn.RNN, "lstm": nn.LSTM, "gru": nn.GRU}
 
@@ -64,6 +67,19 @@ class CharRNN(nn.Module):
         """Return the scores of what is next, and the state: see decoding.py."""
         h, state = self.layers(self.embedding(tokens), state)
         return self.output(h[:, -1]), state
+
+    @no_grad()
+    def units(self, tokens: Any) -> Array:
+        """Return what the last layer's units hold after each token: (N, T, H), to draw.
+
+        Of an LSTM tanh(cₜ), what it keeps whether or not it shows it; else hₜ.
+        """
+        x, state, found = self.embedding(tokens), None, []
+        for t in range(x.shape[1]):
+            _, state = self.layers(x[:, t : t + 1], state)
+            last = ops.tanh(state[1][-1]) if isinstance(state, tuple) else state[-1]
+            found.append(to_numpy(values(last)))
+        return np.stack(found, axis=1)
 
     def select(self, state: Any, rows: Any) -> Any:
         """Return the state of these sequences."""

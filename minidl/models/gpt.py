@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from typing import Any, NamedTuple
 
-from minidl import backend, nn
+from minidl import backend, nn, ops
 from minidl.backend import Array, Seed, namespace
 from minidl.errors import RangeError
 from minidl.tensor import Tensor, values
@@ -73,6 +73,15 @@ class GPT(nn.Module):
         for block in self.blocks:
             x = block(x, causal=True, cache=cache)
         return self.embedding.scores(self.norm(x))
+
+    def look(self, tokens: Any) -> Tensor:
+        """Return where each token looked, (N, layers, heads, T, T): maps to draw."""
+        x, maps = self.positions(self.embedding(tokens)), []
+        for block in self.blocks:
+            _, weights = block.self_attn(block.norm1(x), causal=True, weights=True)
+            maps.append(weights)
+            x = block(x, causal=True)
+        return ops.stack(maps, axis=1)  # type: ignore[no-any-return]
 
     def read(self, tokens: Any, state: Any = None) -> tuple[Tensor, Written]:
         """Return the scores of what is next, and what is remembered: see decoding.py.

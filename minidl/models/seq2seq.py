@@ -13,6 +13,7 @@ from typing import Any, NamedTuple
 
 from minidl import backend, nn, ops
 from minidl.backend import Seed
+from minidl.errors import RangeError
 from minidl.models.char_rnn import select_rows
 from minidl.tensor import Tensor, values
 
@@ -68,6 +69,16 @@ class Decoder(nn.Module):
             z = ops.tanh(self.mixer(ops.concatenate([seen, z], axis=-1)))
         scores = self.output(self.dropout(z))
         return scores, Saying(hidden, state.memory, state.mask), weights
+
+    def look(self, tokens: Any, state: Saying) -> Tensor:
+        """Return the weights (N, T, S) alone."""
+        weights = self(tokens, state)[2]
+        if weights is None:
+            raise RangeError(
+                "this model was made with attention=False, so it looks at nothing: "
+                "there are no weights to draw"
+            )
+        return weights  # type: ignore[no-any-return]
 
 
 class Speaker(nn.Module):
@@ -139,9 +150,12 @@ class Seq2Seq(Speaker):
         return scores
 
     def look(self, source: Any, target: Any) -> Tensor:
-        """Return where it looked before each token, (N, T, S): a map to draw."""
-        weights: Tensor = self.decoder(target, self.start(source))[2]
-        return weights
+        """Return where it looked before each token, (N, T, S): a map to draw.
+
+        Row t is that of the token which follows target[:, t]; so `target` is a start
+        token and then a sequence, the true one or what the model said itself.
+        """
+        return self.decoder.look(target, self.start(source))
 
 
 if __name__ == "__main__":

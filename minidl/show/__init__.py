@@ -9,28 +9,44 @@ confusion  what is taken for what          boundary        a classifier in the p
 mistakes   the most confident ones         activations     what each layer puts out
 graph      what was computed from what     backward_steps  the way back through it
 optimizer_race   optimizers side by side (`python -m minidl.show.race --out race.png`)
+
+attention     who looked at whom           attention_on_images  where each word looked
+hidden_units  a unit while it reads        find_units     those that fit a property
+gradient_flow ‖∂L/∂hₜ‖ against t           flow           measures it
+samples       what was written, by epoch
 """
 
 from minidl.show.activations import activations
+from minidl.show.attention import attention, attention_on_images
 from minidl.show.boundary import boundary
 from minidl.show.confusion import confusion
 from minidl.show.curves import curves, schedule
 from minidl.show.filters import filters
+from minidl.show.flow import flow, gradient_flow
 from minidl.show.graph import graph
+from minidl.show.hidden import find_units, hidden_units
 from minidl.show.images import images, mistakes
 from minidl.show.racing import optimizer_race
+from minidl.show.samples import samples
 from minidl.show.steps import backward_steps
 
 __all__ = [
     "activations",
+    "attention",
+    "attention_on_images",
     "backward_steps",
     "boundary",
     "confusion",
     "curves",
     "filters",
+    "find_units",
+    "flow",
+    "gradient_flow",
     "graph",
+    "hidden_units",
     "images",
     "mistakes",
     "optimizer_race",
+    "samples",
     "schedule",
 ]

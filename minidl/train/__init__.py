@@ -25,6 +25,7 @@ from minidl.train.metrics import (
     top_k,
 )
 from minidl.train.progress import ProgressBar
+from minidl.train.samples import Samples
 from minidl.train.saving import Checkpoint
 from minidl.train.stopping import EarlyStopping, PlateauLR
 from minidl.train.trainer import Trainer
@@ -44,6 +45,7 @@ __all__ = [
     "PlateauLR",
     "ProgressBar",
     "Randomness",
+    "Samples",
     "TensorBoardLog",
     "Trainer",
     "WeightAverage",

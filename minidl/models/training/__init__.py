@@ -1,4 +1,6 @@
 """The programs behind `python -m minidl.models.char_rnn` and its like.
 
-loop  the loop, the clock, what the commands have in common; then one file a model
+loop     the loop and the clock
+results  the arguments, and the files that all of them leave
+then one file a model
 """

@@ -4,19 +4,24 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from minidl.backend import Array, seed
+from minidl import show
+from minidl.backend import Array, seed, to_numpy
 from minidl.data import DataLoader, RandomShift, WordTokenizer, load_emoji, split_words
 from minidl.models.beam import beam_search
 from minidl.models.captioner import Captioner, TransformerCaptioner
-from minidl.models.training.loop import Budget, Diary, arguments, learn
+from minidl.models.training.loop import Budget, learn
+from minidl.models.training.results import Diary, arguments
 from minidl.models.training.seq2seq import END, START, before_end, padded, teach
 from minidl.modes import no_grad
+from minidl.tensor import values
 
 EPOCHS, BATCH, RATE, LONGEST = 30, 50, 2e-3, 12
+DRAWN = 6  # images
 SPECIAL = ["<pad>", "<start>", "<end>", "<unknown>"]
 KINDS: dict[str, Any] = {
     "lstm": lambda v: Captioner(v, dropout=0.3, attention=False),
@@ -62,36 +67,67 @@ def name_all(model: Any, x: Array, words: WordTokenizer) -> list[list[str]]:
     return said
 
 
-def one(kind: str, asked: Any, minutes: float | None) -> float:
-    """Train one kind; return its BLEU-1 on the test images."""
-    seed(asked.seed)
-    train, validation, test = load_emoji()
-    words = WordTokenizer(train.names, SPECIAL)
-    captions = [words.encode(name).tolist() for name in train.names]
+def train(model: Any, words: WordTokenizer, parts: Any, asked: Any, diary: Any) -> None:
+    """Look at the training images, shifted a little, until the budget is used up."""
+    captions = [words.encode(name).tolist() for name in parts.train.names]
     target = padded([START, *row, END] for row in captions)
-    model = KINDS[kind](len(words))
-    print(f"{kind}: {len(words)} words, {model.num_parameters()} weights", flush=True)
+    x, truth = parts.train.x, split_all(parts.validation.names)
     batches = DataLoader(
-        (train.x, target), BATCH, shuffle=True, drop_last=True, transform=RandomShift(2)
+        (x, target), BATCH, shuffle=True, drop_last=True, transform=RandomShift(2)
     )
-    diary, budget = Diary(model, "val_error"), Budget(asked.epochs, minutes, EPOCHS)
+    minutes = None if asked.minutes is None else asked.minutes / len(KINDS)
+    budget = Budget(asked.epochs, minutes, EPOCHS)
 
     def loss(x: Any, y: Any) -> Any:
         return teach(model(x, y[:, :-1]), y)
 
-    truth = [[split_words(name) for name in part.names] for part in (validation, test)]
     for record in learn(model, batches, loss, budget, rate=RATE, decay=0.05):
-        said = name_all(model, validation.x, words)
-        record["val_error"] = 1 - bleu1(said, truth[0])
+        said = name_all(model, parts.validation.x, words)
+        record["val_error"] = 1 - bleu1(said, truth)
         diary.write(record)
-    model.load_state_dict(diary.weights)
+
+
+@no_grad()
+def draw(model: Any, words: WordTokenizer, x: Array, out: Path) -> None:
+    """Draw some images, and where the model looked for each word that it said."""
+    if isinstance(model, Captioner) and model.decoder.attention is None:
+        return
+    x = x[:: max(1, len(x) // DRAWN)][:DRAWN]
+    said = name_all(model, x, words)
+    tokens = padded([START, *(words[word] for word in name)] for name in said)
+    maps = to_numpy(values(model.look(x, tokens)))
+    if maps.ndim == 5:  # (N, layers, heads, T, S): the last layer, all heads together
+        maps = maps[:, -1].mean(axis=1)
+    weights = [a[: len(name)] for a, name in zip(maps, said, strict=True)]
+    show.attention_on_images(to_numpy(x), weights, said, path=out / "attention.png")
+
+
+def split_all(names: Sequence[str]) -> list[list[str]]:
+    """Return names as lists of words."""
+    return [split_words(name) for name in names]
+
+
+def one(kind: str, asked: Any) -> float:
+    """Train one kind, or recall it; return its BLEU-1 on the test images."""
+    seed(asked.seed)
+    parts = load_emoji()
+    words = WordTokenizer(parts.train.names, SPECIAL)
+    model = KINDS[kind](len(words))
+    print(f"{kind}: {len(words)} words, {model.num_parameters()} weights", flush=True)
+    diary = Diary(model, asked, "val_error", part=kind)
+    if asked.weights is None:
+        train(model, words, parts, asked, diary)
+    diary.close()
+    test, truth = parts.test, split_all(parts.test.names)
     said = name_all(model, test.x, words)
+    reached = {
+        "test_bleu1": bleu1(said, truth),
+        "always_the_same": always_the_same(split_all(parts.train.names), truth),
+    }
     lines = [f"{' '.join(a):<40}{b}" for a, b in zip(said, test.names, strict=True)]
-    folder = asked.out / kind
-    folder.mkdir(exist_ok=True)
-    diary.close(folder, "\n".join(lines))
-    same = always_the_same([split_words(name) for name in train.names], truth[1])
-    score = bleu1(said, truth[1])
+    draw(model, words, test.x, diary.out)
+    diary.report(reached, "\n".join(lines))
+    score, same = reached["test_bleu1"], reached["always_the_same"]
     print(f"{kind}: BLEU-1 {score:.3f} on test images; always the same: {same:.3f}")
     return score
 
@@ -99,8 +135,7 @@ def one(kind: str, asked: Any, minutes: float | None) -> float:
 def main(given: Sequence[str] | None = None) -> dict[str, float]:
     """Train all three, each with a third of the minutes; return BLEU-1 of each."""
     asked = arguments("captioner", "Learn to name emoji.", given)
-    minutes = None if asked.minutes is None else asked.minutes / len(KINDS)
-    return {kind: one(kind, asked, minutes) for kind in KINDS}
+    return {kind: one(kind, asked) for kind in KINDS}
 
 
 if __name__ == "__main__":

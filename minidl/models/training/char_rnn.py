@@ -2,20 +2,27 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import re
+from collections.abc import Callable, Sequence
+from pathlib import Path
 from typing import Any
 
-from minidl import nn, ops
+import numpy as np
+
+from minidl import nn, ops, show
 from minidl.backend import Array
 from minidl.data import CharTokenizer, load_shakespeare
 from minidl.models.char_rnn import AlignedChunks, CharRNN
 from minidl.models.choosing import Sampler
 from minidl.models.decoding import generate
-from minidl.models.training.loop import Budget, Diary, arguments, learn
+from minidl.models.training.loop import Budget, learn
+from minidl.models.training.results import Diary, Record, arguments
 from minidl.modes import no_grad
-from minidl.tensor import Tensor
+from minidl.show.hidden import inside, place_in_line
+from minidl.tensor import Tensor, values
 
 EPOCHS, ROWS, LENGTH, HIDDEN, RATE = 12, 64, 64, 384, 4e-3
+READ, DRAWN = 8000, 480  # characters: to find units, to draw them
 
 
 def next_loss(scores: Tensor, y: Any) -> Any:
@@ -53,22 +60,98 @@ def write(model: Any, letters: CharTokenizer, length: int, seed: int = 0) -> str
     return letters.decode(generate(model, prompt, length, choose=choose)[0])
 
 
+def train(
+    model: CharRNN, letters: CharTokenizer, texts: Any, asked: Any, diary: Diary
+) -> None:
+    """Go through the text again and again, until the budget is used up."""
+    budget = Budget(asked.epochs, asked.minutes, EPOCHS)
+    chunks = AlignedChunks(texts[0], ROWS, LENGTH)
+    for record in learn(model, chunks, Carrying(model), budget, rate=RATE):
+        record["val_loss"] = judge(model, texts[1])
+        diary.write(record, write(model, letters, 80))
+
+
+def in_names(text: str) -> Array:
+    """Tell which characters belong to a line that names who speaks: "ROSALIND."."""
+    found = np.zeros(len(text), bool)
+    for name in re.finditer(r"^[A-Z][A-Z ]+\.$", text, re.MULTILINE):
+        found[name.start() : name.end()] = True
+    return found
+
+
+PROPERTIES: dict[str, Callable[[str], Array]] = {
+    "in brackets": lambda text: inside(text, "[", "]"),
+    "place in the line": place_in_line,
+    "who speaks": in_names,
+}
+
+
+def draw_units(
+    model: CharRNN, letters: CharTokenizer, texts: Sequence[str], out: Path
+) -> Record:
+    """Draw the unit that goes best with each property; return how well it does.
+
+    It is chosen on the first text, and judged and drawn on the second.
+    """
+    h = [model.units(letters.encode(text)[None])[0] for text in texts]
+    chosen, titles, reached = [], [], {}
+    for name, of in PROPERTIES.items():
+        p = [of(text) for text in texts]
+        if any(each.std() == 0 for each in p):
+            continue  # a short text may have no brackets
+        unit, _ = show.find_units(h[0], p[0], limit=1)[0]
+        _, r = show.find_units(h[1][:, [unit]], p[1])[0]
+        chosen.append(unit)
+        titles.append(f"unit {unit}, {name}: r = {r:.2f}".replace("-", "−"))
+        reached[f"r {name}"] = r
+    start = max(0, texts[1].find("[") - 150)
+    part = slice(start, start + DRAWN)
+    show.hidden_units(
+        texts[1][part], h[1][part, chosen], titles=titles, path=out / "hidden.png"
+    )
+    return reached
+
+
+def draw_flow(model: CharRNN, tokens: Array, out: Path) -> None:
+    """Draw how a gradient goes back through networks that were trained, or not."""
+    x = values(model.embedding(tokens))
+    sizes = x.shape[2], model.layers.cells[0].hidden_size
+    rnn, lstm = nn.RNN(*sizes, rng=0), nn.LSTM(*sizes, rng=0)
+    wild = nn.RNN(*sizes, rng=0)
+    wild.cells[0].weight_h.data *= 2
+    trained = show.flow(model.layers.eval(), x)
+    lines = {
+        "RNN at its start": show.flow(rnn, x)["h"],
+        "RNN, weights × 2": show.flow(wild, x)["h"],
+        "the same, clipped": show.flow(wild, x, clip=1.0)["h"],
+        "LSTM at its start": show.flow(lstm, x)["h"],
+        "LSTM trained, ∂L/∂h": trained["h"],
+        "LSTM trained, ∂L/∂c": trained["c"],
+    }
+    show.gradient_flow(lines, path=out / "flow.png")
+
+
 def main(given: Sequence[str] | None = None) -> float:
-    """Train; return nats per character of the validation text."""
+    """Train, or recall; return nats per character of the validation text."""
     asked = arguments("char_rnn", "Train an LSTM to write like Shakespeare.", given)
-    texts = load_shakespeare()
-    letters = CharTokenizer("".join(texts))
-    train, validation, test = (letters.encode(text) for text in texts)
+    parts = load_shakespeare()
+    letters = CharTokenizer("".join(parts))
+    texts = [letters.encode(text) for text in parts]
     model = CharRNN(len(letters), dim=64, hidden=HIDDEN, dropout=0.1)
     print(f"{len(letters)} characters, {model.num_parameters()} weights", flush=True)
-    diary, budget = Diary(model), Budget(asked.epochs, asked.minutes, EPOCHS)
-    chunks = AlignedChunks(train, ROWS, LENGTH)
-    for record in learn(model, chunks, Carrying(model), budget, rate=RATE):
-        record["val_loss"] = judge(model, validation)
-        diary.write(record, write(model, letters, 80))
-    diary.close(asked.out, write(model, letters, 1000))
-    print(f"{judge(model, test):.3f} nats per character of the test text")
-    return diary.best
+    diary = Diary(model, asked)
+    if asked.weights is None:
+        train(model, letters, texts, asked, diary)
+    diary.close()
+    reached = {
+        "val_loss": judge(model, texts[1]),
+        "test_loss": judge(model, texts[2]),
+    }
+    reached |= draw_units(model, letters, [p[:READ] for p in parts[1:]], diary.out)
+    draw_flow(model, texts[1][: READ // 10].reshape(8, -1), diary.out)
+    diary.report(reached, write(model, letters, 1000))
+    print(f"{reached['test_loss']:.3f} nats per character of the test text")
+    return reached["val_loss"]
 
 
 if __name__ == "__main__":

@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from minidl import backend
+from minidl import backend, ops, show
 from minidl.backend import Array, Seed
 from minidl.data import CharTokenizer, load_shakespeare
 from minidl.models.gpt import GPT
 from minidl.models.training.char_rnn import next_loss, write
-from minidl.models.training.loop import Budget, Diary, arguments, learn
+from minidl.models.training.loop import Budget, learn
+from minidl.models.training.results import Diary, arguments
 from minidl.modes import no_grad
 
 EPOCHS, ROWS, CONTEXT, RATE = 10, 32, 128, 2e-3
@@ -59,26 +61,57 @@ def judge(model: GPT, tokens: Array, rows: int = 64) -> float:
     return float(total) / len(starts)
 
 
-def main(given: Sequence[str] | None = None) -> float:
-    """Train; return nats per character of the validation text."""
-    asked = arguments("gpt", "Train a small GPT to write like Shakespeare.", given)
-    texts = load_shakespeare()
-    letters = CharTokenizer("".join(texts))
-    train, validation, test = (letters.encode(text) for text in texts)
-    model = GPT(len(letters), CONTEXT, dropout=0.0, **SIZE)
-    print(f"{len(letters)} characters, {model.num_parameters()} weights", flush=True)
-    diary, budget = Diary(model), Budget(asked.epochs, asked.minutes, EPOCHS)
-    windows = Windows(train, ROWS, CONTEXT)
+def train(
+    model: GPT, letters: CharTokenizer, texts: Any, asked: Any, diary: Diary
+) -> None:
+    """Read windows of the text until the budget is used up."""
+    budget = Budget(asked.epochs, asked.minutes, EPOCHS)
+    windows = Windows(texts[0], ROWS, CONTEXT)
 
     def loss(x: Array, y: Array) -> Any:
         return next_loss(model(x), y)
 
     for record in learn(model, windows, loss, budget, rate=RATE, decay=0.1):
-        record["val_loss"] = judge(model, validation)
+        record["val_loss"] = judge(model, texts[1])
         diary.write(record, write(model, letters, 80))
-    diary.close(asked.out, write(model, letters, 1000))
-    print(f"{judge(model, test):.3f} nats per character of the test text")
-    return diary.best
+
+
+def draw_attention(model: GPT, letters: CharTokenizer, text: str, out: Path) -> None:
+    """Draw all heads of the first and of the last layer, over a line of text."""
+    with no_grad():
+        maps = model.look(letters.encode(text)[None]).data[0]
+    layers = dict.fromkeys((0, len(model.blocks) - 1))  # one layer is both
+    weights = [a for i in layers for a in maps[i]]
+    titles = [
+        f"layer {i + 1}, head {k + 1}" for i in layers for k in range(len(maps[i]))
+    ]
+    show.attention(
+        ops.stack(weights), list(text), list(text), titles=titles,
+        path=out / "attention.png",
+    )  # fmt: skip
+
+
+def main(given: Sequence[str] | None = None) -> float:
+    """Train, or recall; return nats per character of the validation text."""
+    asked = arguments("gpt", "Train a small GPT to write like Shakespeare.", given)
+    parts = load_shakespeare()
+    letters = CharTokenizer("".join(parts))
+    texts = [letters.encode(text) for text in parts]
+    model = GPT(len(letters), CONTEXT, dropout=0.0, **SIZE)
+    print(f"{len(letters)} characters, {model.num_parameters()} weights", flush=True)
+    diary = Diary(model, asked)
+    if asked.weights is None:
+        train(model, letters, texts, asked, diary)
+    diary.close()
+    reached = {
+        "val_loss": judge(model, texts[1]),
+        "test_loss": judge(model, texts[2]),
+    }
+    line = max(parts[2][:1000].split("\n"), key=len)[: min(CONTEXT, 24)]
+    draw_attention(model, letters, line, diary.out)
+    diary.report(reached, write(model, letters, 1000))
+    print(f"{reached['test_loss']:.3f} nats per character of the test text")
+    return reached["val_loss"]
 
 
 if __name__ == "__main__":

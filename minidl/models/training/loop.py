@@ -10,37 +10,15 @@ to the bit; with --epochs alone it can.
 
 from __future__ import annotations
 
-import argparse
 import math
 import time
-from collections.abc import Callable, Iterator, Sequence
-from pathlib import Path
+from collections.abc import Callable, Iterator
 from typing import Any
 
-from minidl import backend, nn, optim, show
+from minidl import nn, optim
 from minidl.errors import NonFiniteError, RangeError
-from minidl.nn.state import save
 
 Record = dict[str, float]
-
-
-def arguments(name: str, what: str, given: Sequence[str] | None) -> argparse.Namespace:
-    """Read the command line, choose the device, start all randomness from the seed."""
-    parser = argparse.ArgumentParser(
-        prog=f"python -m minidl.models.{name}", description=what
-    )
-    parser.add_argument("--epochs", type=int, help="stop after so many")
-    parser.add_argument("--minutes", type=float, help="stop when they are over")
-    parser.add_argument("--seed", type=int, default=0, help="of weights and batches")
-    parser.add_argument("--out", default=f"demo/{name}", help="the folder for results")
-    parser.add_argument("--device", default=None, choices=backend.DEVICES)
-    found = parser.parse_args(given)
-    if found.device is not None:
-        backend.use(found.device)
-    backend.seed(found.seed)
-    found.out = Path(found.out)
-    found.out.mkdir(parents=True, exist_ok=True)  # better to fail now than at the end
-    return found
 
 
 class Budget:
@@ -123,31 +101,3 @@ def learn(
         yield {"epoch": epoch, "train_loss": mean, "minutes": budget.passed}
         if budget.progress >= 1:
             return
-
-
-class Diary:
-    """Prints each epoch, and keeps the weights of the one with the best `watch`."""
-
-    def __init__(self, model: nn.Module, watch: str = "val_loss") -> None:
-        self.model, self.watch = model, watch
-        self.records: list[Record] = []
-        self.best, self.weights = math.inf, model.state_dict()
-
-    def write(self, record: Record, sample: str = "") -> None:
-        """Take down an epoch; the record has all its figures."""
-        self.records.append(record)
-        figures = (f"{k} {v:.3f}" for k, v in record.items() if k != "epoch")
-        print(f"epoch {record['epoch']:>3}  " + "  ".join(figures), flush=True)
-        if sample:
-            print(sample, flush=True)
-        if record[self.watch] < self.best:
-            self.best, self.weights = record[self.watch], self.model.state_dict()
-
-    def close(self, out: Path, text: str) -> None:
-        """Put the best weights back; save them, the curves, and what the model says."""
-        self.model.load_state_dict(self.weights)
-        save(self.model, out / "weights.safetensors")
-        (out / "says.txt").write_text(text + "\n", encoding="utf-8")
-        drawn = [{k: v for k, v in r.items() if k != "minutes"} for r in self.records]
-        show.curves(drawn, path=out / "curves.png")
-        print(f"{out}: weights.safetensors, curves.png, says.txt", flush=True)

@@ -7,16 +7,19 @@ from typing import Any
 
 import numpy as np
 
-from minidl import ops
+from minidl import ops, show
 from minidl.backend import Array, to_numpy
 from minidl.data import CharTokenizer, DataLoader, load_cmudict
 from minidl.models.beam import beam_search
 from minidl.models.seq2seq import PAD, Seq2Seq
-from minidl.models.training.loop import Budget, Diary, arguments, learn
+from minidl.models.training.loop import Budget, learn
+from minidl.models.training.results import Diary, arguments
 from minidl.modes import no_grad
+from minidl.tensor import values
 
 EPOCHS, BATCH, DIM, HIDDEN, RATE = 25, 64, 64, 192, 3e-3
 START, END = 1, 2  # after PAD
+DRAWN = 8  # words
 Words = Sequence[tuple[str, tuple[str, ...]]]
 
 
@@ -79,6 +82,13 @@ class Speech:
         said = ([self.number[phone] for phone in said] for _, said in words)
         return source, padded([START, *row, END] for row in said)
 
+    def lines(self, words: Words, said: Sequence[Sequence[int]]) -> list[str]:
+        """Return a line for each word: what the model said, and what is true."""
+        return [
+            f"{word:<14}{' '.join(self.phones[i] for i in row):<34}{' '.join(true)}"
+            for (word, true), row in zip(words, said, strict=False)
+        ]
+
 
 @no_grad()
 def pronounce(model: Seq2Seq, source: Array, beams: int = 1) -> list[list[int]]:
@@ -100,36 +110,81 @@ def phone_error_rate(said: list[list[int]], target: Array) -> float:
     return errors / sum(map(len, true))
 
 
-def main(given: Sequence[str] | None = None) -> float:
-    """Train; return the phone error rate on the test words."""
-    asked = arguments("seq2seq", "Learn to pronounce English words.", given)
-    words = load_cmudict()
-    speech = Speech([*words.train, *words.validation, *words.test])
-    train, validation, test = (speech.arrays(part) for part in words)
-    sizes = len(speech.letters), len(speech.phones)
-    model = Seq2Seq(*sizes, dim=DIM, hidden=HIDDEN, dropout=0.2)
-    print(f"{len(train[0])} words, {model.num_parameters()} weights", flush=True)
-    batches = DataLoader(train, BATCH, shuffle=True, drop_last=True)
-    diary = Diary(model, "val_error")
+def monotone(maps: Iterable[Any]) -> float:
+    """Return the share of steps at which the center of attention moves forward.
+
+    maps of weights (T, S), one for each word; centers cₜ = Σₛ s aₜₛ, steps with
+    cₜ₊₁ > cₜ. Reading in order gives 1, looking anywhere ½; no step at all, 0.
+
+    >>> monotone([[[1.0, 0, 0], [0.5, 0.5, 0], [1, 0, 0]]])
+    0.5
+    """
+    steps = [np.diff(np.asarray(a) @ np.arange(len(a[0]))) > 0 for a in maps if len(a)]
+    forward = np.concatenate([np.zeros(0, bool), *steps])
+    return float(forward.mean()) if len(forward) else 0.0
+
+
+@no_grad()
+def maps_of(model: Seq2Seq, source: Array, said: list[list[int]]) -> list[Array]:
+    """Return where the model looked for each phone that it said: maps (T, S)."""
+    model.eval()
+    maps: list[Array] = []
+    target = padded([START, *row] for row in said)
+    for a, b in DataLoader((source, target), 250):
+        maps += list(to_numpy(values(model.look(a, b))))
+    lengths = (source != PAD).sum(axis=1)
+    return [a[: len(row), :s] for a, row, s in zip(maps, said, lengths, strict=True)]
+
+
+def train(
+    model: Seq2Seq, speech: Speech, words: Any, parts: Any, asked: Any, diary: Diary
+) -> None:
+    """Hear the words again and again; after each epoch, pronounce others."""
+    batches = DataLoader(parts[0], BATCH, shuffle=True, drop_last=True)
     budget = Budget(asked.epochs, asked.minutes, EPOCHS)
 
     def loss(source: Any, target: Any) -> Any:
         return teach(model(source, target[:, :-1]), target)
 
     for record in learn(model, batches, loss, budget, rate=RATE, decay=0.01):
-        said = pronounce(model, validation[0])
-        record["val_error"] = phone_error_rate(said, validation[1])
-        diary.write(record)
-    model.load_state_dict(diary.weights)
-    said = pronounce(model, test[0], beams=4)
-    lines = [
-        f"{word:<14}{' '.join(speech.phones[i] for i in row):<34}{' '.join(true)}"
-        for (word, true), row in zip(words.test[:40], said, strict=False)
-    ]
-    diary.close(asked.out, "\n".join(lines))
-    error = phone_error_rate(said, test[1])
-    print(f"phone error rate {error:.3f} on {len(said)} test words")
-    return error
+        said = pronounce(model, parts[1][0])
+        record["val_error"] = phone_error_rate(said, parts[1][1])
+        diary.write(record, "\n".join(speech.lines(words.validation[:4], said)))
+
+
+def main(given: Sequence[str] | None = None) -> float:
+    """Train, or recall; return the phone error rate on the test words."""
+    asked = arguments("seq2seq", "Learn to pronounce English words.", given)
+    words = load_cmudict()
+    speech = Speech([*words.train, *words.validation, *words.test])
+    parts = [speech.arrays(part) for part in words]
+    sizes = len(speech.letters), len(speech.phones)
+    model = Seq2Seq(*sizes, dim=DIM, hidden=HIDDEN, dropout=0.2)
+    print(f"{len(words.train)} words, {model.num_parameters()} weights", flush=True)
+    diary = Diary(model, asked, "val_error")
+    if asked.weights is None:
+        train(model, speech, words, parts, asked, diary)
+    diary.close()
+    _, (validation, val_target), (test, test_target) = parts
+    said = pronounce(model, test, beams=4)
+    reached = {
+        "val_error": phone_error_rate(pronounce(model, validation), val_target),
+        "test_error": phone_error_rate(said, test_target),
+    }
+    maps = maps_of(model, test, said)
+    reached["monotone"] = monotone(maps)
+    chosen = [i for i, (word, _) in enumerate(words.test) if len(word) > 6 and said[i]]
+    chosen = chosen[:DRAWN]  # the first long ones, right or wrong
+    if chosen:
+        show.attention(
+            [maps[i] for i in chosen],
+            [[speech.phones[k] for k in said[i]] for i in chosen],
+            [list(words.test[i][0]) for i in chosen],
+            path=diary.out / "attention.png",
+        )
+    diary.report(reached, "\n".join(speech.lines(words.test[:40], said)))
+    print(f"phone error rate {reached['test_error']:.3f} on {len(said)} test words")
+    return reached["test_error"]
 
 
 if __name__ == "__main__":

@@ -1,0 +1,187 @@
+"""The programs that train the models: what they leave behind, and take up again."""
+
+import json
+import re
+from argparse import Namespace
+
+import numpy as np
+import pytest
+
+from minidl import nn, show
+from minidl.data.files import NamedSplits
+from minidl.data.text import Pronunciations, Texts
+from minidl.errors import RangeError
+from minidl.models.training import captioner, char_rnn, gpt, seq2seq
+from minidl.models.training.results import Diary
+from minidl.nn.state import load
+
+FILES = {
+    "weights.safetensors",
+    "history.json",
+    "figures.json",
+    "curves.png",
+    "says.txt",
+}
+EVERY = {
+    "char_rnn": {*FILES, "samples.png", "hidden.png", "flow.png"},
+    "gpt": {*FILES, "samples.png", "attention.png"},
+    "seq2seq": {*FILES, "samples.png", "attention.png"},
+    "captioner": {*FILES, "attention.png"},
+}
+
+
+def little(name, monkeypatch):
+    """Give a program so little to do that it is over in a moment."""
+    for program in (char_rnn, seq2seq, captioner):
+        monkeypatch.setattr(program, "DRAWN", 2)
+    if name in ("char_rnn", "gpt"):
+        module = {"char_rnn": char_rnn, "gpt": gpt}[name]
+        text = module.load_shakespeare().train
+        parts = text[:600], text[600:900], text[900:1200]
+        monkeypatch.setattr(module, "load_shakespeare", lambda: Texts(*parts))
+        monkeypatch.setattr(char_rnn, "HIDDEN", 16)
+        monkeypatch.setattr(char_rnn, "READ", 240)
+        monkeypatch.setattr(gpt, "CONTEXT", 16)
+        monkeypatch.setattr(gpt, "SIZE", {"dim": 8, "heads": 2, "layers": 1})
+        return module
+    if name == "seq2seq":
+        words = [part[:70] for part in seq2seq.load_cmudict()]
+        monkeypatch.setattr(seq2seq, "load_cmudict", lambda: Pronunciations(*words))
+        monkeypatch.setattr(seq2seq, "HIDDEN", 8)
+        return seq2seq
+    parts = captioner.load_emoji()
+    few = [type(p)(p.x[:60], p.y[:60], names=p.names[:60], categories=p.categories)
+           for p in parts]  # fmt: skip
+    monkeypatch.setattr(captioner, "load_emoji", lambda: NamedSplits(*few))
+    return captioner
+
+
+@pytest.mark.parametrize("name", list(EVERY))
+def test_programs_leave_results_and_take_them_up(name, monkeypatch, tmp_path, capsys):
+    program = little(name, monkeypatch)
+    first, again = tmp_path / "first", tmp_path / "again"
+    reached = program.main(["--epochs", "1", "--seed", "3", "--out", str(first)])
+    printed = capsys.readouterr().out
+    assert "weights" in printed
+    assert "epoch   1" in printed
+    assert "test" in printed.splitlines()[-1]
+    asked = ["--weights", str(first), "--out", str(again)]
+    assert program.main(asked) == reached
+    assert "epoch   1" not in capsys.readouterr().out  # nothing is trained
+    written = {f.relative_to(first) for f in first.rglob("*") if f.is_file()}
+    assert written == {f.relative_to(again) for f in again.rglob("*") if f.is_file()}
+    for file in written:
+        assert (first / file).read_bytes() == (again / file).read_bytes(), file
+    out = first / "attention" if name == "captioner" else first
+    assert {f.name for f in out.iterdir()} == EVERY[name]
+    facts = json.loads((out / "figures.json").read_text())
+    assert facts["command"] == f"python -m minidl.models.{name} --epochs 1 --seed 3"
+    assert facts["epochs"] == 1
+    assert facts["minutes"] >= 0
+    value = reached["attention"] if name == "captioner" else reached
+    assert round(value, 4) in facts["figures"].values()
+
+
+def test_weights_are_not_trained_and_must_be_there(monkeypatch, tmp_path, capsys):
+    program = little("seq2seq", monkeypatch)
+    out = ["--out", str(tmp_path)]
+    with pytest.raises(RangeError, match="earlier run"):
+        program.main(["--weights", str(tmp_path / "nowhere"), *out])
+    with pytest.raises(SystemExit):
+        program.main(["--weights", str(tmp_path), "--minutes", "1", *out])
+    assert "trains nothing" in capsys.readouterr().err
+
+
+def test_weights_without_a_history_are_judged(monkeypatch, tmp_path):
+    program = little("seq2seq", monkeypatch)
+    monkeypatch.setattr(program, "DRAWN", 0)
+    reached = program.main(["--epochs", "1", "--out", str(tmp_path)])
+    (tmp_path / "history.json").unlink()
+    assert program.main(["--weights", str(tmp_path), "--out", str(tmp_path)]) == reached
+    facts = json.loads((tmp_path / "figures.json").read_text())
+    assert facts["minutes"] is None
+
+
+def test_a_program_can_be_repeated(monkeypatch, tmp_path):
+    program = little("seq2seq", monkeypatch)
+    monkeypatch.setattr(program, "DRAWN", 0)
+    asked = ["--epochs", "1", "--out", str(tmp_path)]
+    kept = []
+    for _ in range(2):
+        program.main(asked)
+        kept.append((tmp_path / "weights.safetensors").read_bytes())
+    assert kept[0] == kept[1]
+
+
+def test_a_diary_keeps_the_best_epoch(tmp_path, capsys):
+    model = nn.Linear(1, 1, rng=0)
+    asked = Namespace(command="train", out=tmp_path, weights=None)
+    diary = Diary(model, asked)
+    for epoch, loss in enumerate((2.0, 1.0, 3.0), 1):
+        model.weight.data[...] = epoch
+        diary.write({"epoch": epoch, "val_loss": loss, "minutes": 0.1})
+        kept = load(tmp_path / "weights.safetensors")["weight"]
+        assert kept == min(epoch, 2)  # an interruption loses nothing
+    diary.close()
+    assert model.weight.data == load(tmp_path / "weights.safetensors")["weight"] == 2
+    again = Diary(nn.Linear(1, 1), Namespace(**vars(asked) | {"weights": tmp_path}))
+    assert again.model.weight.data == 2
+    assert (again.best, again.records) == (1.0, diary.records)
+
+
+# ------------------------------------------------------------- the page of the results
+
+
+def results(runs, folder, figures, minutes=9.0):
+    (runs / folder).mkdir(parents=True)
+    facts = {"command": f"python -m {folder}", "parameters": 1234, "epochs": 3,
+             "minutes": minutes, "figures": figures}  # fmt: skip
+    (runs / folder / "figures.json").write_text(json.dumps(facts))
+    (runs / folder / "says.txt").write_text("to be\nor not\n")
+
+
+@pytest.fixture
+def page(monkeypatch, tmp_path):
+    sequences = pytest.importorskip("docs.sequences", reason="docs are in a clone only")
+    monkeypatch.setattr(sequences, "PICTURES", tmp_path / "pictures")
+    return sequences.page
+
+
+def test_the_page_tells_what_was_reached_and_what_was_not(page, tmp_path):
+    results(tmp_path, "char_rnn", {"val_loss": 1.35, "r in brackets": -0.5})
+    results(tmp_path, "gpt", {"val_loss": 1.76})
+    results(tmp_path, "seq2seq", {"test_error": 0.1}, minutes=21.0)
+    results(tmp_path, "captioner/lstm", {"test_bleu1": 0.2, "always_the_same": 0.1})
+    results(
+        tmp_path, "captioner/attention", {"test_bleu1": 0.1, "always_the_same": 0.1}
+    )
+    show.curves({"train_loss": [1, 2]}, path=tmp_path / "char_rnn" / "curves.png")
+    text = page(tmp_path)
+    rows = [line.split(" | ") for line in text.splitlines() if line.startswith("| ")][
+        1:
+    ]
+    assert [cells[-2] for cells in rows[:5]] == ["yes", "**no**", "**no**", "yes",
+                                                 "**no**"]  # fmt: skip
+    assert "not trained" in rows[5]
+    assert rows[0][3:5] == ["1.350", "≤ 1.65 in ≤ 15 minutes"]
+    assert "python -m char_rnn" in text
+    assert "r in brackets −0.500" in text
+    assert "```text\nto be\nor not\n```" in text
+    for picture in re.findall(r"\]\((pictures/[^)]+)\)", text):
+        assert 0 < (tmp_path / picture).stat().st_size <= 120_000
+    assert text.count("![") == 1
+
+
+def test_large_pictures_are_made_small_enough(page, tmp_path, rng):
+    results(tmp_path, "char_rnn", {"val_loss": 1.35})
+    Image = pytest.importorskip("PIL.Image")
+    noise = rng.integers(0, 256, (500, 500, 3), dtype=np.uint8)
+    Image.fromarray(noise).save(tmp_path / "char_rnn" / "hidden.png")
+    assert (tmp_path / "char_rnn" / "hidden.png").stat().st_size > 120_000
+    assert "hidden.png" in page(tmp_path)
+    assert (tmp_path / "pictures" / "char_rnn-hidden.png").stat().st_size <= 120_000
+
+
+def test_no_results_are_no_page(page, tmp_path):
+    with pytest.raises(SystemExit, match="no results"):
+        page(tmp_path)
