@@ -19,12 +19,14 @@ from minidl.modes import no_grad
 
 if TYPE_CHECKING:
     from minidl import check, data, models, nn, optim, show, train
+    from minidl.graphs import compile
     from minidl.nn.state import load, save
 
 __version__ = "0.1.0"
 __all__ = [
     "Tensor",
     "check",
+    "compile",
     "data",
     "debug",
     "default_dtype",
@@ -48,6 +50,8 @@ def __getattr__(name: str) -> Any:
     """Import an upper floor when it is first named: `import minidl` stays quick."""
     if name in ("load", "save"):
         return getattr(import_module("minidl.nn.state"), name)
+    if name == "compile":
+        return import_module("minidl.graphs").compile
     if name in __all__:
         return import_module(f"minidl.{name}")
     raise AttributeError(f"minidl has no {name!r}; there are {', '.join(__all__)}")

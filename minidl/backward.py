@@ -10,6 +10,7 @@ import numpy as np
 from minidl.backend import namespace
 from minidl.errors import DTypeError, GraphError, ShapeError
 from minidl.modes import recording
+from minidl.replay import reached
 from minidl.tensor import Tensor, values
 from minidl.walk import pull
 
@@ -18,6 +19,7 @@ def backward(y: Tensor, gradient: Any = None, retain_graph: bool = False) -> Non
     """Add ∂y/∂leaf into `leaf.grad` for every leaf that requires a gradient."""
     totals = pull([y], [_seed(y, gradient)], retain=retain_graph)
     found = [(leaf, totals.of(leaf)) for leaf in totals.sums]
+    reached(totals.sums)
     for leaf, g in found:
         if leaf.grad is None:
             leaf.grad = g

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 
 class MinidlError(Exception):
     """Anything that minidl refuses; catch this one to catch them all."""
@@ -37,3 +39,32 @@ class NonFiniteError(MinidlError, ArithmeticError):
 
 class DataError(MinidlError, ValueError):
     """A data file or archive that is missing, damaged, or not what it should be."""
+
+
+class CourseError(MinidlError, ValueError):
+    """An assignment, an edition or a submission that is not what it should be."""
+
+
+class RegionError(CourseError):
+    """The markers of a region, or the lines between them, are not as they were."""
+
+
+class TodoError(MinidlError, NotImplementedError):
+    """A blank of an assignment that nobody has filled in yet; `task` says which."""
+
+    def __init__(self, task: str) -> None:
+        super().__init__(
+            f"{task} is not written yet: fill in the lines between its markers, and "
+            "see `minidl course score`"
+        )
+        self.task = task
+
+
+def todo(task: str) -> Any:
+    """Stand where a student's lines will be: raises TodoError.
+
+    >>> todo("a1.1")
+    Traceback (most recent call last):
+    minidl.errors.TodoError: a1.1 is not written yet: fill in the lines between its ...
+    """
+    raise TodoError(task)

@@ -60,6 +60,7 @@ class Totals:
         ours = to in self.owned
         if type(old) is Scatter:
             old, ours = old.dense(), True
+        # region a1.3: what was used twice gets both gradients, in memory of its own
         if isinstance(old, Tensor) or not ours:
             return old + (g.dense() if type(g) is Scatter else g)
         if type(g) is Scatter:
@@ -67,6 +68,7 @@ class Totals:
         else:
             old += g
         return old
+        # endregion
 
     def take(self, node: Any, goals: set[Any], create: bool) -> Any:
         """Return what arrived at a node, None if nothing did; it stays for a goal.

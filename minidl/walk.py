@@ -34,7 +34,6 @@ def pull(
     for y, g in zip(ys, gs, strict=True):
         totals.add(receiver(y), g)
     order = _ancestors(ys)
-    order.sort(key=by_tick)
     goals = {receiver(x) for x in xs or ()}
     path = None if xs is None else _path(order, goals)
     while order:  # the youngest node stands last
@@ -87,19 +86,22 @@ def _node(receiver: Any) -> Any:
 
 
 def _ancestors(ys: list[Tensor]) -> list[Node]:
-    """Every node that ys depend on."""
-    todo = [y.node for y in ys if y.node is not None]
-    found = set(todo)
+    """Every node that ys depend on, the oldest first."""
+    # region a1.4: each node once, however many ways lead to it, in the order of age
+    waiting = [y.node for y in ys if y.node is not None]
+    found = set(waiting)
     order = []
-    while todo:
-        node = todo.pop()
+    while waiting:
+        node = waiting.pop()
         order.append(node)
         for to in node.edges:
             if type(to) is Output:
                 to = to.node
             if type(to) is Node and to not in found:
                 found.add(to)
-                todo.append(to)
+                waiting.append(to)
+    order.sort(key=by_tick)
+    # endregion
     return order
 
 

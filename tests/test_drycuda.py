@@ -181,3 +181,71 @@ def test_a_graph_replays_with_what_its_memory_then_holds(cp):
 def test_memory_that_nobody_wrote_is_seen(cp):
     with cp.cuda.using_allocator(None):  # not from the pool, which gives old memory
         assert (cp.empty(5, "uint8").get() == 0xCB).all()
+
+
+WARPS = r"""
+__device__ float warp_sum(float a) {
+    for (int o = 16; o; o /= 2) a += __shfl_xor_sync(~0u, a, o);
+    return a;
+}
+
+extern "C" __global__ void two_warps(const float* x, float* y) {
+    __shared__ float part[2];
+    float a = warp_sum(x[threadIdx.x]);
+    if (threadIdx.x % 32 == 0) part[threadIdx.x / 32] = a;
+    BARRIER
+    y[threadIdx.x] = part[0] + part[1];
+}
+
+extern "C" __global__ void ended(const float* x, float* y) {
+    if (threadIdx.x >= 20) return;
+    y[threadIdx.x] = warp_sum(x[threadIdx.x]);
+}
+
+extern "C" __global__ void half_of_a_warp(const float* x, float* y) {
+    unsigned mask = threadIdx.x < 16 ? 0x0000ffffu : 0xffff0000u;
+    for (int k = 0; k < 1 + threadIdx.x / 16; k++)
+        y[threadIdx.x] = __shfl_sync(mask, x[threadIdx.x], threadIdx.x / 16 * 16 + k);
+}
+
+extern "C" __global__ void hangs(const float* x, float* y) {
+    if (threadIdx.x < 16) __syncthreads();
+    y[threadIdx.x] = warp_sum(x[threadIdx.x]);
+}
+"""
+
+
+def of_warps(cp, order, name, barrier="__syncthreads();", threads=64):
+    """Return what a kernel makes of 0, 1, … with threads in each order."""
+    kernel = cp.RawModule(code=WARPS.replace("BARRIER", barrier)).get_function(name)
+    x, found = cp.arange(threads, dtype="float32"), []
+    for order.now in (0, 1, 2):
+        y = cp.zeros(threads, "float32")
+        kernel((1,), (threads,), (x, y))
+        found.append(y.get())
+    return found
+
+
+@needs_mock
+def test_a_missing_barrier_beside_a_shuffle_is_found(cp, order):
+    for y in of_warps(cp, order, "two_warps"):
+        assert (y == 2016).all()
+    assert any((y != 2016).any() for y in of_warps(cp, order, "two_warps", ""))
+
+
+@needs_mock
+def test_a_shuffle_from_a_thread_that_has_ended_gives_no_number(cp, order):
+    for y in of_warps(cp, order, "ended", threads=32):
+        assert np.isnan(y[:20]).all()
+
+
+@needs_mock
+def test_parts_of_a_warp_go_their_own_ways(cp, order):
+    for y in of_warps(cp, order, "half_of_a_warp", threads=32):
+        np.testing.assert_array_equal(y, [0] * 16 + [17] * 16)
+
+
+@needs_mock
+def test_threads_that_wait_for_ever_are_reported(cp, order):
+    with pytest.raises(RuntimeError, match="hangs"):
+        of_warps(cp, order, "hangs", threads=32)

@@ -72,6 +72,9 @@ def test_a_nan_is_found_reported_and_undone(every, home, monkeypatch):
     assert_same(clean(14), run)
     assert run.ending == "failed"
     assert len(run.history.steps["loss"]) >= 15
+    run.model.at = -1
+    run.fit(loader(), VALIDATION, epochs=1)  # its metrics see no score of the bad step
+    assert np.isfinite(run.history["train_accuracy"][-1])
 
 
 def test_on_a_device_losses_are_read_every_k_steps(monkeypatch):

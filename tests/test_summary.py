@@ -160,6 +160,35 @@ def test_multiply_adds(layer, shape, expected):
     assert layer().summary(shape).multiply_adds == expected
 
 
+@pytest.mark.parametrize("kind", [nn.RNN, nn.LSTM, nn.GRU])
+def test_multiply_adds_of_recurrent_layers(kind):
+    gates = {nn.RNN: 1, nn.LSTM: 4, nn.GRU: 3}[kind]
+    table = kind(5, 6, num_layers=2, bidirectional=True).summary((2, 7, 5))
+    each = 6 * gates * (5 + 6), 6 * gates * (12 + 6)  # of a cell in the first layer, …
+    assert table.multiply_adds == 2 * 7 * 2 * sum(each)
+    cell = {nn.RNN: nn.RNNCell, nn.LSTM: nn.LSTMCell, nn.GRU: nn.GRUCell}[kind]
+    assert cell(5, 6).summary((2, 5)).multiply_adds == 2 * each[0]
+
+
+def test_multiply_adds_of_attention():
+    n, length, keys, d = 2, 7, 9, 8
+    own = nn.MultiHeadAttention(d, heads=2).summary((n, length, d))
+    assert own.multiply_adds == 4 * n * length * d * d + 2 * n * length * length * d
+    other = nn.MultiHeadAttention(d, heads=2).summary((n, length, d), (n, keys, d))
+    maps = 2 * (n * length * d * d + n * keys * d * d)
+    assert other.multiply_adds == maps + 2 * n * length * keys * d
+    assert other.rows[0].multiply_adds == 2 * n * length * keys * d
+
+
+def test_multiply_adds_of_one_head():
+    n, length, keys, d, a = 2, 7, 9, 8, 5
+    shapes = (n, length, d), (n, keys, d)
+    dot = nn.DotAttention().summary(*shapes).multiply_adds
+    assert dot == n * length * keys * (d + d)
+    additive = nn.AdditiveAttention(d, d, a).summary(*shapes).multiply_adds
+    assert additive == (n * length + n * keys) * d * a + n * length * keys * (a + d)
+
+
 def test_looking_up_costs_nothing():
     table = nn.Embedding(10, 4).summary((2, 3), dtype="int64")
     assert table.rows[0].output == ((2, 3, 4),)

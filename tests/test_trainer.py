@@ -7,7 +7,6 @@ import pytest
 from minidl import Tensor, nn, ops, optim
 from minidl.data import DataLoader
 from minidl.errors import (
-    DeviceError,
     DTypeError,
     RangeError,
     ShapeError,
@@ -200,8 +199,6 @@ def test_a_loss_that_cannot_be_descended_is_explained(loss, error, words):
 
 
 def test_settings_that_cannot_be():
-    with pytest.raises(DeviceError, match="compile"):
-        trainer(compile=True)
     with pytest.raises(RangeError, match="check_every"):
         trainer(check_every=-1)
     with pytest.raises(RangeError, match="epochs"):

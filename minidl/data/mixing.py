@@ -32,10 +32,13 @@ def mixup(
     """
     images, soft, g = _prepare("mixup", x, y, classes, alpha, rng)
     xp, n = namespace(images), len(images)
+    # region a4.10: a share and a partner for every sample, and for its label the same
     lam = g.beta(alpha, alpha, n)
     partner = xp.asarray(g.permutation(n))
     mixed = _blend(images, images[partner], lam)
-    return like(x, mixed), like(x, _blend(soft, soft[partner], lam))
+    soft = _blend(soft, soft[partner], lam)
+    # endregion
+    return like(x, mixed), like(x, soft)
 
 
 def cutmix(

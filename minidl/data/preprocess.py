@@ -102,7 +102,9 @@ class ZeroCenter(Preprocess):
         return (0, 2, 3)
 
     def _fit(self, x: Array) -> None:
+        # region a2.8: the mean of every feature, or of every channel
         self.mean = x.mean(axis=self._axes(x), keepdims=True, dtype=np.float64)[0]
+        # endregion
 
     def _transform(self, x: Array) -> Array:
         return x - self.mean.astype(x.dtype)
@@ -163,6 +165,7 @@ class PCA(Preprocess):
                 f"k={k} directions cannot be found in {n} samples of {d} features; "
                 f"k lies between 1 and {min(n, d)}"
             )
+        # region a2.9: the directions in which the data vary, the greatest first
         self.mean = x.mean(axis=0)
         x -= self.mean
         if n < d:
@@ -171,6 +174,7 @@ class PCA(Preprocess):
         else:  # the eigenvectors of the covariance are the same, and sooner found
             variances, columns = np.linalg.eigh(x.T @ x / (n - 1))
             variances, v = np.maximum(variances[::-1], 0), columns.T[::-1]
+        # endregion
         largest = np.take_along_axis(v, abs(v).argmax(axis=1)[:, None], axis=1)
         self.components = (v * np.sign(largest))[:k]
         self.variances = variances[:k]
@@ -210,8 +214,10 @@ class Whiten(PCA):
         return np.where(scale > 0, scale, 1.0).astype(x.dtype)
 
     def _transform(self, x: Array) -> Array:
+        # region a2.10: as far in all directions, and turned back if zca is asked for
         z = super()._transform(x) / self._scale(x)
         return (z @ self.components.astype(x.dtype)).reshape(x.shape) if self.zca else z
+        # endregion
 
     def _inverse(self, z: Array) -> Array:
         if self.zca:

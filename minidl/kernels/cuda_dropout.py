@@ -1,7 +1,8 @@
-"""dropout on a GPU: the mask is drawn there, and drawn again on the way back.
+"""dropout and noise on a GPU: random bits are drawn there, from the key alone.
 
-Nothing is kept for the way back but the key; and no number leaves the device. Dropping
-is its own transpose, so that g simply goes through the same dropout.
+No number leaves the device. For the way back dropout keeps nothing but the key, and
+draws its mask again: dropping is its own transpose, so that g simply goes through the
+same dropout.
 """
 
 from __future__ import annotations
@@ -13,7 +14,7 @@ import numpy as np
 
 from minidl.backend import Array, device_of
 from minidl.kernels import cuda
-from minidl.ops.dropout import dropout, scale_of, threshold
+from minidl.ops.dropout import dropout, gaussian_noise, scale_of, threshold
 
 
 @dropout.fast("cuda")  # type: ignore[attr-defined, untyped-decorator]
@@ -29,6 +30,17 @@ def quick_dropout(
     sizes = np.int64(x.size), np.int64(together)
     cuda.launch("dropout", "dropout", blocks, x, y, key, kept, scale_of(kept), *sizes)
     return y, (lambda g: dropout(g, key, p=p, share=share), None)
+
+
+@gaussian_noise.fast("cuda")  # type: ignore[attr-defined, untyped-decorator]
+def quick_noise(x: Array, key: Array, *, std: float = 0.1) -> Any:
+    """Return gaussian_noise of contiguous float32; else None."""
+    if std < 0 or not (cuda.takes(x) and _is_key(key)):
+        return None
+    y, blocks = cuda.empty_like(x), -(-x.size // 8)
+    args = x, y, key, float(std), np.int64(x.size)
+    cuda.launch("dropout", "noise", blocks, *args)
+    return y, (lambda g: g, None)
 
 
 def _together(x: Array, share: tuple[int, ...]) -> int | None:

@@ -1,9 +1,11 @@
-"""batch_norm on a GPU: one launch each way, a block of threads for each channel.
+"""batch_norm and layer_norm on a GPU: a block of threads for each channel, or row.
 
-Throughout:  x (N, C, …)    γ β (C,)    n numbers of a channel    r = 1 / √(σ² + ε)
+Throughout:  x (N, C, …) or (N, …, D)    γ β (C,) or (D,)    r = 1 / √(σ² + ε)
 
-Kept for the way back are x, μ and r. With few channels most of a large GPU has nothing
-to do: a batch of large images would want several blocks for a channel.
+Kept for the way back are x, μ and r. Batch norm is one launch each way. With few
+channels most of a large GPU has nothing to do: a batch of large images would want
+several blocks for a channel. Layer norm is one launch, and on the way back two, one
+along the rows and one down the columns (three, if there are many rows).
 """
 
 from __future__ import annotations
@@ -16,7 +18,7 @@ import numpy as np
 
 from minidl.backend import Array
 from minidl.kernels import cuda
-from minidl.ops.norm import batch_norm
+from minidl.ops.norm import batch_norm, layer_norm
 
 
 @batch_norm.fast("cuda")  # type: ignore[attr-defined, untyped-decorator]
@@ -49,3 +51,52 @@ def quick_batch_norm(
         return dx, dgamma, dbeta
 
     return y, backward, (mean, var)
+
+
+@layer_norm.fast("cuda")  # type: ignore[attr-defined, untyped-decorator]
+def quick_layer_norm(
+    x: Array,
+    gamma: Array | None = None,
+    beta: Array | None = None,
+    *,
+    n_axes: int | None = None,
+    eps: float = 1e-5,
+) -> Any:
+    """Return layer_norm of contiguous float32 with γ and β; else None."""
+    if gamma is None or beta is None or not _fit(x, gamma, beta, n_axes):
+        return None
+    d = gamma.size
+    n, features = x.size // d, gamma.shape
+    y, mean, rstd = cuda.empty_like(x), cuda.empty((n,)), cuda.empty((n,))
+    block = (min(cuda.THREADS, -(-d // 32) * 32),)  # whole warps
+    sizes = np.int32(d), np.float32(eps)
+    forward = cuda.kernel("norm", "layer_norm")
+    forward((n,), block, (x, gamma, beta, y, mean, rstd, *sizes))
+
+    def backward(g: Array, wanted: Any) -> tuple[Any, Any, Any]:
+        g, dx = cuda.contiguous(g), None
+        if wanted[0]:
+            dx = cuda.empty_like(x)
+            along = cuda.kernel("norm", "layer_norm_back")
+            along((n,), block, (x, g, gamma, mean, rstd, dx, sizes[0]))
+        if not (wanted[1] or wanted[2]):
+            return dx, None, None
+        grid, sums = cuda.grid_of(n, d), (cuda.empty(features), cuda.empty(features))
+        parts = grid[1]
+        found = sums
+        if parts > 1:
+            found = cuda.empty((parts, d)), cuda.empty((parts, d))
+        cuda.run("norm", "layer_norm_sums", grid, x, g, mean, rstd, *found, n, d)
+        if parts > 1:
+            cuda.launch("norm", "layer_norm_totals", 2 * d, *found, *sums, parts, d)
+        return dx, *sums
+
+    return y, backward
+
+
+def _fit(x: Array, gamma: Array, beta: Array, n_axes: int | None) -> bool:
+    """Whether x is not empty, and its last axes are those of γ and β."""
+    k = gamma.ndim
+    if not cuda.takes(x, gamma, beta) or n_axes not in (None, k) or not x.size:
+        return False
+    return bool(1 <= k <= x.ndim and gamma.shape == beta.shape == x.shape[-k:])

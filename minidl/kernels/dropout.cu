@@ -1,4 +1,5 @@
-// Dropout: the random bits of minidl/ops/dropout.py, drawn where they are needed.
+// Dropout and noise: the random bits of minidl/ops/dropout.py, drawn where they are
+// needed.
 //
 // NumPy's Philox4x64-10 (Salmon et al. 2011, section 3): ten rounds that turn a counter
 // of four 64-bit words into four random ones. Block b encrypts the counter b + 1, and
@@ -37,5 +38,24 @@ extern "C" __global__ void dropout(const float* x, float* y, const u64* key, int
         long long first = (16 * b + i) * share;
         for (long long j = first; j < first + share && j < size; j++)
             y[j] = bits < kept ? x[j] * scale : 0.0f;
+    }
+}
+
+// y = x + σ n. A thread does one block of bits: from each word two numbers of N(0, 1),
+// r cos θ and r sin θ (Box & Muller 1958), with r from its low half and θ from its high.
+extern "C" __global__ void noise(const float* x, float* y, const u64* key, float std,
+                                 long long size, long long blocks) {
+    const float UNIT = 1.0f / 4294967296.0f;  // 2⁻³²
+    long long b = blockIdx.x * (long long)blockDim.x + threadIdx.x;
+    if (b >= blocks) return;
+    u64 word[4];
+    philox(b + 1, key[0], key[1], word);
+    for (int i = 0; i < 4; i++) {
+        float u = (float)(unsigned)word[i] * UNIT + 0.5f * UNIT;
+        float r = sqrtf(-2.0f * logf(u)) * std, sine, cosine;
+        sincospif((float)(unsigned)(word[i] >> 32) * (2.0f * UNIT), &sine, &cosine);
+        long long j = 8 * b + 2 * i;
+        if (j < size) y[j] = x[j] + r * cosine;
+        if (j + 1 < size) y[j + 1] = x[j + 1] + r * sine;
     }
 }

@@ -1,40 +1,47 @@
 // Windows over images, as columns and back: minidl/ops/windows.py.
 //
-// x images (N, C, H, W)    columns (N, C KH KW, OH OW)    u v a place in the window
-// i j which window         nc  image and channel, N C of them
+// x images (N, C, H, W)    u v a place in the window    i j which window
+// columns (N / M, C, KH, KW, M, OH, OW): M images side by side, 1 for unfold and fold,
+// all of them for the one product of a convolution
 
 struct Windows {
     int h, w, kh, kw, oh, ow, sh, sw, top, left, dh, dw;
 };
 
-// columns[nc, u, v, i, j] = x[nc, i s + u d − p, j s + v d − p]: a thread for each.
+// columns[…, c, u, v, …, i, j] = x[n, c, i s + u d − p, j s + v d − p]: a thread each
 extern "C" __global__ void unfold(const float* x, float* columns, Windows s,
-                                  long long size) {
-    long long at = blockIdx.x * (long long)blockDim.x + threadIdx.x, nc = at;
+                                  int channels, int together, long long size) {
+    int at = blockIdx.x * blockDim.x + threadIdx.x, rest = at;
     if (at >= size) return;
-    int j = nc % s.ow;
-    nc /= s.ow;
-    int i = nc % s.oh;
-    nc /= s.oh;
-    int v = nc % s.kw;
-    nc /= s.kw;
-    int u = nc % s.kh;
-    nc /= s.kh;
+    int j = rest % s.ow;
+    rest /= s.ow;
+    int i = rest % s.oh;
+    rest /= s.oh;
+    int m = rest % together;
+    rest /= together;
+    int v = rest % s.kw;
+    rest /= s.kw;
+    int u = rest % s.kh;
+    rest /= s.kh;
+    int c = rest % channels, n = rest / channels * together + m;
     int row = i * s.sh + u * s.dh - s.top, column = j * s.sw + v * s.dw - s.left;
     bool inside = 0 <= row && row < s.h && 0 <= column && column < s.w;
-    columns[at] = inside ? x[(nc * s.h + row) * s.w + column] : 0.0f;
+    long long line = ((long long)n * channels + c) * s.h + row;
+    columns[at] = inside ? x[line * s.w + column] : 0.0f;
 }
 
-// y[nc, row, column] = the sum of all that came from there. A thread for each pixel
+// y[n, c, row, column] = the sum of all that came from there. A thread for each pixel
 // gathers it, always in the same order; nobody else writes there.
-extern "C" __global__ void fold(const float* columns, float* y, Windows s,
-                                long long size) {
-    long long at = blockIdx.x * (long long)blockDim.x + threadIdx.x, nc = at;
+extern "C" __global__ void fold(const float* columns, float* y, Windows s, int channels,
+                                int together, long long size) {
+    int at = blockIdx.x * blockDim.x + threadIdx.x, rest = at;
     if (at >= size) return;
-    int column = nc % s.w;
-    nc /= s.w;
-    int row = nc % s.h;
-    nc /= s.h;
+    int column = rest % s.w;
+    rest /= s.w;
+    int row = rest % s.h;
+    rest /= s.h;
+    int c = rest % channels, n = rest / channels;
+    long long first = (long long)(n / together) * channels + c;
     float sum = 0.0f;
     for (int u = 0; u < s.kh; u++) {
         int a = row + s.top - u * s.dh, i = a / s.sh;
@@ -42,8 +49,20 @@ extern "C" __global__ void fold(const float* columns, float* y, Windows s,
         for (int v = 0; v < s.kw; v++) {
             int b = column + s.left - v * s.dw, j = b / s.sw;
             if (b < 0 || b % s.sw || j >= s.ow) continue;
-            sum += columns[(((nc * s.kh + u) * s.kw + v) * s.oh + i) * s.ow + j];
+            long long line = ((first * s.kh + u) * s.kw + v) * together + n % together;
+            sum += columns[(line * s.oh + i) * s.ow + j];
         }
     }
     y[at] = sum;
+}
+
+// y[n, f] = z[f, n] + b[f]: the product of a convolution, image by image. Rows of
+// `length` numbers keep together; b may be null.
+extern "C" __global__ void images(const float* z, const float* b, float* y, int n, int f,
+                                  int length, long long size) {
+    int at = blockIdx.x * blockDim.x + threadIdx.x;
+    if (at >= size) return;
+    int row = at / length, filter = row % f, image = row / f;
+    long long from = ((long long)filter * n + image) * length + at % length;
+    y[at] = b ? z[from] + b[filter] : z[from];
 }

@@ -51,6 +51,7 @@ from minidl.nn.pool import (
     Upsample,
 )
 from minidl.nn.position import LearnedPositions, PositionalEncoding
+from minidl.nn.precision import MixedPrecision
 from minidl.nn.recurrent import GRU, LSTM, RNN, detach_state
 from minidl.nn.regression_loss import (
     CosineEmbeddingLoss,
@@ -108,6 +109,7 @@ __all__ = [
     "MSELoss",
     "MaxPool2d",
     "Maxout",
+    "MixedPrecision",
     "Module",
     "ModuleList",
     "MultiHeadAttention",

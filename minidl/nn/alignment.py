@@ -40,6 +40,11 @@ class DotAttention(Module):
         s = ops.matmul(query * scale, key.swapaxes(1, 2))
         return _mixed(s, key if value is None else value, key_mask)
 
+    def multiply_adds(self, inputs: tuple[Any, ...], output: Any) -> int:
+        """Return what q kᵀ and p v cost: N L S numbers, of D and of E products."""
+        context, p = output
+        return int(p.size * (inputs[0].shape[-1] + context.shape[-1]))
+
 
 class AdditiveAttention(Module):
     """Context = softmax(s) v,  sᵢⱼ = w · tanh(qᵢ Wq + kⱼ Wk).    Bahdanau et al. 2015.
@@ -69,6 +74,11 @@ class AdditiveAttention(Module):
         w = ops.reshape(self.score.weight, shape=(-1,))
         s = ops.additive_scores(self.query(query), self.key(key), w)
         return _mixed(s, key if value is None else value, key_mask)
+
+    def multiply_adds(self, inputs: tuple[Any, ...], output: Any) -> int:
+        """Return what w · tanh(…) and p v cost; both maps count themselves."""
+        context, p = output
+        return int(p.size * (self.score.weight.size + context.shape[-1]))
 
 
 def _mixed(s: Any, value: Any, key_mask: Any) -> tuple[Any, Any]:

@@ -144,6 +144,12 @@ class MultiHeadAttention(Module):
         y = self.output(ops.reshape(y.swapaxes(1, 2), shape=query.shape))
         return (y, p) if weights else y
 
+    def multiply_adds(self, inputs: tuple[Any, ...], output: Any) -> int:
+        """Return what q kᵀ and p v cost, N L S D each; the maps count themselves."""
+        given = [x for x in inputs[:2] if x is not None]
+        n, length, dim = inputs[0].shape
+        return int(2 * n * length * given[-1].shape[1] * dim)
+
     def _keys(
         self, key: Tensor, value: Tensor, own: bool, cache: KVCache | None
     ) -> tuple[Any, Any]:

@@ -8,6 +8,7 @@ from typing import Any, Self, overload
 
 from minidl import ops
 from minidl.errors import DTypeError, IndexRangeError, ShapeError
+from minidl.nn import fuse
 from minidl.nn.module import Module
 from minidl.tensor import Tensor
 
@@ -86,9 +87,14 @@ class Sequential(ModuleList):
         super().__init__(layers)
 
     def forward(self, x: Any) -> Any:
-        """Run x through all layers."""
-        for layer in self:
-            x = layer(x)
+        """Run x through all layers; `fuse` says which of them a GPU takes in pairs."""
+        layers = list(self)[::-1]
+        while layers:
+            layer = layers.pop()
+            if layers and fuse.fits(layer, layers[-1], x):
+                x = fuse.affine_relu(layer, layers.pop(), x)
+            else:
+                x = layer(x)
         return x
 
     @staticmethod

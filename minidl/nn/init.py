@@ -208,8 +208,10 @@ def _fans(shape: Shape) -> tuple[int, int]:
 
 
 def _xavier_std(shape: Shape) -> float:
+    # region a2.11: a middle between what signals and gradients ask for
     fan_in, fan_out = _fans(shape)
     return math.sqrt(2 / (fan_in + fan_out))
+    # endregion
 
 
 def _kaiming_std(
@@ -220,9 +222,11 @@ def _kaiming_std(
             f"mode {mode!r} is unknown: 'fan_in' keeps the variance of signals, "
             "'fan_out' that of gradients"
         )
+    # region a2.12: one of the two fans, and what the nonlinearity loses
     fan_in, fan_out = _fans(shape)
     gain = calculate_gain(nonlinearity, slope)
     return gain / math.sqrt(fan_in if mode == "fan_in" else fan_out)
+    # endregion
 
 
 def _positive(**settings: float) -> None:

@@ -80,10 +80,12 @@ class _BatchNorm(Module):
         share: Any = self.momentum
         if share is None:  # the mean of all batches so far, without asking the device
             share = namespace(mean).reciprocal(count.data.astype(mean.dtype))
+        # region a4.3: a running mean of what the batches say
         new = (self.running_mean, mean), (self.running_var, var * (n / (n - 1)))
         for running, now in new:
             running.data += share * (now - running.data)
             running.touch()
+        # endregion
 
     def _check(self, x: Tensor) -> None:
         if x.ndim not in self.shapes or x.shape[1] != self.num_features:

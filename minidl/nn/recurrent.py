@@ -110,6 +110,12 @@ class Recurrent(Module):
         stacked = tuple(ops.stack(each) for each in zip(*after, strict=True))
         return x, stacked if self.cell.n_states > 1 else stacked[0]
 
+    def multiply_adds(self, inputs: tuple[Any, ...], output: Any) -> int:
+        """Return what the products cost: both weights of every cell, at every time."""
+        n, length = inputs[0].shape[:2]
+        weights = (c.weight_x.size + c.weight_h.size for c in self.cells)
+        return int(n * length * sum(weights))
+
     def _cut(self, state: Any) -> list[tuple[Any, ...]]:
         """Return the states of each cell: of (L, N, H), or of a tuple of such."""
         count, n = len(self.cells), self.cell.n_states

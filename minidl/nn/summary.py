@@ -4,7 +4,8 @@ A multiply-add is one product added to a sum. A weight is multiplied once for ev
 position of the output, so a layer costs (positions) × (numbers in its weights): for a
 Linear N · in · out, for a convolution N · OH · OW · F · C · KH · KW / groups. Biases,
 activations and normalizations are left out, as usual. A layer that reckons otherwise
-has a method `multiply_adds(inputs, output)` of its own.
+has a method `multiply_adds(inputs, output)` of its own: a recurrent layer goes over its
+cells' weights at every time, and attention multiplies what has no weights.
 """
 
 from __future__ import annotations

@@ -68,7 +68,7 @@ from minidl.ops.indexing import (
     take_along_axis,
 )
 from minidl.ops.joining import concatenate, repeat, split, stack, tile, unstack
-from minidl.ops.linalg import affine, matmul, outer, tensordot
+from minidl.ops.linalg import affine, affine_relu, matmul, outer, tensordot
 from minidl.ops.logit_loss import binary_cross_entropy_with_logits, focal_loss
 from minidl.ops.loss import cross_entropy, hinge_loss, nll_loss
 from minidl.ops.lstm import lstm, lstm_cell

@@ -34,7 +34,7 @@ def relu(x):
     Kept for the way back is y, which the next layer keeps anyway, and no mask.
     Nair & Hinton 2010.
     """
-    # region a2.3: the larger of x and 0; g passes where x was positive
+    # region a2.4: the larger of x and 0, and where g may pass
     y = namespace(x).maximum(x, 0.0)
 
     def backward(g):
@@ -51,7 +51,7 @@ def leaky_relu(x, *, negative_slope=0.01):
     Maas, Hannun & Ng 2013.
     """
     positive = x > 0
-    # region a2.4: like relu, but what is negative leaks through
+    # region a2.5: like relu, but what is negative leaks through
     y = where(positive, x, negative_slope * x)
 
     def backward(g):
@@ -96,7 +96,7 @@ def elu(x, *, alpha=1.0):
 
     Clevert, Unterthiner & Hochreiter 2016, equation 15.
     """
-    # region a2.5: both sides at once, for each is 0 where the other is not
+    # region a2.6: both sides at once, for each is 0 where the other is not
     y = clip(x, low=0.0) + alpha * expm1(clip(x, high=0.0))
 
     def backward(g):
@@ -175,7 +175,7 @@ def maxout(x, *, pieces, axis=-1):
             f"fall into groups of pieces={pieces}; is it another axis? (images: axis=1)"
         )
     groups = (*shape[:at], shape[at] // pieces, pieces, *shape[at + 1 :])
-    # region a2.6: the maximum of each group of pieces, and to whom it sends g
+    # region a2.7: the maximum of each group of pieces, and to whom it sends g
     z = x.reshape(groups)
     y = z.max(axis=at + 1)
     winner = namespace(x).expand_dims(z.argmax(axis=at + 1), at + 1)

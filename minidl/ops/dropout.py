@@ -18,6 +18,7 @@ Throughout:  x input    y output    g = ∂L/∂y    p probability to drop
 from __future__ import annotations
 
 import math
+from typing import Any
 
 import numpy as np
 
@@ -45,7 +46,7 @@ def dropout(x, key, *, p=0.5, share=()):
     """
     kept = threshold(p)
     mask = keep_mask(x, key, kept, share)
-    # region a4.5: keep x where the mask is true, and make up for what is lost
+    # region a4.6: keep x where the mask is true, and make up for what is lost
     y = x * mask
     y *= scale_of(kept)
     # endregion
@@ -55,7 +56,7 @@ def dropout(x, key, *, p=0.5, share=()):
 @op(linear=True)
 def _masked(x, mask, *, scale):
     """x m · scale: the backward of dropout, and its own."""
-    # region a4.6: what was dropped gets no gradient; the rest is scaled as x was
+    # region a4.7: what was dropped gets no gradient; the rest is scaled as x was
     y = x * mask
     y *= scale
     # endregion
@@ -67,14 +68,13 @@ def gaussian_noise(x, key, *, std=0.1):
     """x + n, with every n from N(0, std²); the gradient passes unchanged.
 
     x any shape, key (2,) uint64 -> y like x.    Noise on inputs is a penalty on large
-    slopes (Bishop 1995). NumPy's generator draws the normals on the host, from the
-    random bits of the key, in float32 if x is float32.
+    slopes (Bishop 1995). The normals are `random_normals` of the key, in float32 if x
+    is no wider.
     """
     if std < 0:
         raise RangeError(f"gaussian_noise: std is {std}, and a deviation is 0 or more")
-    narrow = x.dtype.itemsize <= 4
-    draw = np.random.Generator(_philox(key))
-    noise = draw.standard_normal(x.shape, np.float32 if narrow else np.float64)
+    float_of = np.float32 if x.dtype.itemsize <= 4 else np.float64
+    noise = random_normals(key, x.size, float_of).reshape(x.shape)
     noise *= std
     return x + to_device(noise.astype(x.dtype, copy=False), device_of(x)), (
         lambda g: g,
@@ -120,6 +120,22 @@ def random_bits(key: Array, n: int) -> Array:
     """
     words = _philox(key).random_raw(-(-n * BITS // 64))
     return words.astype("<u8", copy=False).view("<u2")[:n]
+
+
+def random_normals(key: Array, n: int, dtype: Any = np.float64) -> Array:
+    """Return n numbers from N(0, 1), as a NumPy array: a pure function of the key.
+
+    Each 64-bit word gives two, r cos θ and r sin θ, with r = √(−2 ln u), u in (0, 1)
+    from its low half, and θ in [0, 2π) from its high half.    Box & Muller 1958.
+
+    >>> random_normals(np.array([3, 0], np.uint64), 3).round(4)
+    array([ 0.4991, -0.2186,  1.4216])
+    """
+    words = _philox(key).random_raw(-(-n // 2)).astype("<u8", copy=False).view("<u4")
+    halves = words.reshape(-1, 2).astype(dtype) * dtype(2**-32)
+    u, turn = halves[:, 0] + dtype(2**-33), halves[:, 1] * dtype(2)
+    r, theta = np.sqrt(-2 * np.log(u)), turn * dtype(math.pi)
+    return np.stack([r * np.cos(theta), r * np.sin(theta)], axis=1).reshape(-1)[:n]
 
 
 def _philox(key: Array) -> np.random.Philox:

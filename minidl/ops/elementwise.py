@@ -36,7 +36,9 @@ def multiply(a, b):
 @op(broadcasts=True)
 def divide(a, b):
     """a / b."""
+    # region a1.1: the quotient, and how each of the two moves it
     return a / b, (lambda g: g / b, lambda g: -g * a / (b * b))
+    # endregion
 
 
 @op(linear=True)

@@ -10,7 +10,7 @@ what was picked twice. `Scatter` leaves the adding to the engine.
 from typing import Any
 
 from minidl.autograd import op
-from minidl.backend import Array, namespace
+from minidl.backend import Array, device_of, namespace
 from minidl.errors import ShapeError
 from minidl.ops.shape import axes_of, reshape, transpose
 from minidl.tensor import values
@@ -31,14 +31,23 @@ def getitem(x, *, index):
 def scatter(x, *, index, shape):
     """Zeros of `shape` with x added at [index]: the transpose of getitem."""
     y = namespace(x).zeros(shape, x.dtype)
-    add_at(y, index, x)
+    if is_basic(index):
+        y[index] = x
+    else:
+        namespace(x).add.at(y, index, x)
     return y, lambda g: getitem(g, index=index)
 
 
 def add_at(total: Array, index: object, x: Array) -> None:
-    """total[index] += x, in place; an index that repeats gets all its shares."""
+    """total[index] += x, in place; an index that repeats gets all its shares.
+
+    Where there is a fast `scatter` its order of addition counts, on a GPU: the same
+    numbers give the same bits.
+    """
     if is_basic(index):
         total[index] += x
+    elif device_of(total) == "cuda":
+        total += scatter(x, index=index, shape=total.shape)
     else:
         namespace(total).add.at(total, index, x)
 

@@ -10,7 +10,10 @@ from typing import Any
 
 from minidl.autograd import op
 from minidl.errors import ShapeError
+from minidl.ops.activation import relu
+from minidl.ops.elementwise import where
 from minidl.ops.shape import axes_of, reshape, sum_to, transpose
+from minidl.tensor import values
 
 
 @op
@@ -72,14 +75,28 @@ def affine(x, w, b=None):
         y += b
 
     def backward(g, wanted):
+        # region a1.5: three gradients, each in the shape of what it belongs to
         rows = g.reshape((-1, w.shape[1]))
         return (
             g @ w.T if wanted[0] else None,
             x.reshape((-1, w.shape[0])).T @ rows if wanted[1] else None,
             rows.sum(axis=0) if wanted[2] else None,
         )
+        # endregion
 
     return y, backward
+
+
+@op
+def affine_relu(x, w, b=None):
+    """relu(x w + b), a hidden layer.    x (N, D), w (D, K), b (K,) -> y (N, K).
+
+    A composition, which a device may compute at once: nn.Sequential uses it on a GPU.
+    Further leading axes of x count as batch.
+    """
+    z, back = affine.body(x, w, b)  # type: ignore[attr-defined]
+    y = relu(z)
+    return y, lambda g, wanted: back(where(values(y) > 0, g, 0.0), wanted)
 
 
 @op

@@ -65,7 +65,7 @@ def cross_entropy(
     labels = as_target(x, labels)
     q, slope, count = _asked(name, x, labels, weight, ignore_index, label_smoothing)
     z = below_max(x, 1)
-    # region a1.3: the logarithm of softmax, then −Σ q log p for each example
+    # region a1.8: the logarithm of softmax, then −Σ q log p for each example
     log_p = z - log(exp(z).sum(axis=1, keepdims=True))
     losses = -_times(q, log_p).sum(axis=1)
     # endregion
@@ -76,7 +76,7 @@ def cross_entropy(
         g = g.reshape(column) if reduction == "none" else g
         dx = dq = None
         if wanted[0]:
-            # region a1.4: what the scores should move by, p − q
+            # region a1.9: what each score should move by
             dx = (exp(log_p) * q.sum(axis=1, keepdims=True) - q) * g
             # endregion
         if wanted[1]:
@@ -103,7 +103,11 @@ def _asked(name, x, labels, weight, ignore_index, smoothing=0.0):
     if w is None and not smoothing:
         return q, 1.0, count
     w = 1.0 if w is None else w
-    return q * (w * (1 - smoothing)) + w * (smoothing / k), w * (1 - smoothing), count
+    # region a4.9: every class is asked for a little
+    slope = w * (1 - smoothing)
+    q = q * slope + w * (smoothing / k)
+    # endregion
+    return q, slope, count
 
 
 def _times(q, log_p):
@@ -145,7 +149,7 @@ def hinge_loss(x, labels, *, margin=1.0, reduction="mean"):
     check_scores("hinge_loss", x)
     labels, _ = class_labels("hinge_loss", x, as_target(x, labels))
     hot = onehot(x, labels)
-    # region a1.5: how far each score comes into the margin, and who pushes whom
+    # region a1.10: how far each score comes into the margin, and who pushes whom
     gap = x - namespace(x).take_along_axis(x, labels, axis=1) + margin
     pushes = (gap > 0) & ~hot
     losses = where(pushes, gap, 0.0).sum(axis=1)

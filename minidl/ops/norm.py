@@ -69,8 +69,8 @@ def batch_norm_eval(x, mean, var, gamma=None, beta=None, *, eps=1e-5):
     mean, var = _columns("batch_norm_eval", x, mean, var)
     channels = (x.shape[1],)
     axes = (0, *range(2, x.ndim))
-    rstd = 1 / sqrt(var + eps)
-    scale = rstd * gamma
+    sigma = sqrt(var + eps)
+    scale = gamma / sigma
     y = x * scale
     y += beta - mean * scale
 
@@ -79,8 +79,8 @@ def batch_norm_eval(x, mean, var, gamma=None, beta=None, *, eps=1e-5):
         if not any(wanted[1:]):
             return dx, None, None, None, None
         dbeta = g.sum(axis=axes, keepdims=True)
-        dgamma = (g * (x - mean)).sum(axis=axes, keepdims=True) * rstd
-        dvar = dgamma * gamma * (-0.5 * rstd * rstd)
+        dgamma = (g * (x - mean)).sum(axis=axes, keepdims=True) / sigma
+        dvar = -0.5 * dgamma * gamma / (var + eps)
         small = (-dbeta * scale, dvar, dgamma, dbeta)
         return dx, *(d.reshape(channels) for d in small)
 
@@ -98,7 +98,7 @@ def layer_norm(x, gamma=None, beta=None, *, n_axes=None, eps=1e-5):
     features = x.shape[x.ndim - k :]
     batch, axes = tuple(range(x.ndim - k)), tuple(range(x.ndim - k, x.ndim))
     n = math.prod(features)
-    # region a4.3: normalize each example over its features, then scale and shift
+    # region a4.4: normalize each example over its features, then scale and shift
     mean = x.sum(axis=axes, keepdims=True) / n
     centered = x - mean
     var = (centered * centered).sum(axis=axes, keepdims=True) / n
@@ -109,7 +109,7 @@ def layer_norm(x, gamma=None, beta=None, *, n_axes=None, eps=1e-5):
     # endregion
 
     def backward(g):
-        # region a4.4: send g back; γ differs from feature to feature, so it comes first
+        # region a4.5: send g back; γ differs from feature to feature, so it comes first
         xhat = (x - mean) * rstd
         dbeta = g.sum(axis=batch)
         dgamma = (g * xhat).sum(axis=batch)

@@ -83,8 +83,10 @@ def broadcast_to(x, *, shape):
 def sum_to(x, *, shape):
     """Sum x down to `shape`: the transpose of broadcasting."""
     old, extra = x.shape, len(x.shape) - len(shape)
+    # region a1.2: the copies that broadcasting made are added up again
     stretched = tuple(i + extra for i, n in enumerate(shape) if n != old[i + extra])
     y = x.sum(axis=(*range(extra), *stretched), keepdims=True).reshape(shape)
+    # endregion
     return y, lambda g: broadcast_to(g, shape=old)
 
 

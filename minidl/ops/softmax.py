@@ -25,13 +25,13 @@ def softmax(x, *, axis=-1):
     score takes all of the probability; several share it, as do scores that are all −∞.
     """
     z = below_max(x, axis)
-    # region a1.1: exponentials, divided by their sum
+    # region a1.6: exponentials, divided by their sum
     y = exp(z)
     y /= y.sum(axis=axis, keepdims=True)
     # endregion
 
     def backward(g):
-        # region a1.2: every output depends on every score of its row
+        # region a1.7: every output depends on every score of its row
         return y * (g - (g * y).sum(axis=axis, keepdims=True))
         # endregion
 

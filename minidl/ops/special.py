@@ -18,12 +18,16 @@ from minidl.tensor import Tensor, values
 def sigmoid(x):
     """σ(x) = 1 / (1 + e⁻ˣ);  σ′ = σ (1 − σ)."""
     y = sigmoid(x) if isinstance(x, Tensor) else _sigmoid(x)
+    # region a2.2: the way back needs y alone
     return y, lambda g: g * (y * (1 - y))
+    # endregion
 
 
 def _sigmoid(x):
+    # region a2.1: the logistic curve, for scores of any size
     with np.errstate(over="ignore"):  # where e⁻ˣ overflows, y = 1/∞ = 0 is right
         return 1 / (1 + namespace(x).exp(-x))
+    # endregion
 
 
 @op

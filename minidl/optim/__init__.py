@@ -14,6 +14,7 @@ from minidl.optim.gradients import (
 from minidl.optim.groups import no_decay
 from minidl.optim.optimizer import Optimizer
 from minidl.optim.plateau import ReduceOnPlateau
+from minidl.optim.scaler import GradScaler
 from minidl.optim.sgd import SGD, Momentum, Nesterov
 
 __all__ = [
@@ -27,6 +28,7 @@ __all__ = [
     "AdamP",
     "AdamW",
     "Adamax",
+    "GradScaler",
     "Momentum",
     "NAdam",
     "Nesterov",

@@ -80,6 +80,7 @@ class Adam(_Moments):
         top: Array = None,
     ) -> None:
         """Step by the mean, in units of the root mean square."""
+        # region a3.7: two running means, made up for their start at zero
         m *= self.beta1
         m += (1 - self.beta1) * g
         v *= self.beta2
@@ -88,6 +89,7 @@ class Adam(_Moments):
             v = namespace(v).maximum(top, v, out=top)
         m_hat, v_hat = m / (1 - self.beta1**t), v / (1 - self.beta2**t)
         p -= lr * m_hat / (sqrt(v_hat) + self.eps)
+        # endregion
 
 
 class AdamW(Adam):

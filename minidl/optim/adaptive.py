@@ -58,8 +58,10 @@ class Adagrad(Optimizer):
 
     def update(self, p: Array, g: Array, lr: Any, t: Any, s: Array) -> None:
         """Remember every gradient, for ever."""
+        # region a3.4: steps that shrink with all that was ever climbed
         s += g * g
         p -= lr / (1 + (t - 1) * self.lr_decay) * g / (sqrt(s) + self.eps)
+        # endregion
 
 
 class RMSProp(Optimizer):
@@ -113,6 +115,7 @@ class RMSProp(Optimizer):
         b: Array = None,
     ) -> None:
         """Divide by what a gradient of this weight usually is."""
+        # region a3.5: divide by a size that is forgotten after a while
         s *= self.alpha
         s += (1 - self.alpha) * g * g
         u = g / (sqrt(self.spread(g, s, m) if self.centered else s) + self.eps)
@@ -120,6 +123,7 @@ class RMSProp(Optimizer):
             b *= self.momentum
             b += u
         p -= lr * (b if self.momentum else u)
+        # endregion
 
     def spread(self, g: Array, s: Array, m: Array) -> Array:
         """m ← α m + (1 − α) g ;  s − m²."""
@@ -165,9 +169,11 @@ class Adadelta(Optimizer):
 
     def update(self, p: Array, g: Array, lr: Any, t: Any, s: Array, d: Array) -> None:
         """Step as far as the past suggests."""
+        # region a3.6: two running means, of squared gradients and of squared steps
         s *= self.rho
         s += (1 - self.rho) * g * g
         delta = sqrt(d + self.eps) / sqrt(s + self.eps) * g
         d *= self.rho
         d += (1 - self.rho) * delta * delta
         p -= lr * delta
+        # endregion

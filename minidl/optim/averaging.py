@@ -15,6 +15,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -23,6 +24,7 @@ from minidl.backend import Array, device_of, to_device, to_numpy
 from minidl.errors import GraphError, RangeError, ShapeError
 from minidl.optim.groups import Parameter, check_names, named
 from minidl.optim.settings import count, fraction
+from minidl.replay import check, number, refuse, repeat
 
 
 class Average:
@@ -70,13 +72,19 @@ class Average:
 
     def take(self) -> None:
         """a ← a + w (θ − a)."""
-        self.n += 1
+        repeat(self._count, partial(self._count, -1))
         if not self.averages:
+            refuse(f"the first step of an {type(self).__name__} differs from the rest")
             self.averages = [p.data.copy() for p in self.params]
             return
-        w = self.weight()
+        averages = self.averages
+        check(lambda: self.averages is averages)
+        w = number(self.weight)
         for a, p in zip(self.averages, self.params, strict=True):
             a += w * (p.data - a)
+
+    def _count(self, by: int = 1) -> None:
+        self.n += by
 
     @contextmanager
     def applied(self) -> Iterator[None]:
@@ -231,6 +239,7 @@ class SWA(Average):
 
     def take(self) -> None:
         """Count the step, and average at the end of a cycle."""
+        refuse("SWA takes the weights at some steps and not at others")
         self.t += 1
         since = self.t - self.start
         if since > 0 and since % self.every == 0:

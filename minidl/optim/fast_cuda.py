@@ -2,7 +2,11 @@
 
 It takes contiguous float32 there; everything else is left to the printed lines, or to
 the twin for the CPU. Deletable, together with its line in minidl/optim/__init__.py; the
-rules stand in kernels/optim.cu, and tests/test_device_kernels.py compares.
+rules stand in kernels/optim.cu, and tests/test_device_kernels_optim.py compares.
+
+NAdam takes two launches, for its product of all μ moves before the weights do. AdamP is
+left to the printed lines: it asks each weight vector for its length and for its angle
+with the gradient before any number may move, which is no rule for a number alone.
 """
 
 from __future__ import annotations
@@ -11,28 +15,42 @@ from typing import Any
 
 from minidl.backend import device_of
 from minidl.kernels import cuda, cuda_optim
-from minidl.optim.adam import Adam, AdamW
+from minidl.optim.adam import Adam, Adamax, AdamW, NAdam
+from minidl.optim.adaptive import Adadelta, Adagrad, RMSProp
 from minidl.optim.groups import Group, Member
 from minidl.optim.optimizer import FAST, Optimizer, Twin
 from minidl.optim.sgd import SGD, Momentum, Nesterov
+from minidl.replay import Number
 
-LARGEST = 2**31 - 1  # numbers of a parameter: the kernel counts in 32 bits
-ON_CPU: dict[type, Twin | None] = {
-    rule: FAST.get(rule) for rule in (Adam, AdamW, SGD, Momentum, Nesterov)
+# The kernel of a rule, and the slots it is given, in the order there.
+KERNELS: dict[type, tuple[str, tuple[str, ...]]] = {
+    SGD: ("sgd", ()),
+    Momentum: ("momentum", ("v",)),
+    Nesterov: ("momentum", ("v",)),
+    Adagrad: ("adagrad", ("s",)),
+    RMSProp: ("rmsprop", ("s", "m", "b")),
+    Adadelta: ("adadelta", ("s", "d")),
+    Adam: ("adam", ("m", "v", "top")),
+    AdamW: ("adam", ("m", "v", "top")),
+    NAdam: ("nadam", ("m", "v", "product")),
+    Adamax: ("adamax", ("m", "v")),
 }
+ON_CPU: dict[type, Twin | None] = {rule: FAST.get(rule) for rule in KERNELS}
 
 
 def step(opt: Optimizer, group: Group, members: list[Member], lr: Any) -> list[Member]:
     """Move what lies on a GPU in one launch, and return the members that are left."""
     if members and device_of(members[0].parameter.data) == "cuda":
         fit = [m for m in members if _fits(m)] if _is_plain(opt, lr) else []
-        for t in sorted({m.t for m in fit}):  # some sat out: their t differ
-            rows = [
-                (m.parameter.data, m.parameter.grad, *m.slots.values())
-                for m in fit
-                if m.t == t
-            ]
-            rule, *numbers = _numbers(opt, lr, group.weight_decay, t)
+        rule, slots = KERNELS[type(opt)]
+        for count in sorted({m.t for m in fit}):  # some sat out: their t differ
+            now = [m for m in fit if m.t == count]
+            t = now[0].steps()
+            if isinstance(opt, NAdam):
+                products = [(m.slots["product"],) for m in now]
+                cuda_optim.move("nadam_product", products, opt.mu(t))
+            rows = [_row(m, slots) for m in now]
+            numbers = _numbers(opt, lr, group.weight_decay, t)
             cuda_optim.move(rule, rows, *numbers)
         moved = set(map(id, fit))
         return [m for m in members if id(m) not in moved]
@@ -40,32 +58,58 @@ def step(opt: Optimizer, group: Group, members: list[Member], lr: Any) -> list[M
     return twin(opt, group, members, lr) if twin else members
 
 
+def _row(member: Member, slots: tuple[str, ...]) -> tuple[Any, ...]:
+    """Return p, g and the slots; p stands for a slot that the settings do not want."""
+    p = member.parameter
+    return p.data, p.grad, *(member.slots.get(name, p.data) for name in slots)
+
+
 def _numbers(opt: Any, lr: float, decay: float, t: int) -> tuple[Any, ...]:
-    """Return the name of the rule's kernel and its settings, in the order there."""
-    if isinstance(opt, Adam):
-        apart = isinstance(opt, AdamW)
-        decay, shrink = (0.0, 1 - lr * decay) if apart else (decay, 1.0)
-        one, two = ((b, 1 - b, 1 - b**t) for b in (opt.beta1, opt.beta2))
-        return "adam", lr, decay, shrink, *one, *two, opt.eps
-    if isinstance(opt, Momentum):
-        share = 1 - opt.dampening * (t > 1)
-        return "momentum", lr, decay, opt.momentum, share, 0
-    if isinstance(opt, Nesterov):
-        return "momentum", lr, decay, opt.momentum, 1.0, 1
-    return "sgd", lr, decay
+    """Return the settings of the rule's kernel, in the order there."""
+    match opt:
+        case Adagrad():
+            return lr / (1 + (t - 1) * opt.lr_decay), decay, opt.eps
+        case RMSProp():
+            past = opt.alpha, 1 - opt.alpha, opt.eps
+            return lr, decay, *past, bool(opt.centered), opt.momentum
+        case Adadelta():
+            return lr, decay, opt.rho, 1 - opt.rho, opt.eps
+        case Momentum():
+            return lr, decay, opt.momentum, 1 - opt.dampening * (t > 1), False
+        case Nesterov():
+            return lr, decay, opt.momentum, 1.0, True
+        case SGD():
+            return lr, decay
+    return _of_moments(opt, lr, decay, t)
+
+
+def _of_moments(opt: Any, lr: float, decay: float, t: int) -> tuple[Any, ...]:
+    """Return the settings for Adam and its family."""
+    one, two = (opt.beta1, 1 - opt.beta1), (opt.beta2, 1 - opt.beta2)
+    hat1, hat2 = 1 - opt.beta1**t, 1 - opt.beta2**t
+    match opt:
+        case NAdam():
+            return lr, decay, *one, *two, hat2, opt.eps, opt.mu(t), opt.mu(t + 1)
+        case Adamax():
+            return lr / hat1, decay, *one, opt.beta2, opt.eps
+        case AdamW():
+            decay, shrink = 0.0, 1 - lr * decay
+        case _:
+            shrink = 1.0
+    return lr, decay, shrink, *one, hat1, *two, hat2, opt.eps, bool(opt.amsgrad)
 
 
 def _is_plain(opt: Optimizer, lr: Any) -> bool:
     """Whether the rule is the common one, and its rate a number of the host."""
-    plain = not opt.maximize and not getattr(opt, "amsgrad", False)
-    return plain and isinstance(lr, (int, float))
+    return not opt.maximize and isinstance(lr, (int, float, Number))
 
 
 def _fits(member: Member) -> bool:
     p = member.parameter
-    arrays = (p.data, p.grad, *member.slots.values())
+    slots = [x for name, x in member.slots.items() if name != "product"]
+    arrays = (p.data, p.grad, *slots)
     same = all(x.shape == p.data.shape for x in arrays)
-    return same and p.data.size <= LARGEST and cuda.takes(*arrays)
+    return same and p.data.size <= cuda.LARGEST and cuda.takes(*arrays)
 
 
 FAST.update(dict.fromkeys(ON_CPU, step))

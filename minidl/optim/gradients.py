@@ -17,6 +17,7 @@ from minidl.errors import RangeError
 from minidl.optim.groups import Named, named
 from minidl.optim.optimizer import Optimizer
 from minidl.optim.settings import at_least, count, positive
+from minidl.replay import refuse
 
 
 def _with_gradient(params: Any, owner: str) -> list[Named]:
@@ -51,7 +52,10 @@ def clip_grad_norm(
         return np.zeros(())
     norms = [(name, _norm(p.grad, norm_type)) for name, p in pairs]
     xp = namespace(norms[0][1])
-    total = _norm(xp.stack([norm for _, norm in norms]), norm_type)
+    lengths = xp.empty(len(norms), xp.result_type(*(norm.dtype for _, norm in norms)))
+    for i, (_, norm) in enumerate(norms):  # CuPy's stack sends a table to the device
+        lengths[i, ...] = norm
+    total = _norm(lengths, norm_type)
     if check_finite and not xp.isfinite(total):
         bad = next(name for name, norm in norms if not xp.isfinite(norm))
         raise RangeError(
@@ -133,6 +137,7 @@ class Accumulation:
 
     def backward(self, loss: Any) -> bool:
         """Add the gradient of loss / k; step on the k-th, and return whether it did."""
+        refuse("Accumulation steps at some calls and not at others")
         (loss * (1 / self.k)).backward()
         self.waiting += 1
         if self.waiting == self.k:

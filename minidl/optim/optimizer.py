@@ -11,6 +11,7 @@ A rule is a class that names its `slots`, the arrays kept for each parameter, an
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from functools import partial
 from typing import Any, ClassVar
 
 from minidl.backend import Array, namespace
@@ -24,9 +25,13 @@ from minidl.optim.groups import (
     check_names,
     check_options,
     checked_lr,
+    count_steps,
     named,
+    touch,
+    unchanged,
 )
 from minidl.optim.settings import at_least
+from minidl.replay import check, number, refuse, repeat, typed
 
 # A faster way to move some members of a group; returns those it leaves to `update`.
 # Looked up by the class itself, so that a subclass with its own rule never gets it.
@@ -105,7 +110,9 @@ class Optimizer:
 
     def decay(self, p: Array, g: Array, lr: Any, weight_decay: float) -> Array:
         """g + λ θ, the gradient of L + ½ λ ‖θ‖²."""
+        # region a4.8: the gradient of the penalty, too
         return g + weight_decay * p
+        # endregion
 
     # The loop
 
@@ -115,18 +122,25 @@ class Optimizer:
             self._check_finite()
         twin = FAST.get(type(self))
         for group in self.groups:
-            lr = group.rate(self.t)
+            lr = number(partial(self._rate, group))
             members = [m for m in group.members if m.parameter.grad is not None]
             for member in members:
-                self._prepare(member)
+                self.prepare(member)
+            repeat(partial(count_steps, members), partial(count_steps, members, -1))
+            check(unchanged(group, members))
             for member in twin(self, group, members, lr) if twin else members:
                 self._move(member, lr, group.weight_decay)
-            for member in members:
-                member.parameter.touch()
-        self.t += 1
+            repeat(partial(touch, members))
+        repeat(self._count, partial(self._count, -1))
 
-    def _prepare(self, member: Member) -> None:
-        """Count the step, start the slots; raise where p and g do not fit."""
+    def _rate(self, group: Group) -> Any:
+        return group.rate(self.t)
+
+    def _count(self, by: int = 1) -> None:
+        self.t += by
+
+    def prepare(self, member: Member) -> None:
+        """Start the slots; raise where p and g do not fit."""
         p, g = member.parameter.data, member.parameter.grad
         if g.shape != p.shape:
             raise ShapeError(
@@ -138,18 +152,19 @@ class Optimizer:
                 f"the gradient of {member.name} is {g.dtype}, the parameter {p.dtype}; "
                 "try p.grad = p.grad.astype(p.dtype)"
             )
-        if not member.slots:
-            member.slots = self.start(p)
-        member.t += 1
+        if not member.slots and (slots := self.start(p)):
+            refuse(f"the first step of {member.name} differs from those that follow")
+            member.slots = slots
 
     def _move(self, member: Member, lr: Any, weight_decay: float) -> None:
         p, g = member.parameter.data, member.parameter.grad
+        lr, t = typed(lr, p.dtype), typed(member.steps(), p.dtype)
         try:
             if self.maximize:
                 g = -g
             if weight_decay:
                 g = self.decay(p, g, lr, weight_decay)
-            self.update(p, g, lr, member.t, **member.slots)
+            self.update(p, g, lr, t, **member.slots)
         except (TypeError, ValueError):
             state.diagnose(member)
             raise

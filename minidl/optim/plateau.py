@@ -79,6 +79,7 @@ class ReduceOnPlateau:
     def step(self, metric: Any) -> None:
         """Look at the metric of one epoch, and reduce the rate if it is time."""
         metric = number("ReduceOnPlateau", "metric", _value(metric))
+        # region a3.12: count what is bad, and lose patience
         if self.better(metric):
             self.best, self.bad = metric, 0
         else:
@@ -88,6 +89,7 @@ class ReduceOnPlateau:
         if self.bad > self.patience:
             self._reduce()
             self.resting, self.bad = self.cooldown, 0
+        # endregion
 
     def better(self, metric: float) -> bool:
         """Whether the metric beats the best so far by more than the threshold."""

@@ -36,7 +36,9 @@ def step(lr: float, every: int, gamma: float = 0.1) -> Schedule:
     """
     lr, gamma = at_least("step", "lr", lr), positive("step", "gamma", gamma)
     every = count("step", "every", every)
+    # region a3.8: the same rate for a while, then a fraction of it
     return lambda t: lr * gamma ** (t // every)
+    # endregion
 
 
 def multistep(lr: float, milestones: Sequence[int], gamma: float = 0.1) -> Schedule:
@@ -59,7 +61,9 @@ def linear(lr: float, steps: int, lr_end: float = 0.0) -> Schedule:
     """η(t) = lr + (lr_end − lr) t / steps, and lr_end afterwards."""
     lr, lr_end = at_least("linear", "lr", lr), at_least("linear", "lr_end", lr_end)
     steps = count("linear", "steps", steps)
+    # region a3.9: a straight line, and flat after its end
     return lambda t: lr + (lr_end - lr) * min(t, steps) / steps
+    # endregion
 
 
 def cosine(lr: float, steps: int, lr_min: float = 0.0) -> Schedule:
@@ -75,9 +79,10 @@ def cosine(lr: float, steps: int, lr_min: float = 0.0) -> Schedule:
     steps = count("cosine", "steps", steps)
 
     def at(t: int) -> float:
-        return (
-            lr_min + (lr - lr_min) * (1 + math.cos(math.pi * min(t, steps) / steps)) / 2
-        )
+        # region a3.10: half a wave of the cosine, and flat after its end
+        share = (1 + math.cos(math.pi * min(t, steps) / steps)) / 2
+        return lr_min + (lr - lr_min) * share
+        # endregion
 
     return at
 
@@ -89,7 +94,9 @@ def inverse_sqrt(lr: float, warmup: int = 1) -> Schedule:
     """
     lr = at_least("inverse_sqrt", "lr", lr)
     w = count("inverse_sqrt", "warmup", warmup)
+    # region a3.11: up in a straight line, and down again ever more slowly
     return lambda t: lr * min((t + 1) / w, math.sqrt(w / (t + 1)))
+    # endregion
 
 
 def polynomial(

@@ -30,7 +30,9 @@ class SGD(Optimizer):
 
     def update(self, p: Array, g: Array, lr: Any, t: Any) -> None:
         """Step downhill."""
+        # region a3.1: one step against the gradient
         p -= lr * g
+        # endregion
 
 
 class Momentum(Optimizer):
@@ -64,9 +66,11 @@ class Momentum(Optimizer):
 
     def update(self, p: Array, g: Array, lr: Any, t: Any, v: Array) -> None:
         """Roll, then step."""
+        # region a3.2: the past, faded; what is new; and a step with both
         v *= self.momentum
         v += (1 - self.dampening * (t > 1)) * g
         p -= lr * v
+        # endregion
 
 
 class Nesterov(Optimizer):
@@ -93,6 +97,8 @@ class Nesterov(Optimizer):
 
     def update(self, p: Array, g: Array, lr: Any, t: Any, v: Array) -> None:
         """Roll, then step as far as the next roll will go."""
+        # region a3.3: momentum, one roll ahead
         v *= self.momentum
         v += g
         p -= lr * (g + self.momentum * v)
+        # endregion

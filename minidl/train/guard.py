@@ -20,6 +20,7 @@ from typing import TYPE_CHECKING, Any
 from minidl.backend import Array, namespace
 from minidl.debug import debug
 from minidl.errors import NonFiniteError, RangeError
+from minidl.train.evaluation import Recent
 from minidl.train.postmortem import Finding, largest, report, sizes
 
 if TYPE_CHECKING:
@@ -84,6 +85,7 @@ class Guard:
         finding = self._replay()
         losses = self.trainer.history.steps["loss"]
         self.forget()
+        self.trainer.recent = Recent()  # its newest scores may be NaN
         raise NonFiniteError(report(self.trainer, finding, losses))
 
     def _replay(self) -> Finding:

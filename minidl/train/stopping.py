@@ -57,6 +57,7 @@ class EarlyStopping(Judge):
     def on_validation(self, trainer: Trainer, record: Record) -> None:
         """Compare, while the weights that were judged are in the model."""
         value = judged(self, self.monitor, record)
+        # region a4.11: remember the best epoch, and lose patience after it
         if self.better(value):
             self.best, self.best_epoch, self.bad = value, int(record["epoch"]), 0
             if self.restore:
@@ -65,6 +66,7 @@ class EarlyStopping(Judge):
         self.bad += 1
         if self.bad >= self.patience:
             trainer.stop()
+        # endregion
 
     def on_begin(self, trainer: Trainer) -> None:
         """Who calls fit again after the stop gets one more epoch, at least."""

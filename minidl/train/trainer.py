@@ -20,9 +20,10 @@ from typing import Any
 import numpy as np
 
 from minidl.backend import device_of
-from minidl.errors import DeviceError, RangeError
+from minidl.errors import RangeError
 from minidl.train import batches, evaluation, resuming
 from minidl.train.callback import Callback, Record
+from minidl.train.captured import CapturedStep
 from minidl.train.evaluation import Recent
 from minidl.train.guard import Guard
 from minidl.train.history import History
@@ -42,7 +43,7 @@ class Trainer:
     progress   True: a line in a terminal, a figure in a notebook, nothing elsewhere
     check_every  every so many steps the losses are read (on a CPU: always) and a copy
                of the state is taken, from which a NaN can be traced; 0: never look
-    compile    run the whole step as one captured graph
+    compile    on a GPU, replay the step as one captured graph: see minidl.compile
 
     >>> from minidl import nn, ops, optim
     >>> from minidl.data import DataLoader, moons
@@ -70,11 +71,6 @@ class Trainer:
         check_every: int = 20,
         compile: bool = False,
     ) -> None:
-        if compile:
-            raise DeviceError(
-                "Trainer(compile=True) needs captured steps, which this version of "
-                "minidl does not have yet; leave compile=True out"
-            )
         self.model, self.optimizer, self.loss = model, optimizer, loss
         self.metrics = batches.named_metrics(metrics)
         shown = progress_for() if progress else []
@@ -87,6 +83,7 @@ class Trainer:
         self.history = History()
         self.recent = Recent()
         self.guard = Guard(self, check_every)
+        self.captured = CapturedStep(self) if compile else None
         self.epoch = 0  # epochs that are over
         self.position = 0  # batches of the epoch now that are done
         self.t = 0  # batches done in all
@@ -142,7 +139,7 @@ class Trainer:
             if validation is not None:
                 record |= self.evaluate(validation, prefix="val_")
             self._tell("on_validation", record)
-        record["lr"] = float(getattr(self.optimizer, "lr", float("nan")))
+        record["lr"] = self.rate()
         record["seconds"] = time.perf_counter() - start
         self.history.add_epoch(record)
         self.epoch, self.position, self.recent = number, 0, Recent()
@@ -170,19 +167,30 @@ class Trainer:
         """Learn from one batch; return its scores and the truth."""
         xs, y = batches.pair(batch, self.device)
         self.guard.before((xs, y))
-        scores, loss = self.forward(xs, y)
+        if self.captured is not None and self.captured.takes(xs):
+            scores = self.captured(xs, y)
+        else:
+            scores, loss = self.forward(xs, y)
+            self.note(loss, y, self.rate())
+            loss.backward()
+            self.update()
+        self.t, self.position = self.t + 1, self.position + 1
+        return scores, y
+
+    def note(self, loss: Any, y: Any, lr: float) -> None:
+        """Put the loss of a batch into the history, and look at it."""
         self.history.add_step(
             loss.data,
             step=self.t + 1,
             epoch=self.epoch + 1,
             samples=batches.samples(y),
-            lr=float(getattr(self.optimizer, "lr", float("nan"))),
+            lr=lr,
         )
         self.guard.after(device_of(loss.data))
-        loss.backward()
-        self.update()
-        self.t, self.position = self.t + 1, self.position + 1
-        return scores, y
+
+    def rate(self) -> float:
+        """Return the learning rate of the next step, NaN where there is none."""
+        return float(getattr(self.optimizer, "lr", float("nan")))
 
     def forward(self, xs: batches.Batch, y: Any) -> tuple[Any, Any]:
         """Return the scores and their loss."""

@@ -10,11 +10,11 @@ those three first, puts functions of our own into their capsules, and imports Cu
     launches.py   modules, kernels and their launches
     execute.py    a kernel's own CUDA C++, compiled by g++ with cudasim.h, and run
     libraries.py  stand-ins for cuBLAS, cuRAND and thrust, in NumPy
+    bounds.py     every kernel under the address sanitizer, in a process of its own
 
 NVRTC really compiles every kernel for sm_90, so what is no CUDA C++ fails here too.
 Everything runs at once and in order: what this cannot show is asynchrony, the rounding
-of a device's own functions, a barrier that is missing beside a shuffle (which stops the
-whole block here, and only a warp on a device), what is compiled into CuPy beforehand (CUB, cuFFT,
+of a device's own functions, what is compiled into CuPy beforehand (CUB, cuFFT,
 cuSOLVER), TF32, and time.
 
 It needs cupy-cuda13x 14.2, the wheels nvidia-cuda-nvrtc, nvidia-cuda-runtime and

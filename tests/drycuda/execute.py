@@ -20,19 +20,26 @@ from typing import Any
 HERE = Path(__file__).parent
 HEADER = HERE / "cudasim.h"
 FLAGS = ["-std=c++17", "-O1", "-fPIC", "-w", "-fpermissive", "-ffp-contract=off"]
-# DRYCUDA_ASAN=1 reports accesses out of bounds, in a process with libasan preloaded
+# DRYCUDA_ASAN=1 reports accesses out of bounds, in a process with libasan preloaded, of
+# kernels that somebody wrote; those that CuPy generates begin with its header.
 SANITIZER = ["-fsanitize=address", "-g"] if os.environ.get("DRYCUDA_ASAN") else []
+GENERATED = "#include <cupy/"
 BARRIERS = re.compile(r"__syncthreads|_sync\b|__shfl|__syncwarp|__shared__")
 DYNAMIC = re.compile(r"extern\s+__shared__\s+([\w\s]+?)\s+(\w+)\s*\[\s*\]\s*;")
 LAUNCHER = """
-extern "C" long sim_launch(const unsigned *grid, const unsigned *block, size_t shared,
-                           void **args, int fibers, int order) {{
+extern "C" long sim_launch_{name}(const unsigned *grid, const unsigned *block,
+                                  size_t shared, void **args, int fibers, int order) {{
     __order = order;
     return __run([](void **args) {{ __go(&{name}, args); }}, grid, block, shared, args,
                  fibers);
 }}
-extern "C" int sim_sizes(int *sizes) {{ return __sizes(&{name}, sizes); }}
+extern "C" int sim_sizes_{name}(int *sizes) {{ return __sizes(&{name}, sizes); }}
 """
+
+
+KERNEL = re.compile(
+    r'extern\s+"C"\s+__global__\s+void\s+(?:__launch_bounds__\([^)]*\)\s*)?(\w+)\s*\('
+)
 
 
 class Order:
@@ -62,7 +69,11 @@ class Kernel:
         args = ctypes.addressof(kept[0]) if kept else params
 
         def run(_alive: Any = kept) -> None:
-            self.run(*sizes, shared, args, int(self.has_barriers), Order.now)
+            if self.run(*sizes, shared, args, int(self.has_barriers), Order.now) < 0:
+                raise RuntimeError(
+                    f"{self.name} hangs: some threads of a block, or lanes of a "
+                    "warp, wait at a barrier that others never reach"
+                )
 
         return run
 
@@ -81,33 +92,38 @@ class Kernel:
         code = re.sub(r"//.*", "", self.source)
         self.has_barriers = bool(BARRIERS.search(code))
         self.in_stride = "CUPY_FOR" in code and not self.has_barriers
-        library = ctypes.CDLL(str(compiled(self.name, self.source, self.options)))
+        names = tuple(dict.fromkeys([self.name, *KERNEL.findall(code)]))
+        library = ctypes.CDLL(str(compiled(names, self.source, self.options)))
         pointer, number = ctypes.c_void_p, ctypes.c_int
-        self.run = library.sim_launch
+        self.run = library[f"sim_launch_{self.name}"]
         self.run.restype = ctypes.c_long
         self.run.argtypes = [pointer, pointer, ctypes.c_size_t, pointer, number, number]
         room = (ctypes.c_int * 256)()
-        self.sizes = list(room[: library.sim_sizes(room)])
+        self.sizes = list(room[: library[f"sim_sizes_{self.name}"](room)])
 
 
-def compiled(name: str, source: str, options: Any) -> Path:
-    """Return the library of a kernel, compiled at its first use."""
+def compiled(names: tuple[str, ...], source: str, options: Any) -> Path:
+    """Return the library of a source's kernels, compiled at the first use of one."""
+    sanitizer = [] if GENERATED in source else SANITIZER
     source = source.replace("#include <cupy/complex.cuh>", "")
     source = DYNAMIC.sub(r"\1* \2 = (\1*)__dynsmem;", source)
-    code = f'#include "cudasim.h"\n{source}\n{LAUNCHER.format(name=name)}'
-    text = code + HEADER.read_text() + " ".join(SANITIZER)
+    launchers = "".join(LAUNCHER.format(name=name) for name in names)
+    code = f'#include "cudasim.h"\n{source}\n{launchers}'
+    text = code + HEADER.read_text() + " ".join(sanitizer)
     library = folder() / f"{hashlib.sha256(text.encode()).hexdigest()[:20]}.so"
     if library.exists():
         return library
     file, part = library.with_suffix(".cpp"), library.with_suffix(f".{os.getpid()}")
     file.write_text(code)
-    header = [f"-I{HERE}"] if SANITIZER else [f"-I{precompiled()}"]
-    flags = [*FLAGS, *SANITIZER, "-shared", *header, *includes(options)]
+    header = [f"-I{HERE}"] if sanitizer else [f"-I{precompiled()}"]
+    flags = [*FLAGS, *sanitizer, "-shared", *header, *includes(options)]
     command = ["g++", *flags, str(file), "-o", str(part)]
-    done = subprocess.run(command, capture_output=True, text=True)
+    # the compiler needs no sanitizer of its own, and no other libraries
+    plain = {k: v for k, v in os.environ.items() if not k.startswith("LD_")}
+    done = subprocess.run(command, capture_output=True, text=True, env=plain)
     if done.returncode:
         lines = [line for line in done.stderr.splitlines() if "error" in line]
-        raise RuntimeError(f"g++ on {name} ({file}):\n" + "\n".join(lines[:12]))
+        raise RuntimeError(f"g++ on {names[0]} ({file}):\n" + "\n".join(lines[:12]))
     part.replace(library)
     return library
 
@@ -142,5 +158,8 @@ def precompiled() -> Path:
         header = str(shutil.copy(HEADER, making / HEADER.name))
         command = ["g++", *FLAGS, "-x", "c++-header", header, "-o", f"{header}.gch"]
         subprocess.run(command, check=True)
-        making.rename(place)
+        try:
+            making.rename(place)
+        except OSError:  # another process was faster
+            shutil.rmtree(making)
     return place

@@ -19,14 +19,19 @@ from typing import Any
 
 import numpy as np
 
+from tests.drycuda import entries
 from tests.drycuda.capsules import alive, replace
 from tests.drycuda.ledger import ledger
 
 DTYPES = {0: np.float32, 1: np.float64, 2: np.float16}  # cudaDataType
 
 
-def empty_library(name: str) -> Any:
-    """Load a library whose functions all return 0; return CuPy's wrapper of it."""
+def empty_library(name: str, more: str = "", connect: Any = None) -> Any:
+    """Load a library whose functions all return 0; return CuPy's wrapper of it.
+
+    more      C of functions that do something
+    connect   what to do with the library before CuPy has it
+    """
     import cupy_backends.cuda.libs as libs
 
     wrapper = next(Path(libs.__file__).parent.glob(f"{name}.*.so"))
@@ -37,20 +42,22 @@ def empty_library(name: str) -> Any:
     )
     folder = Path(tempfile.mkdtemp(prefix="drycuda-"))
     functions = sorted({s.split("@")[0] for s in symbols})
-    (folder / "empty.c").write_text(
-        "".join(f"int {f}() {{ return 0; }}\n" for f in functions)
-    )
+    empty = [f"int {f}() {{ return 0; }}\n" for f in functions if f" {f}(" not in more]
+    (folder / "empty.c").write_text("".join([*empty, more]))
     versions = sorted({s.split("@")[-1] for s in symbols if "@" in s})
     (folder / "versions").write_text(
         "".join(f"{v} {{ global: *; }};\n" for v in versions)
     )
     script = [f"-Wl,--version-script,{folder / 'versions'}"] if versions else []
-    for library in needed:
-        made = folder / library
+    for file in needed:
+        made = folder / file
         command = ["gcc", "-shared", "-fPIC", "-w", folder / "empty.c", *script]
-        command += ["-o", made, f"-Wl,-soname,{library}"]
+        command += ["-o", made, f"-Wl,-soname,{file}"]
         subprocess.run(list(map(str, command)), check=True)
-        alive.append(ctypes.CDLL(str(made), ctypes.RTLD_GLOBAL))
+        library = ctypes.CDLL(str(made), ctypes.RTLD_GLOBAL)
+        alive.append(library)
+        if connect is not None:
+            connect(library)
     return importlib.import_module(f"cupy_backends.cuda.libs.{name}")
 
 
@@ -121,6 +128,7 @@ def gemm_strided(
     h: int, ta: int, tb: int, m: int, n: int, k: int,
     alpha: int, a: int, at_: int, lda: int, sa: int, b: int, bt: int, ldb: int, sb: int,
     beta: int, c: int, ct: int, ldc: int, sc: int, batch: int, compute: int, algorithm: int,
+    now: int | None = None,
 ) -> None:  # fmt: skip
     ledger.counts["gemm"] += 1
     scale = np.float64 if DTYPES[ct] == np.float64 else np.float32  # of α and β
@@ -137,7 +145,7 @@ def gemm_strided(
             operands = list(zip(starts, types, (lda, ldb, ldc), strict=True))
             product(ta, tb, m, n, k, x, operands[0], operands[1], y, operands[2])
 
-    ledger.do(stream(), run)
+    ledger.do(stream() if now is None else now, run)
 
 
 def gemm_batched(dtype: Any) -> Callable[..., None]:
@@ -187,7 +195,9 @@ CUBLAS: dict[str, Callable[..., Any]] = {
 
 def install_cublas() -> None:
     """Replace cuBLAS; before CuPy is imported."""
-    cublas = empty_library("cublas")
+    cublas = empty_library(
+        "cublas", entries.source(), lambda made: entries.connect(made, gemm_strided)
+    )
     for name, function in CUBLAS.items():
         replace(cublas, name, function)
     empty_library("curand")

@@ -1,6 +1,7 @@
 """Rows of ops/dropout.py: the oracle runs the cipher of the paper, word by word."""
 
 import functools
+import math
 
 import numpy as np
 
@@ -38,9 +39,17 @@ def dropped(x, key, p, share=()):
     return np.where(np.reshape(kept, shape), x, 0) * (65536 / max(t, 1))
 
 
+def normals(key, word):
+    """Two numbers of N(0, 1) from a 64-bit word: Box & Muller's r cos θ and r sin θ."""
+    bits = philox(key, word // 4)[word % 4]
+    r = math.sqrt(-2 * math.log((bits % 2**32 + 0.5) / 2**32))
+    theta = 2 * math.pi * (bits >> 32) / 2**32
+    return r * math.cos(theta), r * math.sin(theta)
+
+
 def noisy(x, key, std):
-    draws = np.random.Generator(np.random.Philox(key=key))
-    return x + std * draws.standard_normal(x.shape)
+    n = [normals(key, i // 2)[i % 2] for i in range(x.size)]
+    return x + std * np.reshape(n, x.shape)
 
 
 def r(op, x, oracle, **settings):

@@ -24,6 +24,8 @@ def product(a, b):
     return Row(ops.matmul, (normal(*a), normal(*b)), lambda a, b: np.matmul(a, b))
 
 
+FAR = np.array([9.0, -9.0, 8.0, -7.0])  # far from the kink, on either side
+
 # fmt: off
 ROWS = [
     product((3, 4), (4, 2)),
@@ -40,6 +42,8 @@ ROWS = [
     Row(ops.affine,    (normal(5, 3), normal(3, 4)), lambda x, w: x @ w),
     Row(ops.affine,    (normal(2, 5, 3), normal(3, 4), normal(4)), lambda x, w, b: x @ w + b),
     Row(ops.affine,    (normal(3), normal(3, 4), normal(4)), lambda x, w, b: x @ w + b),
+    Row(ops.affine_relu, (normal(5, 3), normal(3, 4), FAR), lambda x, w, b: np.maximum(x @ w + b, 0)),
+    Row(ops.affine_relu, (normal(2, 5, 3), FAR[None] * np.ones((3, 1))), lambda x, w: np.maximum(x @ w, 0)),
     Row(ops.outer,     (normal(3), normal(4)), np.outer),
     Row(ops.tensordot, (normal(2, 3, 4), normal(3, 4, 5)), np.tensordot),
     Row(ops.tensordot, (normal(2, 3), normal(3, 4)), lambda a, b: a @ b, {"axes": 1}),
