@@ -15,3 +15,11 @@ def test_the_table_of_operations_is_current():
         cwd=ROOT, env={"PYTHONPATH": str(ROOT)}, capture_output=True, text=True, check=False,
     )  # fmt: skip
     assert done.returncode == 0, done.stderr
+
+
+def test_the_semester_plan_is_current_and_every_name_in_it_is_there():
+    done = subprocess.run(
+        [sys.executable, "-m", "docs.plan", "--check"],
+        cwd=ROOT, env={"PYTHONPATH": str(ROOT)}, capture_output=True, text=True, check=False,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr

@@ -1,0 +1,105 @@
+"""Write the semester plan into assignments/README.md, from docs/plan.cfg.
+
+python -m docs.plan            writes the table
+python -m docs.plan --check    fails if the page is not what plan.cfg says
+
+Every name is looked up: an API must be importable, a notebook, task or test must be
+there. What is not built yet stands as "planned", and must not be there.
+"""
+
+from __future__ import annotations
+
+import configparser
+import importlib
+import re
+import sys
+from pathlib import Path
+
+ROOT = Path(__file__).parents[1]
+SOURCE, PAGE = Path(__file__).with_suffix(".cfg"), ROOT / "assignments" / "README.md"
+BEGIN, END = "<!-- plan: written by docs/plan.py -->", "<!-- end of plan -->"
+HEAD = ("week", "topic", "lecture", "in minidl", "notebook", "assignment", "test")
+
+
+def topics() -> list[dict[str, str]]:
+    """Return the rows of plan.cfg, in order."""
+    found = configparser.ConfigParser(interpolation=None)
+    found.read_string(SOURCE.read_text(encoding="utf-8"))
+    return [{"topic": name, **found[name]} for name in found.sections()]
+
+
+def api(name: str) -> str:
+    """Return `name`; it is a module of minidl or something in one."""
+    module, _, thing = name.rpartition(".")
+    try:
+        importlib.import_module(f"minidl.{name}")
+    except ImportError:
+        getattr(importlib.import_module(f"minidl.{module}".rstrip(".")), thing)
+    return f"`{name}`"
+
+
+def notebook(number: str) -> str:
+    """Return a link to the notebook with that number."""
+    (path,) = (ROOT / "notebooks").glob(f"{number}_*.ipynb")
+    return f"[{number}](../notebooks/{path.name})"
+
+
+def task(name: str) -> str:
+    """Return a link to an assignment, with the task: a2 or a2.4."""
+    number = name.split(".")[0]
+    (folder,) = (ROOT / "assignments").glob(f"{number}_*")
+    if "." in name:
+        known = configparser.ConfigParser(interpolation=None)
+        known.read_string((folder / "assignment.cfg").read_text(encoding="utf-8"))
+        known[name]  # a KeyError names it
+    return f"[{name}]({folder.name}/README.md)"
+
+
+def test(name: str) -> str:
+    """Return a link to a test file."""
+    path = ROOT / "tests" / f"test_{name}.py"
+    path.stat()
+    return f"[{name}](../tests/{path.name})"
+
+
+def cells(row: dict[str, str]) -> list[str]:
+    """Return a row of the table; each word looked up."""
+    lookups = {"in minidl": api, "notebook": notebook, "assignment": task, "test": test}
+    line = []
+    for column in HEAD:
+        words = row.get(column, "")
+        if column in lookups:
+            words = " ".join(
+                f"*{word[1:-1]} planned*"
+                if word.startswith("(")
+                else lookups[column](word)
+                for word in words.split()
+            )
+        line.append(words)
+    return line
+
+
+def table() -> str:
+    """Return the plan in Markdown."""
+    lines = [" | ".join(HEAD), " | ".join("---" for _ in HEAD)]
+    lines += [" | ".join(cells(row)) for row in topics()]
+    return "\n".join(f"| {line} |" for line in lines)
+
+
+def page() -> str:
+    """Return the page with the table of now."""
+    pattern = re.compile(rf"{re.escape(BEGIN)}.*{re.escape(END)}", re.DOTALL)
+    old = PAGE.read_text(encoding="utf-8")
+    return pattern.sub(lambda _: f"{BEGIN}\n\n{table()}\n\n{END}", old)
+
+
+def main() -> None:
+    """Write the page, or compare it with what is there."""
+    if "--check" not in sys.argv[1:]:
+        PAGE.write_text(page(), encoding="utf-8")
+    elif PAGE.read_text(encoding="utf-8") != page():
+        sys.exit("the plan in assignments/README.md is old: run python -m docs.plan")
+
+
+if __name__ == "__main__":
+    main()
