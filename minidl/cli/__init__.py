@@ -21,10 +21,15 @@ from importlib import import_module
 from typing import Any
 
 from minidl.check import GradientError
-from minidl.cli import check, demo, devices
+from minidl.cli import check, course, demo, devices
 from minidl.errors import MinidlError
 
-COMMANDS: dict[str, Any] = {"demo": demo, "check": check, "devices": devices}
+COMMANDS: dict[str, Any] = {
+    "demo": demo,
+    "check": check,
+    "devices": devices,
+    "course": course,
+}
 
 
 def parser() -> argparse.ArgumentParser:

@@ -57,6 +57,7 @@ OPS: list[tuple[Any, tuple[Any, ...], dict[str, Any]]] = [
     (ops.topk, (apart(3, 4),), {"k": 2}),
     (ops.matmul, (normal(2, 3, 4), normal(4, 5)), {}),
     (ops.affine, (normal(3, 4), normal(4, 5), normal(5)), {}),
+    (ops.affine_relu, (normal(3, 4), normal(4, 5), normal(5)), {}),
     (ops.outer, (normal(3), normal(4)), {}),
     (ops.reshape, (normal(3, 4),), {"shape": (2, 6)}),
     (ops.broadcast_to, (normal(3, 1),), {"shape": (2, 3, 4)}),

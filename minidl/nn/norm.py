@@ -51,14 +51,14 @@ class _BatchNorm(Module):
         """Return y; in training, remember the statistics of this batch."""
         self._check(x)
         y: Tensor
+        scale = self.weight, self.bias
         if self.training or self.running_mean is None:
-            y, mean, var = ops.batch_norm(x, self.weight, self.bias, eps=self.eps)
+            y, mean, var = ops.batch_norm(x, *scale, eps=self.eps)
             if self.training:
                 self._remember(mean, var, x.size // self.num_features)
             return y
-        y = ops.batch_norm_eval(
-            x, self.running_mean, self.running_var, self.weight, self.bias, eps=self.eps
-        )
+        known = self.running_mean, self.running_var
+        y = ops.batch_norm_eval(x, *known, *scale, eps=self.eps)
         return y
 
     def reset_running_stats(self) -> None:

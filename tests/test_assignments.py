@@ -1,0 +1,86 @@
+"""The assignments of this repository: their papers agree, and each is proved.
+
+What is proved is told in minidl/course/checking.py; `minidl course check` prints it.
+"""
+
+import functools
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from minidl.course import manifest
+from minidl.course.assignment import find
+from minidl.course.checking import check
+from minidl.course.papers import paper_faults
+from minidl.course.regions import region_of, replace
+from minidl.course.release import release
+from minidl.course.submission import submit
+from minidl.course.tree import reference_tree
+from minidl.course.trial import Trial
+
+ROOT = Path(__file__).parents[1]
+NAMES = sorted(path.parent.name for path in ROOT.glob("assignments/*/assignment.cfg"))
+
+
+@functools.cache
+def assignment(name):
+    return find(name, ROOT)
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_the_papers_agree(name):
+    assert paper_faults(assignment(name)) == []
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_the_manifest_is_current(name):
+    assert manifest.manifest(assignment(name))["total"] == 100
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", NAMES)
+def test_it_grades_what_it_says(name):
+    report = check(assignment(name))
+    assert report.faults == []
+    assert sum(report.reference.values()) == 100
+    assert sum(report.skeleton.values()) == 0
+    assert sum(map(len, report.caught.values())) >= 10
+
+
+def score(folder):
+    """What a student sees who asks for the score: the last line's points."""
+    command = [sys.executable, "-m", "minidl", "course", "score"]
+    done = subprocess.run(command, cwd=folder, capture_output=True, encoding="utf-8")
+    assert not done.stderr
+    return int(done.stdout.split(" points")[0].split()[-3])
+
+
+def paste(folder, given, task):
+    """Fill in a task as its solution does."""
+    path = folder / given.tasks[task].file
+    code = region_of(given.source(given.tasks[task].file), task).code
+    text = path.read_text(encoding="utf-8")
+    path.write_text(replace(text, region_of(text, task), code), encoding="utf-8")
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", NAMES[:1])
+def test_a_newcomers_path(name, tmp_path):
+    given = assignment(name)
+    folder, _ = release(given, tmp_path)
+    first, *others = given.tasks
+    assert score(folder) == 0
+    paste(folder, given, first)
+    assert score(folder) > 0
+    handed, doubts = submit(find("", folder), "ada", tmp_path)
+    assert (handed.name, doubts) == (f"{given.name}_ada.zip", [])
+    trial = Trial(given, reference_tree(tmp_path / "tree", ROOT))
+    texts = {f: (folder / f).read_text(encoding="utf-8") for f in given.files}
+    points = trial.submission(texts)
+    assert points.pop(first) == given.tasks[first].points
+    assert set(points.values()) == {0}
+    for task in others:
+        paste(folder, given, task)
+    assert score(folder) == sum(row.points for row in given.public)

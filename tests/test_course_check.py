@@ -1,0 +1,178 @@
+"""The proof of an assignment, and that it would see what is wrong with one."""
+
+from dataclasses import replace as changed
+
+import numpy as np
+import pytest
+
+from minidl.course import checking, manifest
+from minidl.course.assignment import find
+from minidl.course.checking import Report, check
+from minidl.course.papers import paper_faults
+from minidl.course.released import edition_faults
+from minidl.course.tree import reference_tree
+from minidl.course.trial import Trial, depends
+from minidl.errors import CourseError
+from tests.tiny_course import altered, clone, write
+
+EXPECTED = [  # of t1 alone: an assignment has more
+    "it has 3 tasks; 6 to 12 make an assignment",
+    "it has 4 mutants; there should be 10",
+]
+
+
+@pytest.fixture(scope="module")
+def root(tmp_path_factory):
+    return clone(tmp_path_factory.mktemp("clone"))
+
+
+@pytest.fixture(scope="module")
+def tiny(root):
+    return find("t1", root)
+
+
+@pytest.fixture(scope="module")
+def tree(root, tmp_path_factory):
+    return reference_tree(tmp_path_factory.mktemp("tree"), root)
+
+
+# ----------------------------------------------------------------------- check, proved
+
+
+def test_the_proof_of_an_assignment(tiny):
+    report = check(tiny, write=True)
+    assert report.faults == EXPECTED
+    assert report.reference == {"t1.1": 50, "t1.2": 30, "t1.3": 20}
+    assert report.skeleton == {"t1.1": 0, "t1.2": 0, "t1.3": 0}
+    assert report.alone["t1.2"] == {"t1.1": 50, "t1.2": 0, "t1.3": 20}
+    assert report.caught == {"t1.1": [True, True], "t1.2": [True], "t1.3": [True]}
+    assert "reference 100 of 100, skeleton 0" in report.table()
+    assert not (tiny.folder / "manifest.json").exists()  # there were faults
+
+
+@pytest.mark.parametrize(
+    ("name", "old", "new", "says"),
+    [
+        ("README.md", "| t1.2 | 30 |", "| t1.2 | 31 |", "README.md has no line with t1.2"),
+        ("README.md", "(20 points)", "(21 points)", "README.md has no line with t1.3"),
+        ("README.md", "Then t1.3", "Then t1.9 and t1.3", "README.md names t1.9"),
+        ("assignment.cfg", "points = 50", "points = 51", "add up to 101, not 100"),
+        ("assignment.cfg", "points = 50", "points = 51", "t1.1 has 51 points, and its rows have 50"),
+        ("assignment.cfg", "hours = 0.5", "hours = 0", "estimates no hours"),
+        ("assignment.cfg", "t1.3", "t1.4", "not numbered in order"),
+        ("assignment.cfg", "t1.3", "t1.4", "minidl/tiny.py: no task for t1.3"),
+        ("assignment.cfg", "t1.3", "t1.4", "minidl/tiny.py has no region t1.4"),
+        ("rows.py", '"t1.3", "forward"', '"t1.9", "forward"', "there is no such task"),
+        ("rows.py", '10, "length"', '10, "lengths"', "lengths is not in calls.py"),
+        ("rows.py", "1, \"square\"", "2, \"square\"", "a kind row has 1"),
+        ("rows.py", '"d appears twice"', '" "', "it has no hint"),
+        ("rows.py", '"d appears twice"', '"d", draws=0', "it is never drawn"),
+        ("rows.py", '"t1.1", "forward"', '"t1.1", "shape"', "it is there twice"),
+        ("rows.py", '"d appears twice"', '"d", hidden=True', "rows.py has only public rows"),
+        ("tests/test_t1.py", "checks(__file__)", "[]", "test_t1.py is missing"),
+    ],
+)  # fmt: skip
+def test_papers_that_do_not_agree(root, tiny, name, old, new, says):
+    found = paper_faults(altered(root, name, old, new))
+    assert [fault for fault in found if says in fault], found
+
+
+def run(assignment, tree):
+    """The faults of everything that runs."""
+    report = Report(assignment)
+    checking._run(report, Trial(assignment, tree))
+    return report.faults
+
+
+BAD_MUTANTS = """
+    from minidl.course import Mutant
+
+    MUTANTS = [
+        Mutant("t1.2", "no mutant", "g * d + g * d", "g * d * 2"),
+        Mutant("t1.1", "what?", "shift", "x"),
+        Mutant("t1.4", "lost", "", "root = total * 1.0"),
+    ]
+"""
+
+
+def test_mutants_that_are_none(root, tiny, tree):
+    file = "assignments/t1_other/mutants.py"
+    assignment = altered(root, "README.md", "", "")
+    write(root, {file: BAD_MUTANTS})
+    faults = run(assignment, tree)
+    assert "t1.2: nobody notices the mutant 'no mutant'" in faults
+    assert (
+        "the mutant 'what?': 'shift' is there 2 times in t1.1, and should be once"
+        in faults
+    )
+    assert "the mutant 'lost' is of no task: t1.4" in faults
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "says"),
+    [
+        ('{"y": tiny.length(Tensor(x))}', '{"y": tiny.length(Tensor(x)).data > 0}', "the same in every draw"),
+        ("tiny.length(Tensor(x))", "x[0]", "t1.3: its blank earns 20 points"),
+        ("tiny.length(Tensor(x))", "1 / 0", "the reference itself raised ZeroDivision"),
+    ],
+)  # fmt: skip
+def test_faults_that_only_a_run_shows(root, tiny, tree, old, new, says):
+    assignment = altered(root, "calls.py", old, new)
+    try:
+        faults = run(assignment, tree)
+    except CourseError as error:
+        faults = [str(error)]
+    assert [fault for fault in faults if says in fault], faults
+
+
+def test_lines_of_the_solution_are_found_wherever_they_are(root, tiny, tree):
+    leak = "d = 1.0\n\n`return (g*d + g * d)*1.0`\n"
+    assignment = altered(root, "README.md", "# Tiny", f"# Tiny\n\n{leak}")
+    (fault,) = edition_faults(assignment, tree)
+    assert fault.startswith("README.md, line 5 is a line of t1.2's solution")
+
+
+def test_a_function_with_the_solution_can_be_left_out(root, tiny, tree):
+    path = root / "minidl/tiny.py"
+    text = path.read_text()
+    more = "\n\ndef other(g, d):\n    '''Doc.'''\n    return (g * d + g * d) * 1.0\n"
+    try:
+        path.write_text(text + more)
+        (fault, *_) = edition_faults(find("t1_tiny", root), tree)
+        assert "is a line of t1.2's solution" in fault
+        head = "seconds = 20\n"
+        removed = f"{head}    removed = minidl/tiny.py:other\n"
+        assignment = altered(root, "assignment.cfg", head, removed)
+        found = edition_faults(assignment, tree)
+        assert not [f for f in found if "solution" in f]
+    finally:
+        path.write_text(text)
+
+
+# ------------------------------------------------------------------------ the manifest
+
+
+def test_a_manifest_knows_when_it_is_stale(root, tiny):
+    assignment = altered(root, "rows.py", "n = draw", "n = draw")
+    with pytest.raises(CourseError, match="is missing"):
+        manifest.manifest(assignment)
+    path = assignment.folder / manifest.FILE
+    path.write_text(manifest.text(assignment), encoding="utf-8")
+    try:
+        found = manifest.manifest(assignment)
+        assert found["total"] == 100
+        assert [t["points"] for t in found["tasks"]] == [50, 30, 20]
+        again = altered(root, "rows.py", "draw.integer(2, 6)", "draw.integer(2, 9)")
+        with pytest.raises(CourseError, match="prove the assignment again"):
+            manifest.manifest(again)
+    finally:
+        path.unlink()
+
+
+def test_a_row_that_does_not_depend_on_its_draw(tiny):
+    (row,) = [r for r in tiny.public if r.task == "t1.2"]
+    one = {"dx": np.ones(2), "flag": np.array(True)}
+    assert not depends(row, [one, one])
+    assert depends(row, [one, {**one, "dx": np.ones(3)}])
+    only = changed(row, answers=("flag",))
+    assert not depends(only, [one, {**one, "dx": np.ones(3)}])

@@ -1,0 +1,310 @@
+"""The grader: what is taken in, what a batch remembers, what it prints."""
+
+import csv
+import json
+import os
+import signal
+import stat
+import subprocess
+import sys
+import time
+import zipfile
+from pathlib import Path
+
+import pytest
+
+from minidl.cli import main
+from minidl.course import batch, class_report, feedback, intake
+from minidl.course.refused import refused
+from minidl.course.results import (
+    Result,
+    RowResult,
+    TaskResult,
+    clean,
+    from_json,
+    to_json,
+)
+from minidl.course.sandbox import probe
+from minidl.course.shelf import Shelf
+from minidl.errors import CourseError
+from tests import course_kit as kit
+from tests.attacks import honest
+
+PROOF = probe.probe("landlock")
+LEVEL = "landlock" if PROOF.holds else "process"
+RIGHT = kit.written(forward=honest.GOOD, backward=honest.BACK)
+HALF = kit.written(forward=honest.GOOD, backward="return y * g")
+
+
+@pytest.fixture(scope="module")
+def course(tmp_path_factory):
+    return kit.make_course(tmp_path_factory.mktemp("course"))
+
+
+@pytest.fixture
+def inbox(tmp_path):
+    folder = tmp_path / "inbox"
+    folder.mkdir()
+    return folder
+
+
+# ------------------------------------------------------------------- what is taken in
+
+
+def test_only_the_named_files_of_a_submission_count(course, inbox, tmp_path):
+    (tmp_path / "secret.py").write_text(RIGHT)
+    folder = kit.hand_in_folder(inbox, "linked", RIGHT)
+    (folder / kit.FILE).unlink()
+    (folder / kit.FILE).symlink_to(kit.ROOT / kit.FILE)
+    assert intake.take(folder, "linked", course).texts == {}
+    piped = kit.hand_in_folder(inbox, "piped", RIGHT)
+    (piped / kit.FILE).unlink()
+    os.mkfifo(piped / kit.FILE)
+    assert intake.take(piped, "piped", course).texts == {}
+    outer = inbox / f"{kit.NAME}_outer"
+    outer.mkdir()
+    (outer / "minidl").symlink_to(kit.ROOT / "minidl")
+    assert intake.take(outer, "outer", course).texts == {}
+
+
+@pytest.mark.parametrize(
+    "names", [f"../{kit.FILE}", f"/{kit.FILE}", f"a\\..\\{kit.FILE}", f"C:/{kit.FILE}"]
+)
+def test_an_archive_that_reaches_out_is_not_read(course, inbox, names):
+    path = kit.hand_in(inbox, "zip", {names: RIGHT})
+    found = intake.take(path, "zip", course)
+    assert found.texts == {}
+    assert "reaches outside" in found.notes[0]
+
+
+def test_links_bombs_and_rubbish_are_notes(course, inbox):
+    path = inbox / f"{kit.NAME}_link.zip"
+    with zipfile.ZipFile(path, "w") as archive:
+        info = zipfile.ZipInfo(kit.FILE)
+        info.external_attr = (stat.S_IFLNK | 0o777) << 16
+        archive.writestr(info, str(kit.ROOT / kit.FILE))
+    assert "is a link" in intake.take(path, "link", course).notes[0]
+    bomb = kit.hand_in(inbox, "bomb", {kit.FILE: "#" * (intake.FILE + 1)})
+    assert "larger than" in intake.take(bomb, "bomb", course).notes[0]
+    path = kit.hand_in(inbox, "many", {f"{i}.py": " " * 2**20 for i in range(70)})
+    assert "becomes more than" in intake.take(path, "many", course).notes[0]
+    path.write_bytes(b"PK\x03\x04 no zip")
+    found = intake.take(path, "many", course)
+    assert found.texts == {}
+    assert "cannot be read" in found.notes[0]
+
+
+def test_a_file_is_found_wherever_the_student_put_it(course, inbox):
+    for student, name in (("bare", "softmax.py"), ("deep", f"a b/c/{kit.FILE}")):
+        path = kit.hand_in(inbox, student, {name: RIGHT, "x/softmax.py": "other"})
+        assert intake.take(path, student, course).texts == {kit.FILE: RIGHT}
+
+
+def test_imports_of_other_engines_are_seen():
+    assert "torch" in refused("    from torch.nn import functional as F\n")
+    assert "jax" in refused("    if x:\n        import jax.numpy as jnp\n")
+    assert "finished minidl" in refused("    from . import loss\n")
+    assert "tensorflow" in refused("    t = __import__('tensorflow')\n")
+    assert refused("    import numpy as np, math\n    y = 'import torch'\n") == ""
+
+
+def test_a_tasks_tree_has_no_reference_of_its_file(course, tmp_path):
+    shelf = Shelf(course, tmp_path)
+    shelf.make()
+    for task in course.tasks.values():
+        names = [p.name for p in shelf.tree(task).rglob("*") if p.is_file()]
+        assert "loss.py" in names
+        assert any(name.startswith("loss.cpython") for name in names)
+        assert not any(name.startswith("softmax") for name in names)
+    assert not (shelf.tree(task) / "minidl" / "course").exists()
+
+
+# ------------------------------------------------------------------------- the batch
+
+
+def test_a_batch_remembers_what_it_knows(course, inbox, tmp_path):
+    out = tmp_path / "out"
+    kit.hand_in(inbox, "ada", RIGHT)
+    kit.hand_in_folder(inbox, "grace", HALF)
+    kit.hand_in(inbox, "blank", kit.written())
+    (inbox / "notes.txt").write_text("no submission")
+    kit.hand_in(inbox, "=1+1", kit.written())
+    results, graded = kit.run(course, inbox, out, LEVEL)
+    assert graded == 4
+    assert {s: r.points for s, r in results.items()} == {
+        "=1+1": 0, "ada": 100, "blank": 0, "grace": 60,
+    }  # fmt: skip
+    assert results["blank"].tasks[0].rows[0].what == "not written yet"
+    # once more: nothing to do; a changed submission and a lost result are graded anew
+    assert kit.run(course, inbox, out, LEVEL)[1] == 0
+    kit.hand_in(inbox, "blank", HALF)
+    (out / "results" / "ada.json").write_text("{")
+    results, graded = kit.run(course, inbox, out, LEVEL)
+    assert graded == 2
+    assert results["blank"].points == 60
+    assert not (out / ".scratch").exists()
+    # a student's variant is their own
+    whats = {s: results[s].tasks[1].rows[0].what for s in ("grace", "blank")}
+    assert whats["grace"] != whats["blank"]
+    rows = list(csv.reader((class_report.grades(list(results.values()))).splitlines()))
+    assert rows[0] == ["student", "points", "of", kit.FORWARD, kit.BACKWARD, "status"]
+    assert rows[1][0] == "'=1+1"
+    report = class_report.markdown(list(results.values()))
+    assert f"- 2 × {kit.BACKWARD} gradient of x: dx: " in report.replace("\\", "")
+
+
+def test_what_is_missing_costs_its_points_and_no_others(course, inbox, tmp_path):
+    files = {
+        "empty": {"readme.txt": "see mail"},
+        "no-markers": RIGHT.replace("# region", "# my"),
+        "one-lost": RIGHT.replace(f"# region {kit.BACKWARD}", "# "),
+        "no-python": RIGHT.replace("return y * (g", "return y * * (g"),
+        "binary": {kit.FILE: b"\xff\xfe\x00"},
+    }
+    for student, content in files.items():
+        kit.hand_in(inbox, student, content)
+    results, _ = kit.run(course, inbox, tmp_path / "out", LEVEL)
+    assert {s: kit.points(r) for s, r in results.items()} == {
+        "empty": {kit.FORWARD: 0, kit.BACKWARD: 0},
+        "no-markers": {kit.FORWARD: 0, kit.BACKWARD: 0},
+        "one-lost": {kit.FORWARD: 60, kit.BACKWARD: 0},
+        "no-python": {kit.FORWARD: 60, kit.BACKWARD: 0},
+        "binary": {kit.FORWARD: 0, kit.BACKWARD: 0},
+    }
+    assert all(r.worth == 100 for r in results.values())
+    assert "is not in the submission" in results["empty"].tasks[0].rows[0].what
+    assert "missing" in results["no-markers"].tasks[0].rows[0].what
+    assert "no Python" in results["no-python"].tasks[1].rows[0].what
+    assert "UTF-8" in results["binary"].notes[0]
+
+
+def test_killed_in_the_middle_a_rerun_continues(course, inbox, tmp_path):
+    out = tmp_path / "out"
+    for i in range(4):
+        kit.hand_in(inbox, f"s{i}", kit.written(forward=honest.GOOD))
+    command = [
+        sys.executable, "-m", "minidl", "course", "grade", str(inbox), "--root",
+        str(course.root), "--out", str(out), "--sandbox", LEVEL,
+        "--i-trust-these-submissions",
+    ]  # fmt: skip
+    results = out / "results"
+    with subprocess.Popen(
+        command, cwd=kit.ROOT, stdout=subprocess.DEVNULL, start_new_session=True
+    ) as running:
+        deadline = time.monotonic() + 120
+        while not list(results.glob("*.json")) and time.monotonic() < deadline:
+            time.sleep(0.01)
+        running.send_signal(signal.SIGKILL)
+    known = {p.name: p.stat().st_mtime_ns for p in results.glob("*.json")}
+    assert 1 <= len(known) < 4
+    again = subprocess.run(command, cwd=kit.ROOT, capture_output=True, text=True)
+    assert again.returncode == 0, again.stderr
+    assert f"{4 - len(known)} graded" in again.stdout
+    assert f"{len(known)} as they were" in again.stdout
+    assert "L2" in again.stdout or LEVEL == "process"
+    assert {p.name: p.stat().st_mtime_ns for p in results.glob("*.json")}.items() >= (
+        known.items()
+    )
+    rows = list(csv.reader((out / "grades.csv").read_text().splitlines()))
+    assert [row[1] for row in rows[1:]] == ["60"] * 4
+    assert os.stat(out / "secret.key").st_mode & 0o077 == 0
+
+
+def test_below_l2_somebody_must_say_that_they_trust(course, inbox, tmp_path, capsys):
+    kit.hand_in(inbox, "ada", kit.written())
+    words = ["course", "grade", str(inbox), "--root", str(course.root), "--out",
+             str(tmp_path / "out"), "--sandbox", "process"]  # fmt: skip
+    assert main(words) == 2
+    assert "--i-trust-these-submissions" in capsys.readouterr().err
+    assert not (tmp_path / "out").exists()
+    assert main([*words, "--i-trust-these-submissions"]) == 0
+    page = (tmp_path / "out" / "feedback" / "ada.html").read_text()
+    assert "L1 process" in page
+
+
+def test_a_worker_that_dies_is_told_and_nothing_stops(
+    course, inbox, tmp_path, monkeypatch
+):
+    kit.hand_in(inbox, "ada", kit.written())
+    kit.hand_in(inbox, "grace", kit.written())
+    inner = batch.crew.Worker.ask
+
+    def ask(self, student, path):
+        if student == "ada":
+            self.process.kill()
+            self.process.wait()
+        inner(self, student, path)
+
+    monkeypatch.setattr(batch.crew.Worker, "ask", ask)
+    results, _ = kit.run(course, inbox, tmp_path / "out", LEVEL, jobs=1)
+    assert "died" in results["ada"].trouble
+    assert not results["grace"].trouble
+    monkeypatch.undo()
+    results, graded = kit.run(course, inbox, tmp_path / "out", LEVEL, jobs=1)
+    assert graded == 1
+    assert not results["ada"].trouble
+
+
+def test_names_of_submissions(inbox, tmp_path):
+    with pytest.raises(CourseError, match="no submissions"):
+        intake.found(inbox, "a1")
+    kit.hand_in(inbox, "ada", "")
+    kit.hand_in_folder(inbox, "ada", "")
+    (inbox / f"{kit.NAME}_linked").symlink_to(tmp_path)
+    assert list(intake.found(inbox, kit.NAME)) == ["ada", "ada (2)"]
+    slugs = {batch.slug(s) for s in ("a/b", "a_b", "..", "ada", "ada (2)", "a b")}
+    assert len(slugs) == 6
+    assert not any(
+        "/" in slug or (slug.startswith("..") and len(slug) < 3) for slug in slugs
+    )
+
+
+# ------------------------------------------------------------------------- the pages
+
+
+def result(**changes):
+    rows = (
+        RowResult("forward", 5, 5, False, "right"),
+        RowResult(
+            "<b>x</b>", 0, 3, True, "raised E: <i> *_[a](http://b) | `c`", "look"
+        ),
+    )
+    fields = {
+        "assignment": "a9", "title": "T & <T>", "student": "<ada>", "key": "k",
+        "sandbox": "L2", "tasks": (TaskResult("a9.1", "one", "f.py", rows),),
+        "notes": ("a note",),
+    }  # fmt: skip
+    return Result(**(fields | changes))
+
+
+def test_a_result_survives_its_file():
+    assert from_json(to_json(result())) == result()
+    assert json.loads(to_json(result()))["points"] == 5
+    for text in ("{}", "[]", "no", '{"schema": "other"}'):
+        with pytest.raises(ValueError, match=r".+"):
+            from_json(text)
+
+
+def test_words_of_strangers_are_escaped():
+    page, text = feedback.html(result()), feedback.markdown(result())
+    assert "<ada>" not in page
+    assert "&lt;b&gt;x&lt;/b&gt;" in page
+    assert "T &amp; &lt;T&gt;" in page
+    assert "<i>" not in text
+    assert "\\[a\\](http&#8203;://b)" in text
+    assert "hint: look" in text
+    failed = result(trouble="it broke")
+    assert "Not graded yet" in feedback.markdown(failed)
+    assert "Look at these yourself" in class_report.markdown([failed, result()])
+    assert "&lt;ada&gt;" in class_report.html([failed, result()])
+
+
+def test_clean_takes_codes_out():
+    assert clean("a\x1b[2J\x1b]0;title\x07b\x00\u202ec\td") == "ab··c d"
+    assert len(clean("x" * 10_000)) <= 400
+
+
+def test_security_says_what_each_level_does():
+    text = (Path(kit.ROOT) / "assignments" / "SECURITY.md").read_text(encoding="utf-8")
+    for word in ("L0", "L1", "L2", "L3", "Landlock", "seccomp", "bubblewrap", "trust"):
+        assert word in text
