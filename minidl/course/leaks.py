@@ -29,7 +29,7 @@ def telling(code: str) -> list[str]:
 def weight(line: str) -> int:
     """Count the operators and calls of a line of code.
 
-    >>> weight("y += beta"), weight("rstd = 1 / sqrt(var + eps)")
+    >>> weight("y += beta"), weight("b = 1 / sqrt(a + c)")
     (1, 3)
     """
     count, previous = 0, None

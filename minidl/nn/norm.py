@@ -2,8 +2,7 @@
 
 Throughout:  x input    y output, of the same shape    γ is `weight`, β is `bias`
              N batch, C channels, H W image, D features
-Batch norm alone differs between training and evaluation: see BatchNorm1d. The others
-treat every example on its own, and always in the same way.
+Batch norm alone differs between training and evaluation: see BatchNorm1d.
 """
 
 from __future__ import annotations
