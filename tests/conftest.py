@@ -9,6 +9,7 @@ is, and without CuPy there is only "cpu".
 """
 
 import os
+import signal
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager
 
@@ -31,6 +32,9 @@ collect_ignore = ["drycuda", "stored/rebuild.py"]
 # machine may be busy.
 hypothesis.settings.register_profile("minidl", derandomize=True, deadline=None)
 hypothesis.settings.load_profile("minidl")
+
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:  # a shell's background job
+    signal.signal(signal.SIGINT, signal.default_int_handler)  # some tests press Ctrl-C
 
 ORACLE = 'needs PyTorch, the second oracle: pip install "minidl[oracle]", or just torch'
 
