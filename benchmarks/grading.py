@@ -20,8 +20,8 @@ from itertools import cycle, islice
 from pathlib import Path
 
 from minidl.course.assignment import Assignment, find
-from minidl.course.packing import zipped
-from minidl.course.regions import blank, region_of, replace
+from minidl.course.cut.packing import zipped
+from minidl.course.cut.regions import blank, region_of, replace
 from minidl.course.rows import Mutant
 
 ROOT = Path(__file__).resolve().parent.parent

@@ -12,8 +12,8 @@ from pathlib import Path
 
 from minidl.course import manifest
 from minidl.course.assignment import find
-from minidl.course.batch import Batch
-from minidl.course.regions import region_of, regions, replace
+from minidl.course.cut.regions import region_of, regions, replace
+from minidl.course.grade.batch import Batch
 
 ROOT = Path(__file__).parent.parent
 FILE = "minidl/ops/softmax.py"
@@ -113,7 +113,7 @@ def make_course(root, seconds=30):
 
 def written(**codes):
     """Return the student's file with some regions filled in, the others blank."""
-    from minidl.course.regions import blank
+    from minidl.course.cut.regions import blank
 
     text = blank(SOURCE, [FORWARD, BACKWARD])
     for task, code in codes.items():

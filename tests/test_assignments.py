@@ -1,9 +1,10 @@
 """The assignments of this repository: their papers agree, and each is proved.
 
-What is proved is told in minidl/course/checking.py; `minidl course check` prints it.
+What is proved is told in minidl/course/proof/checking.py; `minidl course check` prints it.
 """
 
 import functools
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -12,12 +13,12 @@ import pytest
 
 from minidl.course import manifest
 from minidl.course.assignment import find
-from minidl.course.checking import check
-from minidl.course.papers import paper_faults
-from minidl.course.regions import region_of, replace
-from minidl.course.release import release
-from minidl.course.submission import submit
-from minidl.course.tree import reference_tree
+from minidl.course.cut.regions import region_of, replace
+from minidl.course.cut.tree import reference_tree
+from minidl.course.edition.release import release
+from minidl.course.edition.submission import submit
+from minidl.course.proof.checking import check
+from minidl.course.proof.papers import paper_faults
 from minidl.course.trial import Trial
 
 ROOT = Path(__file__).parents[1]
@@ -84,3 +85,13 @@ def test_a_newcomers_path(name, tmp_path):
     for task in others:
         paste(folder, given, task)
     assert score(folder) == sum(row.points for row in given.public)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", NAMES)
+def test_the_story_runs_and_draws_its_picture(name, tmp_path):
+    script = assignment(name).folder / "notebook.py"
+    settings = {"PYTHONPATH": str(ROOT), "MPLBACKEND": "Agg", "SEED": "1"}
+    command = [sys.executable, "-W", "error", script]
+    subprocess.run(command, cwd=tmp_path, env=os.environ | settings, check=True)
+    assert (tmp_path / "picture.png").stat().st_size < 200_000

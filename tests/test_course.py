@@ -7,7 +7,7 @@ from minidl.course import Mutant, Row
 from minidl.course.asking import ask, inputs_of
 from minidl.course.assignment import find, home
 from minidl.course.judging import CONSTANT, HIDDEN, Failure, judge, judge_row
-from minidl.course.leaks import leaks, telling
+from minidl.course.proof.leaks import leaks, telling
 from minidl.errors import CourseError
 from tests.tiny_course import FILES, write
 

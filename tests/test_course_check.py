@@ -5,12 +5,13 @@ from dataclasses import replace as changed
 import numpy as np
 import pytest
 
-from minidl.course import checking, manifest
+from minidl.course import manifest
 from minidl.course.assignment import find
-from minidl.course.checking import Report, check
-from minidl.course.papers import paper_faults
-from minidl.course.released import edition_faults
-from minidl.course.tree import reference_tree
+from minidl.course.cut.tree import reference_tree
+from minidl.course.proof import checking
+from minidl.course.proof.checking import Report, check
+from minidl.course.proof.papers import paper_faults
+from minidl.course.proof.released import edition_faults
 from minidl.course.trial import Trial, depends
 from minidl.errors import CourseError
 from tests.tiny_course import altered, clone, write

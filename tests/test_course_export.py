@@ -16,8 +16,8 @@ import zipfile
 import pytest
 
 from minidl.cli import main
-from minidl.course import classroom50, exporting, gradescope
-from minidl.course.results import Result, RowResult, TaskResult, to_json
+from minidl.course.export import classroom50, exporting, gradescope
+from minidl.course.grade.results import Result, RowResult, TaskResult, to_json
 from minidl.errors import CourseError
 from tests import course_kit as kit
 from tests.attacks import honest

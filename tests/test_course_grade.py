@@ -14,9 +14,9 @@ from pathlib import Path
 import pytest
 
 from minidl.cli import main
-from minidl.course import batch, class_report, feedback, intake
-from minidl.course.refused import refused
-from minidl.course.results import (
+from minidl.course.grade import batch, class_report, feedback, intake
+from minidl.course.grade.refused import refused
+from minidl.course.grade.results import (
     Result,
     RowResult,
     TaskResult,
@@ -24,8 +24,8 @@ from minidl.course.results import (
     from_json,
     to_json,
 )
+from minidl.course.grade.shelf import Shelf
 from minidl.course.sandbox import probe
-from minidl.course.shelf import Shelf
 from minidl.errors import CourseError
 from tests import course_kit as kit
 from tests.attacks import honest

@@ -5,10 +5,10 @@ import textwrap
 
 import pytest
 
-from minidl.course.blanks import imports_todo
-from minidl.course.grafting import close, graft
-from minidl.course.regions import blank, region_of, regions, replace
-from minidl.course.tree import stripped, without
+from minidl.course.cut.blanks import imports_todo
+from minidl.course.cut.grafting import close, graft
+from minidl.course.cut.regions import blank, region_of, regions, replace
+from minidl.course.cut.tree import stripped, without
 from minidl.errors import MinidlError, RegionError, TodoError, todo
 from tests.tiny_course import ENGINE, REPOSITORY
 

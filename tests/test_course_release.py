@@ -14,11 +14,11 @@ import pytest
 
 from minidl.cli import main
 from minidl.course.assignment import find
-from minidl.course.packing import zipped
-from minidl.course.regions import region_of, replace
-from minidl.course.release import edition, release, shown_config
-from minidl.course.submission import submit
-from minidl.course.tree import reference_tree
+from minidl.course.cut.packing import zipped
+from minidl.course.cut.regions import region_of, replace
+from minidl.course.cut.tree import reference_tree
+from minidl.course.edition.release import edition, release, shown_config
+from minidl.course.edition.submission import submit
 from minidl.course.trial import Trial
 from minidl.errors import CourseError
 from tests.tiny_course import FILES, altered, clone, write

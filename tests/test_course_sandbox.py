@@ -11,7 +11,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from minidl.course import wire
+from minidl.course.grade import wire
 from minidl.course.sandbox import box, bwrap, landlock, probe, process, seccomp, sweep
 
 PROOF = probe.probe("landlock")

@@ -79,7 +79,7 @@ def _check(parser: argparse.ArgumentParser) -> None:
 def release(options: argparse.Namespace) -> int:
     """Write the student's edition, as a folder and as a zip."""
     from minidl.course.assignment import find
-    from minidl.course.release import release as write
+    from minidl.course.edition.release import release as write
 
     folder, archive = write(find(options.name, options.root), options.to)
     print(f"{folder} for students, and the same as {archive}")
@@ -112,8 +112,8 @@ def score(options: argparse.Namespace) -> int:
 def submit(options: argparse.Namespace) -> int:
     """Write the zip to hand in."""
     from minidl.course.assignment import find
+    from minidl.course.edition.submission import submit as write
     from minidl.course.scoring import strays
-    from minidl.course.submission import submit as write
 
     assignment = find("", options.root)
     to = options.to or assignment.folder
@@ -130,7 +130,7 @@ def submit(options: argparse.Namespace) -> int:
 def check(options: argparse.Namespace) -> int:
     """Print the proof of each assignment; status 1 if something in it does not hold."""
     from minidl.course.assignment import all_assignments, find
-    from minidl.course.checking import check as prove
+    from minidl.course.proof.checking import check as prove
 
     root = options.root
     chosen = [find(name, root) for name in options.names] or all_assignments(root)

@@ -53,9 +53,9 @@ def export_arguments(parser: argparse.ArgumentParser) -> None:
 
 def grade(options: argparse.Namespace) -> int:
     """Grade a folder; status 1 if something could not be graded."""
-    from minidl.course import class_report
-    from minidl.course.batch import Batch, secret_of
-    from minidl.course.grade_checks import chosen, proved
+    from minidl.course.grade import class_report
+    from minidl.course.grade.batch import Batch, secret_of
+    from minidl.course.grade.grade_checks import chosen, proved
     from minidl.files.whole import replaced
 
     assignment = chosen(options.submissions, options.assignment, options.root)
@@ -120,7 +120,7 @@ class Progress:
 
 def export(options: argparse.Namespace) -> int:
     """Write what another platform takes."""
-    from minidl.course.exporting import write
+    from minidl.course.export.exporting import write
 
     for line in write(
         options.what, options.format, options.to, options.root, options.secret,

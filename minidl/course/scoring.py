@@ -13,12 +13,12 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from minidl import errors
-from minidl.course import stored
 from minidl.course.asking import Arrays, ask, inputs_of
 from minidl.course.assignment import Assignment, Task, find
+from minidl.course.cut.regions import region_of
+from minidl.course.edition import stored
+from minidl.course.edition.release import outside
 from minidl.course.judging import Answer, Failure, Verdict, judge_row
-from minidl.course.regions import region_of
-from minidl.course.release import outside
 from minidl.course.rows import Row
 from minidl.errors import CourseError, RegionError
 

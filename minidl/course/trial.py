@@ -17,9 +17,9 @@ from typing import Any
 
 from minidl.course.asking import Arrays, inputs_of
 from minidl.course.assignment import Assignment
+from minidl.course.cut.tree import module_name, overrides
 from minidl.course.judging import Answer, Failure, Verdict, judge_row
 from minidl.course.rows import Row
-from minidl.course.tree import module_name, overrides
 from minidl.errors import CourseError, RegionError
 
 CHILD = Path(__file__).with_name("trial_child.py")

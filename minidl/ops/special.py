@@ -68,6 +68,8 @@ FAR = (  # (1 − erf z) exp(z²) in z, for z beyond; from z = 6 on, 1 − erf z
 
 
 def _erf(x):
+    if x.dtype == np.float16:  # the polynomials go far beyond its largest, 65504
+        return _erf(x.astype(np.float32)).astype(x.dtype)
     xp = namespace(x)
     z = xp.minimum(xp.abs(x), 6.0)
     near, far = z * _ratio(NEAR, z * z), 1 - xp.exp(-z * z) * _ratio(FAR, z)

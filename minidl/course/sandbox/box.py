@@ -27,7 +27,7 @@ from minidl.course.sandbox.process import Process
 
 LEVELS = ("process", "landlock", "bwrap")
 RANK = {"process": 1, "landlock": 2, "bwrap": 3}
-HERE = Path(__file__).resolve().parent.parent
+HERE = Path(__file__).resolve().parents[1]
 PACKAGES = {"site-packages", "dist-packages"}
 DEVICES = ("/dev/null", "/dev/zero", "/dev/urandom", "/etc/ld.so.cache")
 
@@ -62,7 +62,7 @@ class Box:
         """Start a process for a job, in its throw-away folder."""
         named = [os.path.dirname(job.calls), job.tree, os.path.dirname(job.source)]
         read = [*readable(), *(path for path in named if path)]
-        words = ["-I", "-B", "-S", "-X", "utf8", str(HERE / "child.py")]
+        words = ["-I", "-B", "-S", "-X", "utf8", str(HERE / "grade" / "child.py")]
         command = [sys.executable, *words]
         if self.level == "bwrap":
             shown = [*read, str(HERE), *interpreter()]

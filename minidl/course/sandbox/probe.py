@@ -18,7 +18,7 @@ from typing import Any
 
 import numpy as np
 
-from minidl.course import wire
+from minidl.course.grade import wire
 from minidl.course.sandbox import bwrap, landlock, seccomp
 from minidl.course.sandbox.box import LEVELS, Box, Job, statement
 from minidl.course.sandbox.limits import FILE_SIZE

@@ -17,7 +17,7 @@ from collections.abc import Iterator
 from contextlib import suppress
 from typing import Any, Self
 
-from minidl.course import wire
+from minidl.course.grade import wire
 from minidl.course.sandbox import sweep
 
 KEPT = 4096  # bytes of output; the rest is read and thrown away

@@ -1,0 +1,1 @@
+"""The student's edition: what is handed out, and what comes back."""

@@ -1,0 +1,1 @@
+"""Grades and autograders for other platforms."""

@@ -1,0 +1,1 @@
+"""Grading: submissions come in, each task runs alone, verdicts and feedback go out."""

@@ -1,0 +1,1 @@
+"""The proof that an assignment grades what it says it grades."""
