@@ -3,6 +3,7 @@
 // another.
 #pragma once
 #define __CUDASIM__ 1
+#include <type_traits>
 #include <cmath>
 #include <cstdio>
 #include <cstdlib>
@@ -87,7 +88,7 @@ static inline float __fmul_rn(float a, float b) { return a * b; } static inline 
 static inline unsigned __umulhi(unsigned a, unsigned b) { return (unsigned)(((uint64_t)a * b) >> 32); }
 static inline unsigned long long __umul64hi(unsigned long long a, unsigned long long b) { return (unsigned long long)(((unsigned __int128)a * b) >> 64); }
 template<class T> static inline T __ldg(const T* p) { return *p; }
-template<class T> static inline T atomicAdd(T *p, T v) { T o = *p; *p = o + v; return o; }
+template<class T> static inline std::enable_if_t<std::is_arithmetic_v<T>, T> atomicAdd(T *p, T v) { T o = *p; *p = o + v; return o; }
 static inline int atomicCAS(int *p, int c, int v) { int o = *p; if (o == c) *p = v; return o; }
 static inline unsigned atomicCAS(unsigned *p, unsigned c, unsigned v) { unsigned o = *p; if (o == c) *p = v; return o; }
 static inline unsigned long long atomicCAS(unsigned long long *p, unsigned long long c, unsigned long long v) { auto o = *p; if (o == c) *p = v; return o; }
