@@ -1,0 +1,419 @@
+# %% [markdown]
+# # 07 · Optimizers: the same gradients, and other ways down
+#
+# Backpropagation says which way is down, here. It does not say how far to go, nor what
+# to do where one direction is steep and another nearly flat. The answers fit in one or
+# two lines each: remember a velocity, divide by the usual size of a gradient, do both.
+# We measure what each line does, in places where one can see it, and then on a network.
+#
+# Predict first, then run. Each cell ends with an `assert` that settles the question.
+
+# %%
+import os
+from functools import partial
+
+import matplotlib.pyplot as plt
+import numpy as np
+
+import minidl as md
+import minidl.ops as F
+from minidl import nn, optim, show
+
+SEED = int(os.environ.get("SEED", "0"))
+rng = np.random.default_rng(SEED)
+md.seed(SEED)
+colors = {"axes.prop_cycle": plt.cycler(color=show.style.PALETTE)}
+plt.style.use([show.style.SETTINGS, colors, {"figure.dpi": 150}])
+
+# %% [markdown]
+# ## 1. How fast may one go in a ravine?
+#
+# $L = \tfrac12 (0.1\,a^2 + 2\,b^2)$: twenty times as steep across ($b$) as along ($a$).
+# Gradient descent multiplies $a$ by $1 - 0.1\,\eta$ and $b$ by $1 - 2\,\eta$ at each
+# step.
+#
+# **Predict.** At $\eta = 0.9$: what happens to $b$, and how many steps does $a$ need to
+# lose 90 %? At $\eta = 1.05$?
+
+
+# %%
+def descend(rule, steps, curvature=(0.1, 2.0), start=(-8.0, 2.0), turn=None):
+    turn = np.eye(len(start)) if turn is None else turn
+    p = md.Tensor(turn @ np.array(start), requires_grad=True)
+    optimizer, path = rule([p]), [p.data.copy()]
+    for _ in range(steps):
+        p.grad = turn @ (np.array(curvature) * (turn.T @ p.data))
+        optimizer.step()
+        path.append(p.data.copy())
+    return np.array(path) @ turn
+
+
+slow, wild = (descend(lambda p, r=r: optim.SGD(p, lr=r), 60) for r in (0.9, 1.05))
+steps = int(np.argmax(abs(slow[:, 0]) < 0.8))
+# %%
+print(f"η = 0.9: b = {slow[:5, 1].round(2)}, and a needs {steps} steps")
+print(f"η = 1.05: after 60 steps b = {wild[-1, 1]:.0f}")
+
+assert np.allclose(slow[1:, 1] / slow[:-1, 1], -0.8) and steps == 25
+assert abs(wild[-1, 1]) > 500
+
+# %% [markdown]
+# Zig-zag across, crawl along. The limit is $\eta < 2/\lambda_{max} = 1$, set by the
+# steepest direction, and the flattest pays: it takes about as many steps as the
+# **condition number** $\kappa = \lambda_{max}/\lambda_{min}$ says. Here it is 20; in
+# networks it is thousands.
+#
+# ## 2. What does a velocity change?
+#
+# **Momentum**: $v \leftarrow \mu v + g$, $\theta \leftarrow \theta - \eta v$.
+#
+# **Predict.** If the gradient is always 1, what does $v$ become for $\mu = 0.9$? And if
+# it is $+1, -1, +1, \dots$, as across a ravine?
+
+# %%
+speeds, t = {}, np.arange(100)
+for name, gradients in [("always 1", 1.0 + 0 * t), ("+1, −1", (-1.0) ** t)]:
+    p = md.Tensor(np.zeros(1), requires_grad=True)
+    ball = optim.Momentum([p], lr=1.0, momentum=0.9)
+    for g in gradients:
+        before, p.grad = p.data.copy(), np.array([g])
+        ball.step()
+    speeds[name] = abs(float(p.data[0] - before[0]))
+print({name: round(speed, 2) for name, speed in speeds.items()})
+
+assert abs(speeds["always 1"] - 10) < 0.01 and abs(speeds["+1, −1"] - 1 / 1.9) < 0.01
+
+# %% [markdown]
+# Ten times as fast where gradients agree, half as fast where they disagree:
+# $1/(1 - \mu)$ and $1/(1 + \mu)$. That is what a ravine asks for.
+#
+# **Predict.** With the best rate (and the best $\mu$) for each $\kappa$, how do the
+# steps to a millionth of the starting height grow when $\kappa$ grows a hundredfold?
+
+
+# %%
+def steps_needed(rule, curvature):
+    path = descend(rule, 8000, curvature, start=(1.0, 1.0))
+    height = path**2 @ np.array(curvature)
+    return int(np.argmax(height < 1e-6 * height[0]))
+
+
+# %%
+needed = {"SGD": [], "Momentum": []}
+kappas = np.array([10, 30, 100, 300, 1000])
+for k in kappas:
+    mu = ((k**0.5 - 1) / (k**0.5 + 1)) ** 2
+    sgd = partial(optim.SGD, lr=2 / (1 + k))
+    ball = partial(optim.Momentum, lr=4 / (1 + k**0.5) ** 2, momentum=mu)  # Polyak
+    needed["SGD"].append(steps_needed(sgd, (1, k)))
+    needed["Momentum"].append(steps_needed(ball, (1, k)))
+
+# %%
+fig, ax = plt.subplots(figsize=(6, 2.8))
+power = {}
+for (name, counts), mark in zip(needed.items(), ("o-", "s--"), strict=True):
+    power[name] = np.polyfit(np.log(kappas), np.log(counts), 1)[0]
+    ax.loglog(kappas, counts, mark, label=f"{name}: κ^{power[name]:.2f}")
+ax.set(xlabel="condition number κ", ylabel="steps")
+ax.legend()
+
+assert 0.9 < power["SGD"] < 1.1 and 0.4 < power["Momentum"] < 0.65
+
+# %% [markdown]
+# A hundred times as many, and somewhat more than ten times: about $\kappa$ against
+# $\sqrt\kappa$. In general no method that sees only gradients can do better.
+#
+# ## 3. What does it cost to roll?
+#
+# A ball does not stop at the bottom. **Nesterov's** momentum takes the gradient where
+# the velocity is about to carry it, so that it brakes earlier.
+#
+# **Predict.** One dimension, $L = \tfrac12 x^2$, from $x = 1$, $\eta = 0.1$,
+# $\mu = 0.9$. How far to the other side does each roll?
+
+# %%
+rules = {"Momentum": optim.Momentum, "Nesterov": optim.Nesterov}
+fig, ax = plt.subplots(figsize=(6, 2.6))
+lowest = {}
+for (name, rule), dash in zip(rules.items(), ("-", "--"), strict=True):
+    x = descend(lambda p, rule=rule: rule(p, lr=0.1, momentum=0.9), 60, (1,), (1,))
+    lowest[name] = float(x.min())
+    ax.plot(x, dash, label=f"{name}: down to {lowest[name]:.2f}")
+ax.set(xlabel="step", ylabel="x")
+ax.legend()
+
+assert lowest["Momentum"] < -0.5 and lowest["Momentum"] < lowest["Nesterov"] - 0.15
+
+# %% [markdown]
+# More than half of the way up the other side; Nesterov's clearly less, for the same
+# price.
+#
+# ## 4. What if every weight had a rate of its own?
+#
+# **Adagrad** divides by what it has seen: $s \leftarrow s + g^2$,
+# $\theta \leftarrow \theta - \eta\,g/\sqrt s$. **RMSProp** forgets:
+# $s \leftarrow 0.99\,s + 0.01\,g^2$.
+#
+# **Predict.** A gradient that is always 1, $\eta = 1$. How long are the first and the
+# hundredth step of each? (Careful with RMSProp: $s$ begins at 0.)
+
+
+# %%
+def step_lengths(rule, gradients):
+    p = md.Tensor(np.zeros(1), requires_grad=True)
+    optimizer, path = rule([p]), [0.0]
+    for g in gradients:
+        p.grad = np.array([g])
+        optimizer.step()
+        path.append(float(p.data[0]))
+    return abs(np.diff(path))
+
+
+adagrad = step_lengths(lambda p: optim.Adagrad(p, lr=1.0), np.ones(1000))
+rmsprop = step_lengths(lambda p: optim.RMSProp(p, lr=1.0), np.ones(1000))
+# %%
+for name, d in [("Adagrad", adagrad), ("RMSProp", rmsprop)]:
+    print(f"{name}: steps 1, 100, 1000 are {d[0]:.3f}, {d[99]:.3f}, {d[999]:.3f}")
+
+assert np.allclose(adagrad, 1 / np.sqrt(np.arange(1, 1001)))
+assert abs(rmsprop[0] - 10) < 0.01 and abs(rmsprop[999] - 1) < 0.01
+
+# %% [markdown]
+# Adagrad slows down as $1/\sqrt t$, for ever: fine if the goal is near, and if features
+# are rare (a word seen twice keeps large steps). RMSProp settles at $\eta$, whatever
+# the size of the gradient. But its first step is **ten times** as long:
+# $1/\sqrt{1 - 0.99}$, since $s$ knows only a hundredth of $g^2$.
+#
+# ## 5. What does Adam's correction correct?
+#
+# **Adam** keeps a running mean $m$ of $g$ ($\beta_1 = 0.9$) and $v$ of $g^2$
+# ($\beta_2 = 0.999$), both from 0, and divides by $1 - \beta^t$ to make up for the
+# start: $\hat m/\sqrt{\hat v}$.
+#
+# **Predict.** Without the correction, $m/\sqrt v$: how long is the first step, in units
+# of $\eta$? Does it get better or worse at the second?
+
+# %%
+t = np.arange(1, 3001)
+plain = (1 - 0.9**t) / np.sqrt(1 - 0.999**t)  # for a gradient that is always 1
+adam = step_lengths(lambda p: optim.Adam(p, lr=1.0), np.ones(3000))
+fig, ax = plt.subplots(figsize=(6, 2.6))
+ax.semilogx(t, plain, label="without correction")
+ax.semilogx(t, adam, "--", label="Adam")
+ax.set(xlabel="step", ylabel="length of step / η", ylim=(0, None))
+ax.legend()
+print(f"step 1: {plain[0]:.2f}, longest {plain.max():.2f} at step {plain.argmax() + 1}")
+assert abs(plain[0] - 10**0.5) < 0.01 and plain.max() > 6 and np.allclose(adam, 1)
+
+# %% [markdown]
+# $0.1/\sqrt{0.001} \approx 3.16$, and it gets *worse*: more than six, since $m$ is warm
+# after ten steps and $v$ only after a thousand. With the correction every step is
+# $\eta$.
+#
+# **Predict.** Adam's very first step, for gradients of $10^{-6}$, 1 and $-1000$?
+
+# %%
+first = []
+for g in (1e-6, 1.0, -1000.0):
+    p = md.Tensor(np.zeros(1), requires_grad=True)
+    p.grad = np.array([g])
+    optim.Adam([p], lr=0.1).step()
+    first.append(float(p.data[0]))
+print([round(step, 4) for step in first])
+
+assert np.allclose(first, [-0.1, -0.1, 0.1], rtol=0.02)
+
+# %% [markdown]
+# Only the sign counts. So Adam's $\eta$ is a *length*, while SGD's is a factor.
+#
+# ## 6. Who minds the units?
+#
+# Say the loss is measured in cents, not in euros: 100 times as large.
+#
+# **Predict.** Whose path through a ravine stays the same?
+
+# %%
+makers = {
+    "SGD": partial(optim.SGD, lr=0.005), "Momentum": partial(optim.Momentum, lr=0.005),
+    "Adagrad": partial(optim.Adagrad, lr=1.0), "Adam": partial(optim.Adam, lr=0.3),
+    "RMSProp": partial(optim.RMSProp, lr=0.1),
+}  # fmt: skip
+moved = {}
+for name, rule in makers.items():
+    euros, cents = (descend(rule, 5, np.multiply(c, (0.1, 2.0))) for c in (1, 100))
+    moved[name] = float(abs(euros - cents).max())
+print({name: f"{difference:.0e}" for name, difference in moved.items()})
+
+assert max(moved[k] for k in ("Adagrad", "RMSProp", "Adam")) < 1e-4
+assert min(moved["SGD"], moved["Momentum"]) > 0.1
+
+# %% [markdown]
+# Those that divide. They do not mind either if *one weight* is measured in other units
+# than another: for them a ravine along the axes is round. But axes are a matter of how
+# we look.
+#
+# **Predict.** A ravine with $\kappa = 200$, along the axes, and turned by 45°. Steps to
+# a ten-thousandth of the height, for Momentum and for Adam: who notices the turn?
+
+# %%
+c, s = np.cos(np.pi / 4), np.sin(np.pi / 4)
+long, turned = (0.01, 2.0), {}
+for name, rule in [("Momentum", lambda p: optim.Momentum(p, lr=0.1)),
+                   ("Adam", lambda p: optim.Adam(p, lr=0.3))]:  # fmt: skip
+    for how, turn in [("straight", None), ("turned", np.array([[c, -s], [s, c]]))]:
+        path = descend(rule, 4000, long, (-8.0, 0.5), turn)
+        height = path**2 @ np.array(long)
+        turned[name, how] = int(np.argmax(height < 1e-4 * height[0]))
+print(turned)
+assert turned["Momentum", "straight"] == turned["Momentum", "turned"]
+assert turned["Adam", "turned"] > 2 * turned["Adam", "straight"]
+
+# %% [markdown]
+# Momentum does not notice, Adam needs more than twice as many steps: it has one number
+# for each weight, and a turned ravine would need one for each *pair*. (Here it is still
+# ahead. On a network nobody knows where the ravines point.)
+#
+# ## 7. And all of them, side by side?
+#
+# **Predict.** A saddle, flat at its middle, is met almost exactly from its ridge. Who
+# gets away first: those whose step is as long as the gradient, or those that divide?
+# And in the bent valley?
+
+# %%
+from minidl.show.racing import racers
+from minidl.show.surfaces import SURFACES
+from minidl.show.surfaces import descend as race
+
+saddle, away = SURFACES["saddle"], {}
+for name, rule in racers(saddle.rates).items():
+    path, _ = race(saddle, rule, 150)
+    away[name] = int(np.argmax(abs(path[:, 1]) > 1)) or None
+print(away)
+
+assert max(away[k] for k in ("Adagrad", "RMSProp", "Adam")) < away["Momentum"]
+assert away["Momentum"] < (away["SGD"] or 151)
+show.optimizer_race(surfaces=["saddle", "rosenbrock"], net_steps=0)
+
+# %% [markdown]
+# Those that divide: near the saddle the gradient is tiny, and divided by its usual size
+# it is 1. SGD is the last. (The rates are chosen for each surface, a pair for all six:
+# in a race that is half of the result.)
+#
+# ## 8. And on a network, over all rates?
+#
+# 64-32-10 on digits, three epochs, eleven rates from $10^{-4}$ to 10, six optimizers.
+# We compare the *training* loss, for that is what an optimizer is asked to make small.
+#
+# **Predict.** Which reaches the smallest loss at its best rate? How far apart are the
+# best rates of SGD and of Adam? And whose window of good rates is widest?
+
+# %%
+digits = md.data.load_digits()
+scale = md.data.standardize(digits.train.x.reshape(-1, 64))
+images, labels = scale(digits.train.x.reshape(-1, 64)), digits.train.y
+loader = md.data.DataLoader((images, labels), 50, shuffle=True, seed=SEED)
+batches = [batch for _ in range(3) for batch in loader]
+
+
+# %%
+def final_loss(rule, lr):
+    md.seed(SEED)
+    net = nn.Sequential(nn.Linear(64, 32), nn.ReLU(), nn.Linear(32, 10))
+    optimizer = rule(net.parameters(), lr=float(lr))
+    for x, y in batches:
+        loss = F.cross_entropy(net(x), y)
+        if not loss.item() < 30:  # lost
+            return 30.0
+        optimizer.zero_grad()
+        loss.backward()
+        optimizer.step()
+    return F.cross_entropy(net(md.Tensor(images)), labels).item()
+
+
+# %%
+rates = 10 ** np.arange(-4, 1.1, 0.5)
+six = [optim.SGD, optim.Momentum, optim.Nesterov]
+six += [optim.Adagrad, optim.RMSProp, optim.Adam]
+fig, ax = plt.subplots(figsize=(7, 3.2))
+results = {}
+for i, rule in enumerate(six):
+    results[rule.__name__] = losses = [final_loss(rule, lr) for lr in rates]
+    line = show.style.dash(i) + "osD^vP"[i]
+    ax.loglog(rates, losses, line, label=rule.__name__, markersize=4)
+ax.set(xlabel="learning rate", ylabel="training loss after 3 epochs")
+ax.legend(loc="upper left", bbox_to_anchor=(1, 1))
+assert max(min(losses) for losses in results.values()) < 0.1
+
+# %%
+best = {name: rates[np.argmin(losses)] for name, losses in results.items()}
+for name, losses in results.items():
+    window = np.sum(np.array(losses) < 0.2)
+    print(f"{name:<9} loss {min(losses):.3f} at {best[name]:.2g}; {window} good rates")
+    assert 2 <= window <= 4
+
+assert best["SGD"] > 20 * best["Adam"]
+
+# %% [markdown]
+# At its own best rate each of the six gets below 0.1, and which is ahead changes with
+# the seed. But the best rates lie apart by a factor of more than 20: **a comparison at
+# one common rate says nothing**. And all windows are about equally wide, two to four
+# rates of eleven. What Adam gives is not a wider window here, but one that is in about
+# the same place for many networks, since its rate is a length: $10^{-3}$ to $10^{-2}$
+# is seldom far off. The next notebook lets the rate change on the way.
+#
+# ## Exercise: Adam, by hand
+#
+# Write `answer(gradients, lr)`: the place, as a list of numbers, where Adam is after
+# each of the gradients (a list of numbers), starting from 0, with $\beta_1 = 0.9$,
+# $\beta_2 = 0.999$ and $\varepsilon = 10^{-8}$.
+
+# %%
+answer = None  # a function (gradients, lr) -> places, in place of None
+
+
+def check(answer):
+    gradients, places = rng.normal(size=20), []
+    p = md.Tensor(np.zeros(1), requires_grad=True)
+    adam = optim.Adam([p], lr=0.1)
+    for g in gradients:
+        p.grad = np.array([g])
+        adam.step()
+        places.append(float(p.data[0]))
+    assert np.allclose(answer(gradients, 0.1), places)
+    return "right"
+
+
+print(check(answer) if answer else "Your turn.")
+
+# %% [markdown]
+# <details><summary>A solution</summary>
+#
+# ```python
+# def answer(gradients, lr):
+#     m = v = place = 0.0
+#     places = []
+#     for t, g in enumerate(gradients, start=1):
+#         m = 0.9 * m + 0.1 * g
+#         v = 0.999 * v + 0.001 * g * g
+#         m_hat, v_hat = m / (1 - 0.9**t), v / (1 - 0.999**t)
+#         place -= lr * m_hat / (v_hat**0.5 + 1e-8)
+#         places.append(place)
+#     return places
+# ```
+# </details>
+#
+# **And without a check:** `python -m minidl.show.race` draws all surfaces. Which one
+# punishes momentum?
+#
+# ## References
+#
+# - B. Polyak, *Some methods of speeding up the convergence of iteration methods*, USSR
+#   Computational Mathematics and Mathematical Physics 4 (1964): momentum,
+#   $\sqrt\kappa$.
+# - I. Sutskever, J. Martens, G. Dahl, G. Hinton, *On the importance of initialization
+#   and momentum in deep learning*, ICML 2013: Nesterov's, for networks.
+# - J. Duchi, E. Hazan, Y. Singer, *Adaptive subgradient methods*, JMLR 12 (2011).
+# - T. Tieleman, G. Hinton, *Lecture 6.5: RMSProp*, Coursera (2012).
+# - D. Kingma, J. Ba, *Adam: a method for stochastic optimization*, ICLR 2015.
+# - Lectures: CS231n, *Training neural networks II*; EECS 498, *Optimization*.
+# - In the source: `minidl/optim/sgd.py`, `adaptive.py`, `adam.py`.
