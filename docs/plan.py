@@ -44,15 +44,21 @@ def notebook(number: str) -> str:
     return f"[{number}](../notebooks/{path.name})"
 
 
-def task(name: str) -> str:
-    """Return a link to an assignment, with the task: a2 or a2.4."""
-    number = name.split(".")[0]
-    (folder,) = (ROOT / "assignments").glob(f"{number}_*")
-    if "." in name:
+def tasks(names: str) -> str:
+    """Return "a1.6 a1.7" as a link to the assignment and its tasks: [a1](…) 6 7."""
+    found: dict[str, list[str]] = {}
+    for name in names.split():
+        assignment, _, number = name.partition(".")
+        (folder,) = (ROOT / "assignments").glob(f"{assignment}_*")
         known = configparser.ConfigParser(interpolation=None)
         known.read_string((folder / "assignment.cfg").read_text(encoding="utf-8"))
-        known[name]  # a KeyError names it
-    return f"[{name}]({folder.name}/README.md)"
+        if number:
+            known[name]  # a KeyError names it
+        link = f"[{assignment}]({folder.name}/README.md)"
+        found.setdefault(link, []).append(number)
+    return " ".join(
+        " ".join([link, *numbers]).strip() for link, numbers in found.items()
+    )
 
 
 def test(name: str) -> str:
@@ -64,17 +70,16 @@ def test(name: str) -> str:
 
 def cells(row: dict[str, str]) -> list[str]:
     """Return a row of the table; each word looked up."""
-    lookups = {"in minidl": api, "notebook": notebook, "assignment": task, "test": test}
+    lookups = {"in minidl": api, "notebook": notebook, "test": test}
     line = []
     for column in HEAD:
         words = row.get(column, "")
-        if column in lookups:
-            words = " ".join(
-                f"*{word[1:-1]} planned*"
-                if word.startswith("(")
-                else lookups[column](word)
-                for word in words.split()
-            )
+        if words.startswith("("):
+            words = f"*{words[1:-1]}: planned*"
+        elif column == "assignment":
+            words = tasks(words)
+        elif column in lookups:
+            words = " ".join(map(lookups[column], words.split()))
         line.append(words)
     return line
 
