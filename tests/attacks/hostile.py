@@ -237,7 +237,7 @@ except OSError:
     pass
 y = z
 """,
-    "closed-pipes": "import os\nos.closerange(0, 64)\ny = z",
+    "closed-pipes": "import os\nos.closerange(0, 4096)\ny = z",
     "segfault": "import ctypes\nctypes.string_at(0)",
     "recursion": "def f(): return f()\ny = f()",
     "limits": """
