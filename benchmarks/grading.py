@@ -19,6 +19,7 @@ from collections.abc import Iterator
 from itertools import cycle, islice
 from pathlib import Path
 
+from benchmarks.run import remember
 from minidl.course.assignment import Assignment, find
 from minidl.course.cut.packing import zipped
 from minidl.course.cut.regions import blank, region_of, replace
@@ -56,11 +57,13 @@ def main() -> int:
     if run.returncode:
         return run.returncode
     used = resource.getrusage(resource.RUSAGE_CHILDREN)
+    rate, megabytes = options.count / took, used.ru_maxrss / 1024
+    remember(grading={"per_second": rate, "jobs": options.jobs, "megabytes": megabytes})
     print(
         f"{options.count} submissions of {assignment.name} ({len(assignment.tasks)} "
-        f"tasks), {options.jobs} jobs: {took:.1f} s, {options.count / took:.2f} per "
+        f"tasks), {options.jobs} jobs: {took:.1f} s, {rate:.2f} per "
         f"second, processor {used.ru_utime + used.ru_stime:.1f} s, largest process "
-        f"{used.ru_maxrss / 1024:.0f} MB"
+        f"{megabytes:.0f} MB"
     )
     return 0
 

@@ -9,12 +9,11 @@ walks the growing graph again and again, and that is the second column.
 from __future__ import annotations
 
 import gc
-import json
 import statistics
 import time
 
 from benchmarks.chain import minidl
-from benchmarks.run import HISTORY, machine
+from benchmarks.run import remember
 
 LENGTHS, ROUNDS = (1_000, 10_000, 100_000), 7
 
@@ -44,9 +43,7 @@ def main() -> None:
         ratio = row[LENGTHS[-1]] / row[LENGTHS[0]]
         cells = "".join(f"{us:10.2f}" for us in row.values())
         print(f"gc {collector:3}  µs/op{cells}   {ratio:.2f}")
-    record = {"date": time.strftime("%Y-%m-%d"), **machine(), "growth_us_per_op": rows}
-    with HISTORY.open("a") as file:
-        file.write(json.dumps(record) + "\n")
+    remember(growth_us_per_op=rows)
 
 
 if __name__ == "__main__":

@@ -22,6 +22,7 @@ for variable in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"):
 
 import numpy as np  # noqa: E402
 
+from benchmarks.run import remember  # noqa: E402
 from minidl import Tensor, grad, ops  # noqa: E402
 
 Call = Callable[[], Any]
@@ -75,9 +76,6 @@ ROWS = {
         ops.gelu, WIDE, {"approximate": "tanh"}, function("gelu", approximate="tanh")
     ),
     "elu": Row(ops.elu, WIDE, {}, function("elu")),
-    "silu": Row(ops.silu, WIDE, {}, function("silu")),
-    "softmax": Row(ops.softmax, WIDE, {}, function("softmax", dim=-1)),
-    "softmax_narrow": Row(ops.softmax, ((16384, 64),), {}, function("softmax", dim=-1)),
     "rnn": Row(ops.rnn, sequence(1, 1, 1), {}, recurrent("RNN")),
     "gru": Row(ops.gru, sequence(3, 1, 2), {}, recurrent("GRU")),
     "lstm": Row(ops.lstm, sequence(4, 2, 1), {}, recurrent("LSTM")),
@@ -158,7 +156,7 @@ def seconds(step: Call) -> float:
 
 
 def main() -> None:
-    """Print a line for each row."""
+    """Print a line for each row, and add one to the history."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("rows", nargs="*", default=list(ROWS), metavar="ROW")
     parser.add_argument("--rounds", type=int, default=9)
@@ -169,10 +167,13 @@ def main() -> None:
     if hasattr(os, "sched_setaffinity"):
         os.sched_setaffinity(0, {min(os.sched_getaffinity(0))})
     print(f"{'op':<16}{'fast, ms':>10}{'/ plain':>10}{'/ PyTorch':>11}")
+    ratios: dict[str, dict[str, float]] = {}
     for name in asked.rows:
         t = compare(ROWS[name], asked.rounds)
         line = f"{name:<16}{1e3 * t['fast']:>10.2f}{t['fast'] / t['plain']:>10.2f}"
         print(line + (f"{t['fast'] / t['torch']:>11.2f}" if "torch" in t else ""))
+        ratios[name] = {other: t["fast"] / t[other] for other in t if other != "fast"}
+    remember(kernels=ratios)
 
 
 if __name__ == "__main__":

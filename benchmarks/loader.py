@@ -10,13 +10,12 @@ the rounds and their range. A line per run goes to history.jsonl.
 from __future__ import annotations
 
 import argparse
-import json
 import statistics
 import time
 from collections.abc import Callable, Iterable
 from typing import Any
 
-from benchmarks.run import HISTORY, machine
+from benchmarks.run import remember
 from minidl import backend, data, demo, ops, optim
 
 STEPS, BATCH = 25, 50
@@ -72,15 +71,14 @@ def main() -> None:
     for i in range(rounds):
         for name in names[i % 4 :] + names[: i % 4]:
             times[name].append(run(ways[name]))
-    record: dict[str, Any] = {"date": time.strftime("%Y-%m-%d"), **machine()}
+    found: dict[str, list[float]] = {}
     print(f"{STEPS} steps from a list: {statistics.median(times['list']) * 1e3:.0f} ms")
     for name in names[1:]:
         ratios = sorted(a / b for a, b in zip(times[name], times["list"], strict=True))
         row = [statistics.median(ratios), ratios[0], ratios[-1]]
-        record.setdefault("loader", {})[name] = row
+        found[name] = row
         print(f"{name:12} {row[0]:.3f} ({row[1]:.3f} to {row[2]:.3f}) of that")
-    with HISTORY.open("a") as file:
-        file.write(json.dumps(record) + "\n")
+    remember(loader=found)
 
 
 if __name__ == "__main__":

@@ -84,6 +84,13 @@ def machine() -> dict[str, Any]:
     return facts
 
 
+def remember(**figures: Any) -> None:
+    """Add a line to the history: the day, the machine, and what was measured."""
+    record = {"date": time.strftime("%Y-%m-%d"), **machine(), **figures}
+    with HISTORY.open("a") as file:
+        file.write(json.dumps(record) + "\n")
+
+
 def main() -> None:
     """Measure, print a table, and add a line to the history."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
@@ -95,7 +102,7 @@ def main() -> None:
         libraries.append("torch")
     else:
         print("PyTorch is not installed: no ratios to it (pip install torch)")
-    record: dict[str, Any] = {"date": time.strftime("%Y-%m-%d"), **machine()}
+    record: dict[str, Any] = {}
     for workload in arguments.workloads:
         row = record[workload] = compare(workload, libraries, arguments.rounds)
         print(f"{workload:8} minidl {row['minidl_us']:8.0f} µs a step", end="")
@@ -103,8 +110,7 @@ def main() -> None:
             median, low, high = row[name]
             print(f"   {name} {median:5.2f} ({low:.2f} to {high:.2f})", end="")
         print()
-    with HISTORY.open("a") as file:
-        file.write(json.dumps(record) + "\n")
+    remember(**record)
 
 
 if __name__ == "__main__":

@@ -24,9 +24,6 @@ FAST = {  # op, fast body, settings, how far both may be apart
     "elu": (ops.elu, cpu_activation.quick_elu, {}, 3e-7),
     "elu 1.7": (ops.elu, cpu_activation.quick_elu, {"alpha": 1.7}, 6e-7),
     "elu 0": (ops.elu, cpu_activation.quick_elu, {"alpha": 0.0}, 1e-7),
-    "silu": (ops.silu, cpu_activation.quick_silu, {}, 1e-6),
-    "softmax": (ops.softmax, cpu_activation.quick_softmax, {}, 1e-6),
-    "softmax 2": (ops.softmax, cpu_activation.quick_softmax, {"axis": 2}, 1e-6),
 }
 SHAPES = [(1, 1, 1), (3, 5, 7), (2, 3, BLOCK // 2 + 1), (BLOCK, 1, 2), (1, 2, BLOCK)]
 
@@ -54,7 +51,7 @@ def test_it_equals_the_plain_body(name, shape, rng):
 EDGES = np.array([0.0, -0.0, 1e-30, -1e-30, 1e30, -1e30, 200, -200, np.inf, -np.inf])
 
 
-@pytest.mark.parametrize("name", [name for name in FAST if "soft" not in name])
+@pytest.mark.parametrize("name", FAST)
 def test_at_the_edges(name):
     op, fast, settings, close = FAST[name]
     x = np.append(EDGES, np.nan).astype("f4")
@@ -73,13 +70,8 @@ def test_what_it_declines(name):
     assert fast(x.astype("f2"), **settings) is None
 
 
-def test_what_softmax_and_others_decline():
-    x = np.array([[np.inf, 0.0], [1.0, 2.0]], "f4")
-    assert cpu_activation.quick_softmax(x) is None
-    assert cpu_activation.quick_softmax(-x) is not None
-    assert cpu_activation.quick_softmax(np.full((1, 2), -np.inf, "f4")) is None
-    assert cpu_activation.quick_softmax(x, axis=0) is None
-    assert cpu_activation.quick_softmax(x[:0]) is None
+def test_what_their_settings_decline():
+    x = np.ones((2, 3), "f4")
     assert cpu_activation.quick_elu(x, alpha=-1.0) is None
     assert cpu_special.quick_gelu(x, approximate="sigmoid") is None
 
