@@ -3,6 +3,7 @@
 What is proved is told in minidl/course/proof/checking.py; `minidl course check` prints it.
 """
 
+import csv
 import functools
 import os
 import subprocess
@@ -66,6 +67,19 @@ def paste(folder, given, task):
     path.write_text(replace(text, region_of(text, task), code), encoding="utf-8")
 
 
+def grade(handed, folder):
+    """The points that the instructor's command writes down for one submission."""
+    (folder / "inbox").mkdir()
+    handed.rename(folder / "inbox" / handed.name)
+    command = [sys.executable, "-m", "minidl", "course", "grade", folder / "inbox"]
+    command += ["--out", folder / "out", "--root", ROOT, "--i-trust-these-submissions"]
+    subprocess.run(command, cwd=ROOT, check=True, capture_output=True)
+    with open(folder / "out" / "grades.csv", encoding="utf-8", newline="") as file:
+        (row,) = csv.DictReader(file)
+    assert row["student"] == "ada"
+    return row["points"]
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize("name", NAMES[:1])
 def test_a_newcomers_path(name, tmp_path):
@@ -82,6 +96,7 @@ def test_a_newcomers_path(name, tmp_path):
     points = trial.submission(texts)
     assert points.pop(first) == given.tasks[first].points
     assert set(points.values()) == {0}
+    assert grade(handed, tmp_path) == str(given.tasks[first].points)
     for task in others:
         paste(folder, given, task)
     assert score(folder) == sum(row.points for row in given.public)
