@@ -7,7 +7,7 @@ u = ∂L/∂y. A row that looks easy may hold a corner: a zero, a tie, a score o
 
 import numpy as np
 
-from minidl.course import Row
+from minidl.course import Row, narrow, without
 
 
 def pair(draw):
@@ -16,26 +16,6 @@ def pair(draw):
     a = draw.normal(n, d)
     a[0, 0] = 0
     return {"a": a, "b": draw.away(d), "u": draw.normal(n, d)}
-
-
-def without(inputs, *names):
-    """The same inputs, without some."""
-
-    def drawn(draw):
-        return {k: x for k, x in inputs(draw).items() if k not in names}
-
-    return drawn
-
-
-def narrow(inputs):
-    """The same inputs in float32."""
-
-    def drawn(draw):
-        numbers = inputs(draw).items()
-        floats = {k for k, x in numbers if getattr(x, "dtype", None) == np.float64}
-        return {k: x.astype("float32") if k in floats else x for k, x in numbers}
-
-    return drawn
 
 
 def fronted(draw):

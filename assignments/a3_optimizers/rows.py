@@ -7,7 +7,7 @@ easy may hold a corner: a gradient of 0, a step at which something changes.
 
 import numpy as np
 
-from minidl.course import Row
+from minidl.course import Row, narrow
 
 HALVES = {"low": 0.3, "high": 0.9}  # for momentum and for what means remember
 
@@ -30,16 +30,6 @@ def first(inputs):
     def drawn(draw):
         found = inputs(draw)
         return {**found, "grads": found["grads"][:1]}
-
-    return drawn
-
-
-def narrow(inputs):
-    """The same inputs in float32."""
-
-    def drawn(draw):
-        numbers = inputs(draw).items()
-        return {k: x.astype("float32") if np.ndim(x) else x for k, x in numbers}
 
     return drawn
 

@@ -7,31 +7,11 @@ T time steps, K classes, and u = ∂L/∂y. A row that looks easy may hold a cor
 
 import numpy as np
 
-from minidl.course import Row
+from minidl.course import Row, narrow, without
 
 
 def number(draw, low, high):
     return float(draw.uniform(1, low=low, high=high)[0])
-
-
-def without(inputs, *names):
-    """The same inputs, without some."""
-
-    def drawn(draw):
-        return {k: x for k, x in inputs(draw).items() if k not in names}
-
-    return drawn
-
-
-def narrow(inputs):
-    """The same inputs in float32."""
-
-    def drawn(draw):
-        numbers = inputs(draw).items()
-        floats = {k for k, x in numbers if getattr(x, "dtype", None) == np.float64}
-        return {k: x.astype("float32") if k in floats else x for k, x in numbers}
-
-    return drawn
 
 
 def normed(draw, shape, features):

@@ -16,6 +16,6 @@ only the engine, in which the regions that students fill in are comments.
 from __future__ import annotations
 
 from minidl.course.draws import Draw
-from minidl.course.rows import Mutant, Row
+from minidl.course.rows import Mutant, Row, narrow, without
 
-__all__ = ["Draw", "Mutant", "Row"]
+__all__ = ["Draw", "Mutant", "Row", "narrow", "without"]

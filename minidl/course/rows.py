@@ -12,10 +12,13 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Literal
 
+import numpy as np
+
 from minidl.backend import Array
 from minidl.course.draws import Draw
 
 Inputs = Mapping[str, Array | float | int | bool]
+Drawn = Callable[[Draw], Inputs]
 
 
 @dataclass(frozen=True)
@@ -39,7 +42,7 @@ class Row:
     name: str
     points: int
     call: str
-    inputs: Callable[[Draw], Inputs]
+    inputs: Drawn
     hint: str
     answers: tuple[str, ...] = ()
     compare: Literal["kind", "values"] = "values"
@@ -47,6 +50,29 @@ class Row:
     atol: float = 1e-9
     hidden: bool = False
     draws: int = 2
+
+
+def without(inputs: Drawn, *names: str) -> Drawn:
+    """The same inputs, without some."""
+
+    def drawn(draw: Draw) -> Inputs:
+        return {k: x for k, x in inputs(draw).items() if k not in names}
+
+    return drawn
+
+
+def narrow(inputs: Drawn) -> Drawn:
+    """The same inputs, arrays of float64 in float32."""
+
+    def drawn(draw: Draw) -> Inputs:
+        return {k: _narrowed(x) for k, x in inputs(draw).items()}
+
+    return drawn
+
+
+def _narrowed(x: Array) -> Array:
+    wide = np.ndim(x) and x.dtype == np.float64
+    return x.astype(np.float32) if wide else x
 
 
 @dataclass(frozen=True)
