@@ -15,53 +15,13 @@ import pytest
 from minidl import Tensor, grad, models, nn, ops, optim
 from minidl.backend import to_device, to_numpy
 from tests import drycuda
-from tests.drycuda.execute import Order
+from tests.twins import both_ways, threads, twins  # noqa: F401  a fixture
 
 CLOSE = {"rtol": 1e-4, "atol": 2e-5}
-ORDERS = (0, 1, 2) if drycuda.installed() else (0,)
 
 
-@pytest.fixture(params=ORDERS, ids=lambda order: f"order{order}")
-def threads(request):
-    """Let the threads of a block take turns in each of the orders."""
-    Order.now = request.param
-    yield
-    Order.now = 0
-
-
-def run(op, inputs, settings, device, dtype, gs=None):
-    """Return outputs and the gradients of all floats, as NumPy arrays."""
-    given, leaves = [], []
-    for x in inputs:
-        if x is not None and x.dtype.kind == "f":
-            x = Tensor(to_device(x.astype(dtype), device), requires_grad=True)
-            leaves.append(x)
-        elif x is not None:
-            x = to_device(x, device)
-        given.append(x)
-    ys = op(*given, **settings)
-    ys = ys if isinstance(ys, tuple) else (ys,)
-    gs = [g.astype(dtype) for g in gs or drawn_like(ys)]
-    dxs = grad(ys, leaves, [to_device(g, device) for g in gs], allow_unused=True)
-    return [to_numpy(y) for y in (*ys, *dxs)], gs
-
-
-def drawn_like(ys):
-    rng = np.random.default_rng(7)
-    return [rng.normal(size=y.shape) for y in ys]
-
-
-def twins(op, inputs, settings, device):
-    """Compare an op on the device, float32, with the CPU's in float64."""
-    want, gs = run(op, inputs, settings, "cpu", "float64")
-    got, _ = run(op, inputs, settings, device, "float32", gs)
-    for y, expected in zip(got, want, strict=True):
-        assert y.dtype == np.float32
-        np.testing.assert_allclose(y, expected, **CLOSE)
-
-
-def ran(spent, device, **kernels):
-    """Whether these kernels ran as often, as far as anybody counts."""
+def counted(spent, device, **kernels):
+    """Assert that these kernels ran as often, as far as anybody counts."""
     if device == "cuda" and drycuda.installed():
         for name, times in kernels.items():
             assert spent.kernels[name] == times, spent
@@ -104,7 +64,7 @@ def test_a_sequence(kind, seed, device, meter):
     with meter() as spent:
         twins(KINDS[kind][0], inputs, settings, device)
     times = inputs[0].shape[1]
-    ran(spent, device, **{kind: times, f"{kind}_back": times})
+    counted(spent, device, **{kind: times, f"{kind}_back": times})
 
 
 @pytest.mark.usefixtures("threads")
@@ -114,7 +74,7 @@ def test_a_cell(kind, seed, device, meter):
     inputs = recurrent_inputs(kind, seed, cell=True)
     with meter() as spent:
         twins(KINDS[kind][1], inputs, {}, device)
-    ran(spent, device, **{kind: 1, f"{kind}_back": 1})
+    counted(spent, device, **{kind: 1, f"{kind}_back": 1})
 
 
 @pytest.mark.parametrize("kind", KINDS)
@@ -123,7 +83,7 @@ def test_padding_of_nan_goes_nowhere(kind, device):
     n, t = inputs[0].shape[:2]
     inputs[-1] = np.arange(t) < 1 + np.arange(n)[:, None] % t
     inputs[0][~inputs[-1]] = np.nan
-    ys, _ = run(KINDS[kind][0], inputs, {}, device, "float32")
+    ys, _ = both_ways(KINDS[kind][0], inputs, {}, device, "float32")
     assert all(np.isfinite(y).all() for y in ys)
 
 
@@ -179,7 +139,7 @@ def test_attention(mask, kind, causal, device, meter):
     with meter() as spent:
         twins(ops.scaled_dot_product_attention, inputs, {"causal": causal}, device)
     added = kind == "added" and mask != "none"
-    ran(spent, device, masked_softmax=1, softmax_back=1 + added)
+    counted(spent, device, masked_softmax=1, softmax_back=1 + added)
 
 
 @pytest.mark.parametrize("batch", [(), (2,), (2, 1, 2)])
@@ -205,13 +165,15 @@ def test_masked_softmax(shape, kind, device, meter):
     with meter() as spent:
         inputs = [s] if kind is None else [s, masks[kind]]
         twins(ops.masked_softmax, inputs, {}, device)
-    ran(spent, device, masked_softmax=1)
+    counted(spent, device, masked_softmax=1)
 
 
 def test_who_may_look_at_nothing_gets_zeros(device):
     q, k, v, seen = attention_inputs((2, 3), (9, 40), "truth")
     inputs, settings = [q, k, v, np.zeros_like(seen)], {}
-    ys, _ = run(ops.scaled_dot_product_attention, inputs, settings, device, "float32")
+    ys, _ = both_ways(
+        ops.scaled_dot_product_attention, inputs, settings, device, "float32"
+    )
     assert all((y == 0).all() for y in ys)
 
 
@@ -234,7 +196,7 @@ def test_the_gradient_of_an_embedding(ids, rows, d, device, meter):
     inputs = [draw.integers(0, rows, ids), draw.normal(size=(rows, d))]
     with meter() as spent:
         twins(ops.embedding, inputs, {"padding_idx": 1}, device)
-    ran(spent, device, gather=1)
+    counted(spent, device, gather=1)
 
 
 @pytest.mark.usefixtures("threads")
@@ -260,7 +222,7 @@ def test_a_tied_table_adds_both_gradients_in_order(device, meter):
 
     with meter() as spent:
         twins(tied, [ids, w], {}, device)
-    ran(spent, device, gather=1, cupyx_scatter_add=0)
+    counted(spent, device, gather=1, cupyx_scatter_add=0)
 
 
 def test_negative_rows_count_from_the_end(device):
@@ -285,7 +247,7 @@ def test_curves(name, shape, device, meter):
     x = np.asarray(3 * np.random.default_rng(9).normal(size=shape))
     with meter() as spent:
         twins(op, [x], settings, device)
-    ran(spent, device, **kernels)
+    counted(spent, device, **kernels)
 
 
 @pytest.mark.parametrize("name", CURVES)

@@ -155,7 +155,7 @@ def explained(example: Example) -> str:
         return str(check.gradgradcheck(f, inputs, raise_exception=False))
     except MinidlError as error:
         return f"{example.name}: {error}"
-    except Exception:
+    except Exception:  # told whole, and the other examples are still tried
         return f"{example.name} fails:\n{traceback.format_exc()}"
 
 

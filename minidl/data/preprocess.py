@@ -68,6 +68,8 @@ class Preprocess:
             name = type(self).__name__
             raise MinidlError(f"{name}: fit it to the training set first, .fit(x)")
 
+    # What each kind defines, of floats (N, …):
+
     def _fit(self, x: Array) -> None:
         raise NotImplementedError
 
