@@ -10,16 +10,17 @@ array([2., 4., 6.], dtype=float32)
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
-from minidl.tensor import Tensor  # isort: skip  the engine first: see its last lines
-from minidl import kernels, ops
+from minidl import ops
 from minidl.backend import default_dtype, seed, use
-from minidl.backward import grad
-from minidl.debug import debug
-from minidl.modes import no_grad
+from minidl.engine.backward import grad
+from minidl.engine.debug import debug
+from minidl.engine.modes import no_grad
+from minidl.engine.op import op
+from minidl.engine.tensor import Tensor
 
 if TYPE_CHECKING:
     from minidl import check, data, models, nn, optim, show, train
-    from minidl.graphs import compile
+    from minidl.capture.compile import compile
     from minidl.nn.state import load, save
 
 __version__ = "0.1.0"
@@ -31,11 +32,11 @@ __all__ = [
     "debug",
     "default_dtype",
     "grad",
-    "kernels",
     "load",
     "models",
     "nn",
     "no_grad",
+    "op",
     "ops",
     "optim",
     "save",
@@ -51,7 +52,7 @@ def __getattr__(name: str) -> Any:
     if name in ("load", "save"):
         return getattr(import_module("minidl.nn.state"), name)
     if name == "compile":
-        return import_module("minidl.graphs").compile
+        return import_module("minidl.capture.compile").compile
     if name in __all__:
         return import_module(f"minidl.{name}")
     raise AttributeError(f"minidl has no {name!r}; there are {', '.join(__all__)}")

@@ -20,9 +20,9 @@ from minidl import backend, nn, ops, optim, show
 from minidl.backend import Array, to_numpy
 from minidl.check import gradcheck
 from minidl.data import DataLoader, RandomShift, TensorDataset, load_mnist5k
-from minidl.modes import no_grad
+from minidl.engine.modes import no_grad
+from minidl.engine.tensor import Tensor
 from minidl.optim.schedules import cosine
-from minidl.tensor import Tensor
 from minidl.train import accuracy, confusion_matrix
 
 EPOCHS, BATCH, RATE = 12, 50, 4e-3

@@ -235,7 +235,7 @@ assert b.grad.tolist() == [5, 5] and (y.grad == 1).all()
 # would add the two without a word. What does minidl do?
 
 # %%
-from minidl.autograd import op
+from minidl.engine.op import op
 from minidl.errors import GraphError
 
 
@@ -382,4 +382,4 @@ print(check(answer) if answer else "Your turn.")
 # - A. Baydin et al., *Automatic differentiation in machine learning: a survey*, JMLR 18
 #   (2018).
 # - Lectures: CS231n and EECS 498, *Backpropagation*.
-# - In the source: `minidl/tensor.py`, `autograd.py`, `walk.py`.
+# - In the source: `minidl/engine/tensor.py`, `autograd.py`, `walk.py`.

@@ -257,8 +257,8 @@ assert b > 150 and np.isclose(gaps[0], gaps[-1])
 # $\sum_n \hat x_n\, \partial L/\partial x_n$, whatever the loss?
 
 # %%
-from minidl.autograd import op
 from minidl.check import explain
+from minidl.engine.op import op
 
 
 @op

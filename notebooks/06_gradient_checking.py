@@ -17,8 +17,8 @@ import numpy as np
 import minidl as md
 import minidl.ops as F
 from minidl import nn, optim, show
-from minidl.autograd import op
 from minidl.check import explain, gradcheck
+from minidl.engine.op import op
 from minidl.errors import GraphError
 
 SEED = int(os.environ.get("SEED", "0"))

@@ -42,7 +42,7 @@ def same_products(device):
     """Multiply as a captured step does: on a GPU the order of sums may differ."""
     if device == "cpu":
         return contextlib.nullcontext()
-    from minidl.kernels.cuda_blas import Products
+    from minidl.kernels.cuda.blas import Products
 
     return Products()
 

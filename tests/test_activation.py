@@ -10,7 +10,7 @@ import pytest
 
 from minidl import Tensor, grad, nn, ops
 from minidl.errors import MinidlError, RangeError, ShapeError
-from minidl.kernels.cpu_where import quick_where
+from minidl.kernels.cpu.where import quick_where
 from tests.against_torch import assert_agree
 
 INF = math.inf
@@ -308,7 +308,7 @@ def test_what_does_not_fit_is_explained(call, error, says):
         call()
 
 
-# The quick way to choose (minidl/kernels/cpu_where.py)
+# The quick way to choose (minidl/kernels/cpu/where.py)
 
 
 @pytest.mark.parametrize("dtype", ["float32", "float64"])

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from minidl import ops
-from minidl.kernels.cpu_attention import attention_by_sequence
+from minidl.kernels.cpu.attention import attention_by_sequence
 
 CLOSE = {"rtol": 1e-4, "atol": 1e-4}
 

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from minidl import Tensor, grad, no_grad, ops
-from minidl.autograd import op
+from minidl.engine.op import op
 
 
 def leaf(*shape, seed=0):

@@ -7,7 +7,7 @@ import pytest
 
 import minidl as md
 from minidl import check, ops
-from minidl.autograd import op
+from minidl.engine.op import op
 from minidl.errors import DTypeError, GraphError, NonFiniteError, RangeError
 from minidl.nn import Buffer, Module, Parameter
 

@@ -13,9 +13,9 @@ import pytest
 
 import minidl
 from minidl import check, cli, ops
-from minidl.autograd import op
 from minidl.backend import DEVICES, default_device
 from minidl.cli import devices, examples, threads
+from minidl.engine.op import op
 from minidl.errors import DeviceError
 from minidl.nn import Module, Parameter
 

@@ -8,9 +8,9 @@ import numpy as np
 import pytest
 
 from minidl import Tensor, check, grad, ops
+from minidl.engine.versions import owners
 from minidl.errors import DTypeError, RangeError, ShapeError
 from minidl.nn import conv, pool
-from minidl.writes import owners
 from tests import naive
 from tests.against_torch import assert_agree
 from tests.rows import distinct

@@ -7,7 +7,8 @@ import pytest
 
 from minidl import Tensor, grad, ops
 from minidl.errors import ShapeError
-from minidl.kernels import cpu_conv, cpu_pool
+from minidl.kernels.cpu import conv as cpu_conv
+from minidl.kernels.cpu import pool as cpu_pool
 
 
 def in_rows(x):

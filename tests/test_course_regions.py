@@ -117,7 +117,7 @@ def test_a_region_outside_of_a_function_is_refused():
     [
         ("from minidl.errors import ShapeError\n", "from minidl.errors import ShapeError, todo\n"),
         ("from minidl.errors import todo\n", "from minidl.errors import todo\n"),
-        ("from minidl.autograd import op\n", "from minidl.autograd import op\nfrom minidl.errors import todo\n"),
+        ("from minidl.engine.op import op\n", "from minidl.engine.op import op\nfrom minidl.errors import todo\n"),
         ("import numpy as np\n", "import numpy as np\n\nfrom minidl.errors import todo\n"),
     ],
 )  # fmt: skip

@@ -12,8 +12,8 @@ import pytest
 from minidl import data
 from minidl.data import rebuild
 from minidl.data.files import PARTS, SHA256, read_arrays
+from minidl.engine.tensor import Tensor
 from minidl.errors import DTypeError, MinidlError, RangeError, ShapeError
-from minidl.tensor import Tensor
 
 FOLDER = Path(data.__file__).parent / "vendored"
 

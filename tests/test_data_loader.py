@@ -21,8 +21,8 @@ from minidl.data import (
     TensorDataset,
     mixup,
 )
+from minidl.engine.tensor import Tensor
 from minidl.errors import DTypeError, MinidlError, RangeError, ShapeError
-from minidl.tensor import Tensor
 
 IMAGES = np.random.default_rng(0).random((22, 1, 6, 6), np.float32)
 LABELS = np.arange(22) % 10

@@ -14,8 +14,8 @@ from minidl.data import (
     whiten,
     zero_center,
 )
+from minidl.engine.tensor import Tensor
 from minidl.errors import DTypeError, MinidlError, RangeError, ShapeError
-from minidl.tensor import Tensor
 
 
 @pytest.fixture

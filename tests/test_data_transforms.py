@@ -18,8 +18,8 @@ from minidl.data import (
     cutmix,
     mixup,
 )
+from minidl.engine.tensor import Tensor
 from minidl.errors import DTypeError, RangeError, ShapeError
-from minidl.tensor import Tensor
 
 X = np.random.default_rng(0).random((60, 3, 8, 10), np.float32)
 ALL = [

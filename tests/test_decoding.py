@@ -6,9 +6,9 @@ import numpy as np
 import pytest
 
 from minidl import models, ops
+from minidl.engine.modes import no_grad
 from minidl.errors import DTypeError, NonFiniteError, RangeError, ShapeError
 from minidl.models import Sampler, beam_search, generate, greedy, probabilities
-from minidl.modes import no_grad
 
 V = 7
 

@@ -8,9 +8,9 @@ import numpy as np
 import pytest
 
 from minidl import cli, demo
-from minidl.autograd import op
 from minidl.data import TensorDataset, load_mnist5k
 from minidl.data.files import Splits
+from minidl.engine.op import op
 
 
 @pytest.fixture

@@ -107,7 +107,7 @@ def test_what_cannot_be_captured_runs_as_written_on_cuda(name, device):
             return what(self, super().learn(x, y))
 
         def branch(self, loss):
-            from minidl.replay import number
+            from minidl.capture.replay import number
 
             return loss if number(lambda: self.opt.t) > 9 else None
 

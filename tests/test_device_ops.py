@@ -11,7 +11,7 @@ import pytest
 
 from minidl import Tensor, backend, grad, ops
 from minidl.backend import device_of, to_device, to_numpy
-from minidl.tensor import values
+from minidl.engine.tensor import values
 from tests.rows import all_rows, is_float
 
 # not those that are about the CPU: a move to it, and a float that only CPUs have

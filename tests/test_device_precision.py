@@ -292,7 +292,7 @@ def test_tf32_is_asked_for_and_set_back_on_cuda(device):
         with pytest.raises(DeviceError, match="tf32"):
             md.use("cpu", tf32=True)
         return
-    from minidl.kernels.cuda_blas import FLOAT32, TF32, Products
+    from minidl.kernels.cuda.blas import FLOAT32, TF32, Products
 
     how = sys.modules["cupy._core._routines_linalg"]
     plain, asked = how.get_compute_type(np.dtype("f4")), []

@@ -5,7 +5,7 @@ import pytest
 
 from minidl import Tensor, nn, ops
 from minidl.errors import DTypeError, RangeError, ShapeError
-from minidl.kernels import cpu_scatter
+from minidl.kernels.cpu import scatter as cpu_scatter
 
 
 @pytest.mark.parametrize("seed", range(20))

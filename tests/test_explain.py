@@ -9,7 +9,7 @@ import pytest
 
 import minidl as md
 from minidl import check, ops
-from minidl.autograd import op
+from minidl.engine.op import op
 from minidl.nn import Module, Parameter
 from tests.test_check import W, X, flipped, normal, spoiled
 

@@ -23,7 +23,7 @@ def floor_of(path: Path) -> str:
 def contract() -> configparser.SectionProxy:
     parser = configparser.ConfigParser(interpolation=None)
     parser.read(PACKAGE.parent / "setup.cfg", encoding="utf-8")
-    return parser["importlinter:contract:floors"]
+    return parser["importlinter:contract:levels"]
 
 
 def places() -> dict[str, tuple[int, int]]:
@@ -42,8 +42,9 @@ def places() -> dict[str, tuple[int, int]]:
 
 def knots() -> set[tuple[str, ...]]:
     """The imports that may point up, such as ("tensor", "ops")."""
-    lines = contract()["ignore_imports"].strip().replace("minidl.", "").splitlines()
-    return {tuple(name.strip() for name in line.split("->")) for line in lines}
+    lines = contract()["ignore_imports"].strip().splitlines()
+    pairs = [[name.strip().split(".")[1] for name in x.split("->")] for x in lines]
+    return {tuple(pair) for pair in pairs}
 
 
 def imports_of(source: str, package: str) -> set[str]:
@@ -95,6 +96,5 @@ def test_a_broken_arrow_would_be_seen():
     assert fault("nn", "optim") == "a sibling"
     assert "front door" in fault("ops", "")
     assert "front door" in fault("ops", "grad")
-    assert not fault("tensor", "autograd")
-    assert not fault("tensor", "ops")
+    assert not fault("engine", "ops")
     assert not fault("nn", "ops")

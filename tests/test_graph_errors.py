@@ -7,7 +7,7 @@ import pytest
 
 import minidl as md
 from minidl import Tensor, grad, no_grad, ops
-from minidl.autograd import op
+from minidl.engine.op import op
 from minidl.errors import DTypeError, GraphError, NonFiniteError, ShapeError
 
 
@@ -215,7 +215,7 @@ def test_debug_catches_what_was_written_behind_its_back(again):
 
 
 def test_debug_off_costs_nothing_and_leaves_nothing():
-    from minidl.modes import watchers
+    from minidl.engine.modes import watchers
 
     with md.debug():
         pass

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from minidl import Tensor, grad, nn, ops
-from minidl.kernels.cpu_loss import quick_cross_entropy
+from minidl.kernels.cpu.loss import quick_cross_entropy
 from tests.against_torch import assert_agree
 
 REDUCTIONS = ("mean", "sum", "none")

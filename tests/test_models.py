@@ -4,11 +4,11 @@ import numpy as np
 import pytest
 
 from minidl import models, nn, ops
+from minidl.engine.modes import no_grad
 from minidl.errors import NonFiniteError, RangeError, ShapeError
 from minidl.models import AlignedChunks, CharRNN, generate
 from minidl.models.training import captioner, char_rnn, gpt, seq2seq
 from minidl.models.training.loop import Budget, learn
-from minidl.modes import no_grad
 
 V = 9
 

@@ -4,7 +4,9 @@ import numpy as np
 import pytest
 
 from minidl import Tensor, ops
-from minidl.kernels import blocks, cpu_layer_norm, cpu_norm
+from minidl.kernels.cpu import blocks
+from minidl.kernels.cpu import layer_norm as cpu_layer_norm
+from minidl.kernels.cpu import norm as cpu_norm
 
 
 def leaf(x):

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from minidl import Tensor, check, grad, ops
-from minidl.tensor import values
+from minidl.engine.tensor import values
 from tests.rows import Row, all_rows, alone, curved, float_inputs, is_float
 
 ROWS = all_rows()

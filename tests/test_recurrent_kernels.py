@@ -5,7 +5,7 @@ import pytest
 
 from minidl import Tensor, grad, ops
 from minidl.errors import ShapeError
-from minidl.kernels import cpu_recurrent
+from minidl.kernels.cpu import recurrent as cpu_recurrent
 
 CLOSE = {"rtol": 2e-5, "atol": 2e-5}
 

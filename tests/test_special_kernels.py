@@ -9,8 +9,10 @@ import pytest
 
 from minidl import Tensor, grad, ops
 from minidl.errors import ShapeError
-from minidl.kernels import cpu_activation, cpu_gru, cpu_special
-from minidl.kernels.blocks import BLOCK
+from minidl.kernels.cpu import activation as cpu_activation
+from minidl.kernels.cpu import gru as cpu_gru
+from minidl.kernels.cpu import special as cpu_special
+from minidl.kernels.cpu.blocks import BLOCK
 
 CLOSE = {"rtol": 1e-4, "atol": 5e-5}
 erf = np.vectorize(math.erf)

@@ -19,7 +19,7 @@ ENGINE = '''
     """A square and a length."""
     # mypy: disable-error-code="no-untyped-def, no-untyped-call"
 
-    from minidl.autograd import op
+    from minidl.engine.op import op
     from minidl.ops.elementwise import sqrt
 
 

@@ -6,12 +6,10 @@ RECURSIVE = """
 order = []
 
 def visit(node):
-    if type(node) is Output:
-        node = node.node
     if type(node) is not Node or node in order:
         return
-    for to in node.edges:
-        visit(to)
+    for edge in node.edges:
+        visit(edge and edge[0])
     order.append(node)
 
 for y in ys:
@@ -42,7 +40,8 @@ MUTANTS = [
     Mutant("a1.4", "in the order of discovery", "order.sort(key=by_tick)",
            "order.reverse()"),
     Mutant("a1.4", "the youngest first", "key=by_tick", "key=by_tick, reverse=True"),
-    Mutant("a1.4", "stops at an Output", "to = to.node", "continue"),
+    Mutant("a1.4", "follows first outputs only", "to = edge and edge[0]",
+           "to = edge[0] if edge and edge[1] == 0 else None"),
     Mutant("a1.4", "recursion", "", RECURSIVE),
     Mutant("a1.5", "w is not transposed", "g @ w.T", "g @ w"),
     Mutant("a1.5", "the mean over the batch", "rows.sum(axis=0)", "rows.mean(axis=0)"),

@@ -160,7 +160,7 @@ ROWS = [
     Row("a1.4", "diamond", 4, "diamond", diamond,
         "a node may go only when all that use it have gone; compare the ticks"),
     Row("a1.4", "several outputs", 3, "outputs", outputs,
-        "an edge may lead to an Output: the node that made it is its .node"),
+        "an edge is (node, which output): follow each one, whatever its output is"),
     Row("a1.4", "3000 steps", 2, "long_chain", long_chain,
         "a function that calls itself 3000 times runs out of stack: use a list"),
 

@@ -11,15 +11,15 @@ from typing import Any
 
 import numpy as np
 
-from minidl.autograd import Node, as_array
 from minidl.backend import Array, to_numpy
 from minidl.check.mistakes import Case
 from minidl.check.patterns import recognize
 from minidl.check.report import KINK, OK
 from minidl.check.slopes import Loss, Tolerance
 from minidl.check.subject import Subject
-from minidl.diagnosis import Signature
-from minidl.modes import watchers
+from minidl.engine.messages import Signature
+from minidl.engine.modes import watchers
+from minidl.engine.op import Node, as_array
 from minidl.ops import sum_to
 
 LARGEST = 3000  # elements of an input that is compared one by one

@@ -51,7 +51,7 @@ def explain(f: Function, inputs: object, *, rng: Seed = DRAW) -> Diagnosis:
                 every element is compared)
 
     >>> import numpy as np
-    >>> from minidl.autograd import op
+    >>> from minidl.engine.op import op
     >>> @op
     ... def total(x):
     ...     return (x * x).sum(), (lambda g: g * x,)

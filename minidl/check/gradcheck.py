@@ -17,8 +17,8 @@ from minidl.backend import Seed, generator
 from minidl.check.report import KINK, OK, WRONG, Finding, GradientError, Report
 from minidl.check.slopes import Loss, Tolerance, drawn, pulled
 from minidl.check.subject import Function, Subject, is_layer
+from minidl.engine.tensor import Tensor
 from minidl.errors import RangeError
-from minidl.tensor import Tensor
 
 Mode = Literal["fast", "full"]
 DRAW = 0xC0FFEE  # the default seed: not one that a student's x was drawn from as well

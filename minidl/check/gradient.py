@@ -8,8 +8,8 @@ from typing import Any
 import numpy as np
 
 from minidl.backend import Array
-from minidl.backward import grad
-from minidl.tensor import Tensor, values
+from minidl.engine.backward import grad
+from minidl.engine.tensor import Tensor, values
 
 Function = Callable[..., Any]
 STREAM = (

@@ -19,10 +19,10 @@ from typing import Any
 import numpy as np
 
 from minidl.backend import Array, device_of, namespace, to_device
-from minidl.backward import grad
 from minidl.check.report import KINK, OK, WRONG, Finding
 from minidl.check.subject import Subject
-from minidl.tensor import Tensor, values
+from minidl.engine.backward import grad
+from minidl.engine.tensor import Tensor, values
 
 STEPS = (1.0, 0.1, 0.01)  # of ε
 ROUNDING = 2.0**-52

@@ -16,8 +16,8 @@ from typing import Any
 import numpy as np
 
 from minidl.backend import Array, namespace
+from minidl.engine.tensor import Tensor, values
 from minidl.errors import DTypeError, GraphError, NonFiniteError
-from minidl.tensor import Tensor, values
 
 Function = Callable[..., Any]
 

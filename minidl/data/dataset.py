@@ -11,8 +11,8 @@ from typing import Any
 import numpy as np
 
 from minidl.backend import Array, default_dtype, device_of, namespace, to_device
+from minidl.engine.tensor import Tensor
 from minidl.errors import DTypeError, RangeError, ShapeError
-from minidl.tensor import Tensor
 
 
 class Dataset:

@@ -21,8 +21,8 @@ from minidl.backend import Array, Seed
 from minidl.data.dataset import TensorDataset
 from minidl.data.draws import permutation, seed_from
 from minidl.data.recipe import Recipe
+from minidl.engine.tensor import Tensor
 from minidl.errors import DTypeError, RangeError
-from minidl.tensor import Tensor
 
 
 class DataLoader:

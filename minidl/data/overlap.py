@@ -19,7 +19,7 @@ from typing import Any
 import numpy as np
 
 from minidl import backend
-from minidl.tensor import Tensor
+from minidl.engine.tensor import Tensor
 
 
 def overlapped(batches: Iterable[Any]) -> Iterator[Any]:

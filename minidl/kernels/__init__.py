@@ -1,60 +1,17 @@
-"""Faster bodies of some operations, one file per chapter and device.
+"""Faster bodies of some operations: deletable, one folder for each kind.
 
-Each registers itself on its operation, `@conv2d.fast("cpu")`, takes the same arguments,
-and returns None for what it cannot do; the operation then runs its own body, which is
-the specification. A file here may be deleted together with its line below.
+    cpu    NumPy calls in fewer passes over memory        cuda    CUDA C++ through CuPy
+
+A file registers its bodies on the operations, `@conv2d.fast("cpu")`; they take the same
+arguments, and return None for what they cannot do. The operation then runs its own
+body, which is the specification. Every file found here is imported; the whole folder
+may be deleted, and minidl works without it.
 """
 
-from minidl.kernels import (
-    cpu_activation,
-    cpu_attention,
-    cpu_conv,
-    cpu_gru,
-    cpu_layer_norm,
-    cpu_loss,
-    cpu_norm,
-    cpu_pool,
-    cpu_recurrent,
-    cpu_scatter,
-    cpu_special,
-    cpu_where,
-    cuda_activation,
-    cuda_attention,
-    cuda_dropout,
-    cuda_embedding,
-    cuda_joining,
-    cuda_linear,
-    cuda_loss,
-    cuda_norm,
-    cuda_pool,
-    cuda_recurrent,
-    cuda_special,
-    cuda_windows,
-)
+from importlib import import_module
+from pkgutil import iter_modules
 
-__all__ = [
-    "cpu_activation",
-    "cpu_attention",
-    "cpu_conv",
-    "cpu_gru",
-    "cpu_layer_norm",
-    "cpu_loss",
-    "cpu_norm",
-    "cpu_pool",
-    "cpu_recurrent",
-    "cpu_scatter",
-    "cpu_special",
-    "cpu_where",
-    "cuda_activation",
-    "cuda_attention",
-    "cuda_dropout",
-    "cuda_embedding",
-    "cuda_joining",
-    "cuda_linear",
-    "cuda_loss",
-    "cuda_norm",
-    "cuda_pool",
-    "cuda_recurrent",
-    "cuda_special",
-    "cuda_windows",
-]
+for _kind in iter_modules(__path__, f"{__name__}."):
+    _package = import_module(_kind.name)
+    for _file in iter_modules(_package.__path__, f"{_kind.name}."):
+        import_module(_file.name)

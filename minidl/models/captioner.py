@@ -12,9 +12,9 @@ from typing import Any, NamedTuple
 
 from minidl import backend, nn, ops
 from minidl.backend import Seed
+from minidl.engine.tensor import Tensor, values
 from minidl.models.cnn import ConvFeatures
 from minidl.models.seq2seq import Decoder, Saying, Speaker
-from minidl.tensor import Tensor, values
 
 CHANNELS = (32, 64, 128)
 

@@ -15,9 +15,9 @@ import numpy as np
 
 from minidl import backend, nn, ops
 from minidl.backend import Array, Seed, to_numpy
+from minidl.engine.modes import no_grad
+from minidl.engine.tensor import Tensor, values
 from minidl.errors import RangeError, ShapeError
-from minidl.modes import no_grad
-from minidl.tensor import Tensor, values
 
 KINDS = {"rnn": nn.RNN, "lstm": nn.LSTM, "gru": nn.GRU}
 

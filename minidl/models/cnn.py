@@ -10,8 +10,8 @@ from typing import Any
 
 from minidl import backend, nn, ops
 from minidl.backend import Seed
+from minidl.engine.tensor import Tensor
 from minidl.errors import ShapeError
-from minidl.tensor import Tensor
 
 
 class ConvFeatures(nn.Module):

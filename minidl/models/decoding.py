@@ -21,9 +21,9 @@ from typing import Any, Protocol
 import numpy as np
 
 from minidl.backend import Array, to_device, to_numpy
+from minidl.engine.modes import no_grad
 from minidl.errors import DTypeError, RangeError, ShapeError
 from minidl.models.choosing import greedy
-from minidl.modes import no_grad
 
 Choose = Callable[[Any], Array]
 

@@ -12,8 +12,8 @@ from typing import Any, NamedTuple
 
 from minidl import backend, nn, ops
 from minidl.backend import Array, Seed, namespace
+from minidl.engine.tensor import Tensor, values
 from minidl.errors import RangeError
-from minidl.tensor import Tensor, values
 
 
 class Written(NamedTuple):

@@ -13,9 +13,9 @@ from typing import Any, NamedTuple
 
 from minidl import backend, nn, ops
 from minidl.backend import Seed
+from minidl.engine.tensor import Tensor, values
 from minidl.errors import RangeError
 from minidl.models.char_rnn import select_rows
-from minidl.tensor import Tensor, values
 
 PAD = 0
 

@@ -15,7 +15,7 @@ import numpy as np
 
 from minidl import backend, nn, ops
 from minidl.backend import Seed
-from minidl.tensor import Tensor, values
+from minidl.engine.tensor import Tensor, values
 
 PAD = 0
 

@@ -13,9 +13,9 @@ import numpy as np
 
 from minidl import ops
 from minidl.backend import Seed, default_dtype
+from minidl.engine.tensor import Tensor
 from minidl.nn import init as initializers
 from minidl.nn.module import Module, Parameter
-from minidl.tensor import Tensor
 
 
 class ReLU(Module):

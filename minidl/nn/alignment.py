@@ -13,12 +13,12 @@ from typing import Any
 
 from minidl import backend, ops
 from minidl.backend import Seed
+from minidl.engine.tensor import Tensor
 from minidl.errors import RangeError, ShapeError
 from minidl.nn import init
 from minidl.nn.attention import joined_masks
 from minidl.nn.linear import Linear
 from minidl.nn.module import Module
-from minidl.tensor import Tensor
 
 
 class DotAttention(Module):
@@ -37,7 +37,7 @@ class DotAttention(Module):
         """Return context and weights."""
         _check_scores(self, query, key, query.shape[-1], query.shape[-1])
         scale = 1 / math.sqrt(query.shape[-1]) if self.scaled else 1.0
-        s = ops.matmul(query * scale, key.swapaxes(1, 2))
+        s = ops.matmul(query * scale, key.swapaxes(axis1=1, axis2=2))
         return _mixed(s, key if value is None else value, key_mask)
 
     def multiply_adds(self, inputs: tuple[Any, ...], output: Any) -> int:

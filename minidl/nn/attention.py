@@ -17,6 +17,7 @@ import numpy as np
 
 from minidl import backend, ops
 from minidl.backend import Array, Seed
+from minidl.engine.tensor import Tensor, values
 from minidl.errors import DTypeError, ShapeError
 from minidl.nn import init
 from minidl.nn.cache import KVCache
@@ -24,7 +25,6 @@ from minidl.nn.dropout import Dropout
 from minidl.nn.interchange import Layout, State
 from minidl.nn.linear import Linear
 from minidl.nn.module import Module
-from minidl.tensor import Tensor, values
 
 PARTS = ("query", "key", "value")
 

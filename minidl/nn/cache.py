@@ -9,9 +9,9 @@ from __future__ import annotations
 from typing import Any
 
 from minidl.backend import Array, namespace
+from minidl.engine.modes import mode
+from minidl.engine.tensor import values
 from minidl.errors import GraphError, ShapeError
-from minidl.modes import mode
-from minidl.tensor import values
 
 
 class KVCache:

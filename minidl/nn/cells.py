@@ -15,11 +15,11 @@ import numpy as np
 
 from minidl import backend, ops
 from minidl.backend import Seed
+from minidl.engine.tensor import Tensor
 from minidl.errors import RangeError
 from minidl.nn import init
 from minidl.nn.interchange import Layout, State
 from minidl.nn.module import Module, Parameter
-from minidl.tensor import Tensor
 
 States = tuple[Any, ...]
 

@@ -7,10 +7,10 @@ from collections.abc import Callable, Iterable, Iterator
 from typing import Any, Self, overload
 
 from minidl import ops
+from minidl.engine.tensor import Tensor
 from minidl.errors import DTypeError, IndexRangeError, ShapeError
 from minidl.nn import fuse
 from minidl.nn.module import Module
-from minidl.tensor import Tensor
 
 Layer = Callable[..., Any]
 

@@ -15,11 +15,11 @@ from typing import Any
 
 from minidl import ops
 from minidl.backend import Seed
+from minidl.engine.tensor import Tensor
 from minidl.errors import ShapeError
 from minidl.nn import init as initializers
 from minidl.nn.module import Module, Parameter
 from minidl.ops.windows import pair
-from minidl.tensor import Tensor
 
 Lengths = int | tuple[int, int]  # height and width, or one number for both
 Padding = str | int | tuple[Any, Any]  # "same", "valid", a number, a pair, two pairs

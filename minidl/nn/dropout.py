@@ -17,10 +17,10 @@ import numpy as np
 
 from minidl import ops
 from minidl.backend import Array, Seed, generator
+from minidl.engine.tensor import Tensor
 from minidl.errors import GraphError, RangeError, ShapeError
 from minidl.nn.interchange import Layout
 from minidl.nn.module import Buffer, Module, Parameter
-from minidl.tensor import Tensor
 
 
 class Noisy(Module):

@@ -6,11 +6,11 @@ from typing import Any
 
 from minidl import backend, ops
 from minidl.backend import Seed
+from minidl.engine.tensor import Tensor
 from minidl.errors import RangeError, ShapeError
 from minidl.nn import init as initializers
 from minidl.nn.init import Initializer
 from minidl.nn.module import Module, Parameter
-from minidl.tensor import Tensor
 
 
 class Embedding(Module):

@@ -12,9 +12,9 @@ from __future__ import annotations
 from typing import Any
 
 from minidl import ops
+from minidl.engine.tensor import Tensor
 from minidl.nn.activation import ReLU
 from minidl.nn.linear import Linear
-from minidl.tensor import Tensor
 
 on = True
 

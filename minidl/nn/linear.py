@@ -6,11 +6,11 @@ from typing import ClassVar
 
 from minidl import backend, ops
 from minidl.backend import Seed
+from minidl.engine.tensor import Tensor
 from minidl.nn import init as initializers
 from minidl.nn.init import Initializer
 from minidl.nn.interchange import Layout
 from minidl.nn.module import Module, Parameter
-from minidl.tensor import Tensor
 
 
 class Linear(Module):

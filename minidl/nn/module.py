@@ -16,12 +16,12 @@ import numpy as np
 
 from minidl import backend
 from minidl.backend import Array
+from minidl.engine.tensor import Tensor
 from minidl.errors import DTypeError
 from minidl.nn.hooks import Handle, Hook, Hooks
 from minidl.nn.state import Mismatch, read_state, write_state
 from minidl.nn.summary import Summary, summarize
 from minidl.nn.tree import Buffer, Parameter, Tree, drawn, walk
-from minidl.tensor import Tensor
 
 __all__ = ["Buffer", "Module", "Parameter"]
 

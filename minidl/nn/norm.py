@@ -13,9 +13,9 @@ import numpy as np
 
 from minidl import ops
 from minidl.backend import Array, default_dtype, namespace
+from minidl.engine.tensor import Tensor
 from minidl.errors import RangeError, ShapeError
 from minidl.nn.module import Buffer, Module, Parameter
-from minidl.tensor import Tensor
 
 
 class _BatchNorm(Module):

@@ -7,8 +7,8 @@ Formulas stand in minidl/ops/pool.py.
 from __future__ import annotations
 
 from minidl import ops
+from minidl.engine.tensor import Tensor
 from minidl.nn.module import Module
-from minidl.tensor import Tensor
 
 Lengths = int | tuple[int, int]  # height and width, or one number for both
 

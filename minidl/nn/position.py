@@ -12,11 +12,11 @@ import numpy as np
 
 from minidl import backend, ops
 from minidl.backend import Array, Seed
+from minidl.engine.tensor import Tensor
 from minidl.errors import RangeError, ShapeError
 from minidl.nn import init
 from minidl.nn.dropout import Dropout
 from minidl.nn.module import Module, Parameter
-from minidl.tensor import Tensor
 
 
 def sinusoids(length: int, dim: int) -> np.ndarray[Any, Any]:

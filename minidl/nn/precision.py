@@ -22,11 +22,11 @@ from typing import Any
 import numpy as np
 
 from minidl import ops
+from minidl.engine.tensor import Tensor
 from minidl.errors import DTypeError, GraphError
 from minidl.nn.module import Module
 from minidl.nn.norm import GroupNorm, InstanceNorm2d, LayerNorm, RMSNorm, _BatchNorm
 from minidl.nn.tree import Buffer, Parameter
-from minidl.tensor import Tensor
 
 EXACT = (_BatchNorm, LayerNorm, GroupNorm, InstanceNorm2d, RMSNorm)
 

@@ -20,12 +20,12 @@ from typing import Any, ClassVar
 
 from minidl import backend, ops
 from minidl.backend import Array, Seed
+from minidl.engine.tensor import Tensor, values
 from minidl.errors import RangeError, ShapeError
 from minidl.nn.cells import Cell, GRUCell, LSTMCell, RNNCell
 from minidl.nn.dropout import Dropout
 from minidl.nn.interchange import Layout, State
 from minidl.nn.module import Module
-from minidl.tensor import Tensor, values
 
 THEIRS = re.compile(r"((?:weight|bias)_[ih]h)_l(\d+)(_reverse)?")
 

@@ -10,8 +10,8 @@ from __future__ import annotations
 from typing import Any
 
 from minidl import ops
+from minidl.engine.tensor import Tensor
 from minidl.nn.module import Module
-from minidl.tensor import Tensor
 
 
 class MSELoss(Module):

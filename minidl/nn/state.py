@@ -12,8 +12,8 @@ import numpy as np
 
 from minidl import backend
 from minidl.backend import Array
+from minidl.engine.tensor import Tensor, values
 from minidl.errors import DTypeError, RangeError, ShapeError
-from minidl.tensor import Tensor, values
 
 if TYPE_CHECKING:
     from minidl import files

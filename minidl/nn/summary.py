@@ -16,9 +16,9 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from minidl import backend
 from minidl.backend import namespace
-from minidl.modes import no_grad
+from minidl.engine.modes import no_grad
+from minidl.engine.tensor import Tensor
 from minidl.nn.tree import Buffer, Parameter
-from minidl.tensor import Tensor
 
 if TYPE_CHECKING:
     from minidl.nn.module import Module

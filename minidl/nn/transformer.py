@@ -18,6 +18,7 @@ from typing import Any, ClassVar
 
 from minidl import backend, ops
 from minidl.backend import Seed
+from minidl.engine.tensor import Tensor
 from minidl.errors import RangeError
 from minidl.nn import init
 from minidl.nn.attention import MultiHeadAttention
@@ -27,7 +28,6 @@ from minidl.nn.interchange import Layout, State
 from minidl.nn.linear import Linear
 from minidl.nn.module import Module
 from minidl.nn.norm import LayerNorm
-from minidl.tensor import Tensor
 
 ACTIVATIONS: dict[str, Callable[[Any], Any]] = {
     "relu": ops.relu,

@@ -12,8 +12,8 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
 from minidl import backend
+from minidl.engine.tensor import Tensor
 from minidl.errors import GraphError
-from minidl.tensor import Tensor
 
 if TYPE_CHECKING:
     from minidl.nn.module import Module

@@ -3,6 +3,7 @@
 
 import sys
 
+from minidl.engine.tensor import Tensor
 from minidl.ops.activation import (
     elu,
     gelu,
@@ -141,7 +142,6 @@ from minidl.ops.trigonometry import (
 )
 from minidl.ops.unit import cosine_similarity, normalize
 from minidl.ops.windows import fold, unfold
-from minidl.tensor import Tensor
 
 from minidl.ops import methods  # isort: skip  attaches the operators
 

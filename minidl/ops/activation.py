@@ -15,14 +15,14 @@ from __future__ import annotations
 import math
 from typing import Any
 
-from minidl.autograd import op
 from minidl.backend import namespace
+from minidl.engine.op import op
+from minidl.engine.tensor import values
 from minidl.errors import RangeError, ShapeError
 from minidl.ops.elementwise import clip, exp, expm1, where
 from minidl.ops.shape import reshape, sum_to
 from minidl.ops.special import erf, sigmoid
 from minidl.ops.trigonometry import tanh
-from minidl.tensor import values
 
 FAR = 1000.0  # where σ(−x), Φ(−x) and their slopes are 0 in any float
 

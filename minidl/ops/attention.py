@@ -13,13 +13,13 @@ Who may look at nothing gets zeros.
 import math
 from typing import Any
 
-from minidl.autograd import op
 from minidl.backend import Array, namespace
+from minidl.engine.op import op
+from minidl.engine.tensor import values
 from minidl.errors import DTypeError, ShapeError
 from minidl.ops.elementwise import exp, where
 from minidl.ops.shape import sum_to
 from minidl.ops.trigonometry import tanh
-from minidl.tensor import values
 
 NEVER = -math.inf
 

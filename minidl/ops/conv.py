@@ -15,7 +15,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from minidl.autograd import op
+from minidl.engine.op import op
 from minidl.errors import RangeError, ShapeError
 from minidl.ops.shape import reshape
 from minidl.ops.windows import check_images, fold, pair, place, slide, unfold

@@ -12,7 +12,6 @@ from typing import Any
 
 import numpy as np
 
-from minidl.autograd import op
 from minidl.backend import (
     Array,
     array_module,
@@ -22,8 +21,9 @@ from minidl.backend import (
     namespace,
     to_device,
 )
+from minidl.engine.op import op
+from minidl.engine.tensor import Tensor, values
 from minidl.errors import DTypeError, RangeError
-from minidl.tensor import Tensor, values
 
 Shape = int | Sequence[int]
 

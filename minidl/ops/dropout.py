@@ -22,10 +22,10 @@ from typing import Any
 
 import numpy as np
 
-from minidl.autograd import op
 from minidl.backend import Array, device_of, namespace, to_device, to_numpy
+from minidl.engine.op import op
+from minidl.engine.tensor import values
 from minidl.errors import DTypeError, RangeError, ShapeError
-from minidl.tensor import values
 
 BITS = 16  # random bits for each element: p is rounded to a multiple of 2⁻¹⁶
 

@@ -12,12 +12,12 @@ import math
 import string
 from typing import Any
 
-from minidl.autograd import op
+from minidl.engine.op import op
+from minidl.engine.tensor import values
 from minidl.errors import ShapeError
 from minidl.ops.indexing import diagonal
 from minidl.ops.reduce import sum
 from minidl.ops.shape import reshape, transpose
-from minidl.tensor import values
 
 
 def einsum(subscripts: str, *operands: Any) -> Any:

@@ -8,11 +8,11 @@ which. `where` picks rather than multiplies by a mask, for ∞ · 0 is not a num
 """
 # mypy: disable-error-code="no-untyped-def, no-untyped-call"
 
-from minidl.autograd import op
 from minidl.backend import namespace
+from minidl.engine.op import op
+from minidl.engine.tensor import values
 from minidl.errors import RangeError
 from minidl.ops.creation import zeros_like
-from minidl.tensor import values
 
 
 @op(linear=True, broadcasts=True)

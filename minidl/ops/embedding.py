@@ -6,11 +6,11 @@ Throughout:  i token ids, whole numbers    w the table (V, D)    y output    g =
 
 from typing import Any
 
-from minidl.autograd import op
 from minidl.backend import device_of
+from minidl.engine.op import op
 from minidl.errors import DTypeError, RangeError, ShapeError
 from minidl.ops.elementwise import where
-from minidl.totals import Scatter
+from minidl.ops.indexing import Scatter
 
 
 @op(linear=True)

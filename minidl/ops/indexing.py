@@ -9,12 +9,32 @@ what was picked twice. `Scatter` leaves the adding to the engine.
 
 from typing import Any
 
-from minidl.autograd import op
 from minidl.backend import Array, device_of, namespace
+from minidl.engine.op import op
+from minidl.engine.tensor import values
 from minidl.errors import ShapeError
 from minidl.ops.shape import axes_of, reshape, transpose
-from minidl.tensor import values
-from minidl.totals import Scatter
+
+
+class Scatter:
+    """A gradient that is zero but at x[index]: returned by the backward of indexing.
+
+    The engine adds it into an array of its own, so that T steps of a loop over x[:, t]
+    cost O(T), not O(T²).
+    """
+
+    __slots__ = ("g", "index", "shape")
+
+    def __init__(self, index: Any, g: Any, shape: tuple[int, ...]) -> None:
+        self.index, self.g, self.shape = index, g, shape
+
+    def dense(self) -> Any:
+        """Return the gradient with its zeros; a Tensor if g is one."""
+        return scatter(self.g, index=self.index, shape=self.shape)
+
+    def add_to(self, total: Array) -> None:
+        """Add g to total[index]; where an index repeats, all its shares count."""
+        add_at(total, self.index, self.g)
 
 
 @op(linear=True)

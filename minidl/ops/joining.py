@@ -12,8 +12,8 @@ from collections.abc import Sequence
 from itertools import accumulate
 from typing import Any
 
-from minidl.autograd import op
 from minidl.backend import namespace
+from minidl.engine.op import op
 from minidl.errors import ShapeError
 from minidl.ops.indexing import take
 from minidl.ops.reduce import sum

@@ -10,9 +10,9 @@ from __future__ import annotations
 from typing import Any
 
 from minidl.backend import Array, device_of, namespace
+from minidl.engine.tensor import values
 from minidl.errors import DTypeError, RangeError, ShapeError
 from minidl.ops.targets import OFF_BY
-from minidl.tensor import values
 
 IGNORE = -100  # the label that PyTorch leaves out, too
 

@@ -8,12 +8,12 @@ import math
 from collections.abc import Sequence
 from typing import Any
 
-from minidl.autograd import op
+from minidl.engine.op import op
+from minidl.engine.tensor import values
 from minidl.errors import ShapeError
 from minidl.ops.activation import relu
 from minidl.ops.elementwise import where
 from minidl.ops.shape import axes_of, reshape, sum_to, transpose
-from minidl.tensor import values
 
 
 @op

@@ -11,7 +11,8 @@ from __future__ import annotations
 import math
 from typing import Any
 
-from minidl.autograd import op
+from minidl.engine.op import op
+from minidl.engine.tensor import values
 from minidl.errors import RangeError, ShapeError
 from minidl.ops.elementwise import exp, where
 from minidl.ops.labels import check_scores, class_labels, class_weights, onehot
@@ -27,7 +28,6 @@ from minidl.ops.targets import (
     reduced,
     spread,
 )
-from minidl.tensor import values
 
 
 @op

@@ -10,8 +10,9 @@ from __future__ import annotations
 
 import numpy as np
 
-from minidl.autograd import op
 from minidl.backend import namespace
+from minidl.engine.op import op
+from minidl.engine.tensor import values
 from minidl.ops.elementwise import exp, log, where
 from minidl.ops.labels import (
     IGNORE,
@@ -33,7 +34,6 @@ from minidl.ops.targets import (
     reduced,
     spread,
 )
-from minidl.tensor import values
 
 
 @op

@@ -6,7 +6,7 @@ What is common to all recurrent networks (time, masks, weights) is in recurrent.
 """
 # mypy: disable-error-code="no-untyped-def, no-untyped-call"
 
-from minidl.autograd import op
+from minidl.engine.op import op
 from minidl.errors import ShapeError
 from minidl.ops.joining import concatenate
 from minidl.ops.recurrent import one_step, whole_sequence

@@ -13,10 +13,10 @@ x̂ is as large as x and quickly made again: closures keep x and the small stati
 import math
 from typing import Any
 
-from minidl.autograd import op
+from minidl.engine.op import op
+from minidl.engine.tensor import values
 from minidl.errors import ShapeError
 from minidl.ops.elementwise import sqrt
-from minidl.tensor import values
 
 
 @op

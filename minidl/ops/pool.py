@@ -13,8 +13,8 @@ from __future__ import annotations
 import math
 from typing import Any
 
-from minidl.autograd import op
 from minidl.backend import Array, namespace
+from minidl.engine.op import op
 from minidl.errors import RangeError
 from minidl.ops.elementwise import where
 from minidl.ops.linalg import matmul

@@ -23,11 +23,11 @@ from typing import Any
 import numpy as np
 
 from minidl.backend import Array, device_of, namespace
+from minidl.engine.tensor import values
 from minidl.errors import DTypeError, RangeError, ShapeError
 from minidl.ops.elementwise import where
 from minidl.ops.joining import stack, unstack
 from minidl.ops.linalg import affine
-from minidl.tensor import values
 
 Step = Callable[..., Any]
 State = tuple[Any, ...]

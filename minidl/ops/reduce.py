@@ -10,13 +10,13 @@ from typing import Any
 
 import numpy as np
 
-from minidl.autograd import op
 from minidl.backend import Array, namespace
+from minidl.engine.op import op
+from minidl.engine.tensor import Tensor, values
 from minidl.errors import RangeError, ShapeError
 from minidl.ops.creation import ones_like
 from minidl.ops.elementwise import abs, sqrt, where
 from minidl.ops.shape import axes_of, broadcast_to, flip, reshape
-from minidl.tensor import Tensor, values
 
 Axis = int | tuple[int, ...] | None
 

@@ -15,8 +15,9 @@ from typing import Any
 
 import numpy as np
 
-from minidl.autograd import op
 from minidl.backend import namespace
+from minidl.engine.op import op
+from minidl.engine.tensor import values
 from minidl.errors import RangeError
 from minidl.ops.activation import relu
 from minidl.ops.elementwise import clip, exp, log, where
@@ -31,7 +32,6 @@ from minidl.ops.targets import (
     spread,
 )
 from minidl.ops.unit import cosine_similarity
-from minidl.tensor import values
 
 
 @op

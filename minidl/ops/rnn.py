@@ -6,13 +6,13 @@ What is common to all recurrent networks (time, masks, weights) is in recurrent.
 """
 # mypy: disable-error-code="no-untyped-def, no-untyped-call"
 
-from minidl.autograd import op
+from minidl.engine.op import op
+from minidl.engine.tensor import values
 from minidl.errors import RangeError
 from minidl.ops.activation import relu
 from minidl.ops.elementwise import where
 from minidl.ops.recurrent import Step, one_step, whole_sequence
 from minidl.ops.trigonometry import tanh
-from minidl.tensor import values
 
 
 @op

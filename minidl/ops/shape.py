@@ -7,8 +7,8 @@ An axis may be negative: −1 is the last.
 
 import operator
 
-from minidl.autograd import op
 from minidl.backend import namespace
+from minidl.engine.op import op
 from minidl.errors import ShapeError
 
 

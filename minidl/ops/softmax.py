@@ -10,10 +10,10 @@ import math
 
 import numpy as np
 
-from minidl.autograd import op
 from minidl.backend import device_of
+from minidl.engine.op import op
+from minidl.engine.tensor import values
 from minidl.ops.elementwise import exp, log, where
-from minidl.tensor import values
 
 
 @op

@@ -7,12 +7,12 @@ Equals keep the order they had. Positions have no derivative and are plain array
 
 from typing import Any
 
-from minidl.autograd import op
 from minidl.backend import Array, namespace
+from minidl.engine.op import op
+from minidl.engine.tensor import values
 from minidl.errors import RangeError
 from minidl.ops.indexing import take_along_axis
 from minidl.ops.shape import axes_of
-from minidl.tensor import values
 
 
 def argsort(x: Any, axis: int = -1, descending: bool = False) -> Array:

@@ -8,10 +8,10 @@ import math
 
 import numpy as np
 
-from minidl.autograd import op
 from minidl.backend import namespace
+from minidl.engine.op import op
+from minidl.engine.tensor import Tensor, values
 from minidl.ops.elementwise import exp
-from minidl.tensor import Tensor, values
 
 
 @op

@@ -14,8 +14,8 @@ from typing import Any
 import numpy as np
 
 from minidl.backend import Array, device_of, namespace
+from minidl.engine.tensor import Tensor, values
 from minidl.errors import RangeError, ShapeError
-from minidl.tensor import Tensor, values
 
 REDUCTIONS = ("mean", "sum", "none")
 OFF_BY = 1e-3  # how far probabilities may miss 0, 1, or a sum of 1

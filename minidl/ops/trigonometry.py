@@ -4,8 +4,8 @@ Throughout:  x input    y output    g = ∂L/∂y    angles in radians
 """
 # mypy: disable-error-code="no-untyped-def, no-untyped-call"
 
-from minidl.autograd import op
 from minidl.backend import namespace
+from minidl.engine.op import op
 from minidl.ops.elementwise import sqrt
 
 

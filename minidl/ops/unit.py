@@ -6,9 +6,9 @@ Throughout:  x, a, b inputs    y output    g = ∂L/∂y    ‖x‖ = √(Σ x²
 
 from typing import Any
 
-from minidl.autograd import op
+from minidl.engine.op import op
+from minidl.engine.tensor import values
 from minidl.ops.elementwise import sqrt, where
-from minidl.tensor import values
 
 
 @op

@@ -18,8 +18,8 @@ from dataclasses import dataclass
 from itertools import product
 from typing import Any
 
-from minidl.autograd import op
 from minidl.backend import Array, namespace
+from minidl.engine.op import op
 from minidl.errors import DTypeError, RangeError, ShapeError
 
 Pair = tuple[int, int]

@@ -21,10 +21,10 @@ from typing import Any
 import numpy as np
 
 from minidl.backend import Array, device_of, to_device, to_numpy
+from minidl.capture.replay import check, number, refuse, repeat
 from minidl.errors import GraphError, RangeError, ShapeError
 from minidl.optim.groups import Parameter, check_names, named
 from minidl.optim.settings import count, fraction
-from minidl.replay import check, number, refuse, repeat
 
 
 class Average:

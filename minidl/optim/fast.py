@@ -165,4 +165,4 @@ def _pack(group: Group, members: list[Member]) -> Pack:
     return pack
 
 
-FAST[Adam] = FAST[AdamW] = adam
+FAST[Adam, "cpu"] = FAST[AdamW, "cpu"] = adam

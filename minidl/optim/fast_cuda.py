@@ -1,8 +1,8 @@
 """Optimizers on a GPU: one launch for all parameters, in place of ten for each.
 
-It takes contiguous float32 there; everything else is left to the printed lines, or to
-the twin for the CPU. Deletable, together with its line in minidl/optim/__init__.py; the
-rules stand in kernels/optim.cu, and tests/test_device_kernels_optim.py compares.
+It takes contiguous float32 there; everything else is left to the printed lines.
+Deletable, together with its line in minidl/optim/__init__.py; the
+rules stand in kernels/cuda/optim.cu, and tests/test_device_kernels_optim.py compares.
 
 NAdam takes two launches, for its product of all μ moves before the weights do. AdamP is
 left to the printed lines: it asks each weight vector for its length and for its angle
@@ -13,14 +13,13 @@ from __future__ import annotations
 
 from typing import Any
 
-from minidl.backend import device_of
-from minidl.kernels import cuda, cuda_optim
+from minidl.kernels.cuda import compiler as cuda
+from minidl.kernels.cuda import optim as cuda_optim
 from minidl.optim.adam import Adam, Adamax, AdamW, NAdam
 from minidl.optim.adaptive import Adadelta, Adagrad, RMSProp
 from minidl.optim.groups import Group, Member
-from minidl.optim.optimizer import FAST, Optimizer, Twin
+from minidl.optim.optimizer import FAST, Optimizer
 from minidl.optim.sgd import SGD, Momentum, Nesterov
-from minidl.replay import Number
 
 # The kernel of a rule, and the slots it is given, in the order there.
 KERNELS: dict[type, tuple[str, tuple[str, ...]]] = {
@@ -35,27 +34,21 @@ KERNELS: dict[type, tuple[str, tuple[str, ...]]] = {
     NAdam: ("nadam", ("m", "v", "product")),
     Adamax: ("adamax", ("m", "v")),
 }
-ON_CPU: dict[type, Twin | None] = {rule: FAST.get(rule) for rule in KERNELS}
 
 
 def step(opt: Optimizer, group: Group, members: list[Member], lr: Any) -> list[Member]:
-    """Move what lies on a GPU in one launch, and return the members that are left."""
-    if members and device_of(members[0].parameter.data) == "cuda":
-        fit = [m for m in members if _fits(m)] if _is_plain(opt, lr) else []
-        rule, slots = KERNELS[type(opt)]
-        for count in sorted({m.t for m in fit}):  # some sat out: their t differ
-            now = [m for m in fit if m.t == count]
-            t = now[0].steps()
-            if isinstance(opt, NAdam):
-                products = [(m.slots["product"],) for m in now]
-                cuda_optim.move("nadam_product", products, opt.mu(t))
-            rows = [_row(m, slots) for m in now]
-            numbers = _numbers(opt, lr, group.weight_decay, t)
-            cuda_optim.move(rule, rows, *numbers)
-        moved = set(map(id, fit))
-        return [m for m in members if id(m) not in moved]
-    twin = ON_CPU[type(opt)]
-    return twin(opt, group, members, lr) if twin else members
+    """Move all that fits in one launch, and return the members that are left."""
+    fit = [m for m in members if _fits(m)] if _is_plain(opt, lr) else []
+    rule, slots = KERNELS[type(opt)]
+    for t in dict.fromkeys(m.t for m in fit):  # some sat out: their t differ
+        now = [m for m in fit if m.t == t]
+        if isinstance(opt, NAdam):
+            products = [(m.slots["product"],) for m in now]
+            cuda_optim.move("nadam_product", products, opt.mu(t))
+        rows = [_row(m, slots) for m in now]
+        cuda_optim.move(rule, rows, *_numbers(opt, lr, group.weight_decay, t))
+    moved = set(map(id, fit))
+    return [m for m in members if id(m) not in moved]
 
 
 def _row(member: Member, slots: tuple[str, ...]) -> tuple[Any, ...]:
@@ -101,7 +94,7 @@ def _of_moments(opt: Any, lr: float, decay: float, t: int) -> tuple[Any, ...]:
 
 def _is_plain(opt: Optimizer, lr: Any) -> bool:
     """Whether the rule is the common one, and its rate a number of the host."""
-    return not opt.maximize and isinstance(lr, (int, float, Number))
+    return not opt.maximize and not hasattr(lr, "dtype")
 
 
 def _fits(member: Member) -> bool:
@@ -112,4 +105,4 @@ def _fits(member: Member) -> bool:
     return same and p.data.size <= cuda.LARGEST and cuda.takes(*arrays)
 
 
-FAST.update(dict.fromkeys(ON_CPU, step))
+FAST.update({(rule, "cuda"): step for rule in KERNELS})

@@ -13,11 +13,11 @@ from typing import Any
 import numpy as np
 
 from minidl.backend import Array, Seed, device_of, generator, namespace, to_device
+from minidl.capture.replay import refuse
 from minidl.errors import RangeError
 from minidl.optim.groups import Named, named
 from minidl.optim.optimizer import Optimizer
 from minidl.optim.settings import at_least, count, positive
-from minidl.replay import refuse
 
 
 def _with_gradient(params: Any, owner: str) -> list[Named]:

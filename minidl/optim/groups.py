@@ -6,7 +6,7 @@ array or None) and `touch()` (to say that the array was written).
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -15,7 +15,6 @@ import numpy as np
 from minidl.backend import Array
 from minidl.errors import DTypeError, GraphError, RangeError
 from minidl.optim.settings import at_least
-from minidl.replay import number
 
 Parameter = Any  # data, grad, touch(): a minidl.nn.Parameter, or what looks like one
 Named = tuple[str, Parameter]
@@ -30,10 +29,6 @@ class Member:
     parameter: Parameter
     t: int = 0
     slots: dict[str, Array] = field(default_factory=dict)
-
-    def steps(self) -> Any:
-        """Return t: a number, or in a captured step what follows it."""
-        return number(lambda: self.t)
 
 
 @dataclass(eq=False, slots=True, weakref_slot=True)
@@ -53,28 +48,6 @@ class Group:
         lr = (self.lr(t) if callable(self.lr) else self.lr) * self.lr_scale
         # np.float64, a scalar on the host, would widen float32 arrays
         return lr.item() if isinstance(lr, np.generic) else lr
-
-
-def count_steps(members: Iterable[Member], by: int = 1) -> None:
-    """Count a step of these members."""
-    for member in members:
-        member.t += by
-
-
-def touch(members: Iterable[Member]) -> None:
-    """Say that the parameters were written."""
-    for member in members:
-        member.parameter.touch()
-
-
-def unchanged(group: Group, members: Iterable[Member]) -> Callable[[], bool]:
-    """Return whether a captured step still moves the arrays that are in use."""
-    decay = group.weight_decay
-    arrays = [(m, m.parameter.data, m.slots) for m in members]
-    return lambda: (
-        group.weight_decay == decay
-        and all(m.parameter.data is p and m.slots is slots for m, p, slots in arrays)
-    )
 
 
 def checked_lr(owner: str, lr: Any) -> Any:
@@ -120,7 +93,7 @@ def _name(owner: str, i: int, item: Any) -> Named:
             f"{owner}: {name} holds {p.data.dtype}; only floats can be optimized: "
             "try .astype('float32')"
         )
-    if getattr(p, "source", None) is not None:
+    if getattr(p, "edge", None) is not None:
         raise GraphError(
             f"{owner}: {name} was computed by an operation, so it is not a leaf and "
             "never gets a .grad; pass what it was computed from, or p.detach() with "

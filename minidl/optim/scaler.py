@@ -19,11 +19,11 @@ from typing import Any
 import numpy as np
 
 from minidl.backend import Array, namespace, to_device, to_numpy
+from minidl.capture.replay import check, repeat
 from minidl.errors import DTypeError, RangeError
 from minidl.optim.groups import Member
 from minidl.optim.optimizer import Optimizer
 from minidl.optim.settings import count, positive
-from minidl.replay import check, repeat
 
 
 class GradScaler:

@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from minidl.engine.modes import no_grad
 from minidl.errors import RangeError, ShapeError
-from minidl.modes import no_grad
 from minidl.show import style
 from minidl.show.style import numbers
 

@@ -9,11 +9,11 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from minidl.backend import to_numpy
+from minidl.engine.modes import no_grad
+from minidl.engine.tensor import Tensor, values
 from minidl.errors import ShapeError
-from minidl.modes import no_grad
 from minidl.show import style
 from minidl.show.style import label_of, numbers
-from minidl.tensor import Tensor, values
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

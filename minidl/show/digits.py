@@ -8,9 +8,9 @@ import numpy as np
 
 from minidl import data, nn, ops
 from minidl.backend import generator, to_numpy
-from minidl.modes import no_grad
+from minidl.engine.modes import no_grad
+from minidl.engine.tensor import Tensor
 from minidl.show.surfaces import Factory
-from minidl.tensor import Tensor
 
 Vector = np.ndarray[Any, Any]
 

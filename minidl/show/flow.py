@@ -20,11 +20,11 @@ import numpy as np
 
 from minidl import backend, ops
 from minidl.backend import Seed
-from minidl.backward import grad
+from minidl.engine.backward import grad
+from minidl.engine.tensor import Tensor, values
 from minidl.errors import RangeError, ShapeError
 from minidl.show import style
 from minidl.show.style import numbers
-from minidl.tensor import Tensor, values
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure

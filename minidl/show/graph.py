@@ -11,11 +11,11 @@ from itertools import pairwise
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from minidl.autograd import Node, Output
+from minidl.engine.op import Node
+from minidl.engine.tensor import Tensor
 from minidl.errors import GraphError, RangeError
 from minidl.show import style
 from minidl.show.layout import Edge, Point, place
-from minidl.tensor import Tensor
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -91,13 +91,13 @@ def sketch_of(
             label = called.get(thing, "x" if thing.shape == () else "leaf")
             numbers[thing] = sketch.add(label, "leaf", thing.shape)
             continue
-        fed = [numbers[_maker(edge)] for edge in thing.edges if edge is not None]
+        fed = [numbers[edge[0]] for edge in thing.edges if edge is not None]
         fed += [
             sketch.add(text, "constant") for text in _constants(thing, inputs or {})
         ]
-        shape = thing.shape if thing.outputs is None else ()
+        shape = thing.shapes[0] if len(thing.shapes) == 1 else ()
         label = SYMBOLS.get(thing.name, thing.name)
-        numbers[thing] = sketch.add(label, "op", shape or ())
+        numbers[thing] = sketch.add(label, "op", shape)
         sketch.edges += [(i, numbers[thing]) for i in fed]
     return sketch, numbers
 
@@ -112,7 +112,7 @@ def _inputs_first(node: Node, limit: int) -> list[Any]:
                 "graph: backward has freed it; draw it before, or say retain_graph=True"
             )
         for edge in todo.pop().edges:
-            maker = _maker(edge)
+            maker = edge and edge[0]
             if maker is not None and maker not in found:
                 found[maker] = None
                 todo += [maker] if isinstance(maker, Node) else []
@@ -124,10 +124,6 @@ def _inputs_first(node: Node, limit: int) -> list[Any]:
     leaves = [thing for thing in found if isinstance(thing, Tensor)]
     nodes = [thing for thing in found if isinstance(thing, Node)]
     return leaves[::-1] + sorted(nodes, key=lambda node: node.tick)
-
-
-def _maker(edge: Any) -> Any:
-    return edge.node if isinstance(edge, Output) else edge
 
 
 def _constants(node: Node, seen: Mapping[Node, Any]) -> list[str]:

@@ -9,13 +9,13 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from minidl import ops
-from minidl.autograd import Node, Output
+from minidl.engine.modes import watchers
+from minidl.engine.op import Node
+from minidl.engine.tensor import Tensor
 from minidl.errors import GraphError
-from minidl.modes import watchers
+from minidl.ops.indexing import Scatter
 from minidl.show import style
 from minidl.show.graph import Drawing, sketch_of
-from minidl.tensor import Tensor
-from minidl.totals import Scatter
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -49,8 +49,8 @@ class _Recorder:
     def before(self, node: Node) -> None:
         pass
 
-    def after(self, node: Node, g: Any, gradients: Any) -> None:
-        self.steps.append((node, list(node.edges), g, gradients))
+    def after(self, node: Node, gs: Any, gradients: Any) -> None:
+        self.steps.append((node, list(node.edges), gs, gradients))
 
 
 def backward_steps(
@@ -116,12 +116,14 @@ def _panels(
 
 def _add(totals: dict[int, Any], numbers: dict[Any, int], step: Any) -> None:
     """Add what one step of backward sent to the inputs of its node."""
-    node, edges, g, gradients = step
-    totals[numbers[node]] = g
+    node, edges, gs, gradients = step
+    totals[numbers[node]] = gs[0] if len(gs) == 1 else gs
     for edge, gx in zip(edges, gradients, strict=True):
         if edge is not None:
-            maker = numbers[edge.node if isinstance(edge, Output) else edge]
-            totals[maker] = totals.get(maker, 0) + _fitted(gx, edge.shape)
+            maker, i = edge
+            shape = maker.shapes[i] if isinstance(maker, Node) else maker.shape
+            at = numbers[maker]
+            totals[at] = totals.get(at, 0) + _fitted(gx, shape)
 
 
 def _fitted(g: Any, shape: tuple[int, ...]) -> Any:

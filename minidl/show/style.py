@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from minidl.backend import to_numpy
-from minidl.tensor import values
+from minidl.engine.tensor import values
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 
 from minidl.backend import Seed, generator
-from minidl.tensor import Tensor
+from minidl.engine.tensor import Tensor
 
 Vector = np.ndarray[Any, Any]
 Factory = Callable[[list[Tensor]], Any]  # from parameters to an optimizer

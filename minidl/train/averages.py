@@ -6,8 +6,8 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, nullcontext
 from typing import TYPE_CHECKING, Any, ClassVar
 
+from minidl.engine.modes import no_grad
 from minidl.errors import RangeError
-from minidl.modes import no_grad
 from minidl.train.batches import inputs
 from minidl.train.callback import Callback
 from minidl.train.evaluation import evaluating

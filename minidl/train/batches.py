@@ -12,8 +12,8 @@ from typing import Any
 import numpy as np
 
 from minidl.data import DataLoader, Dataset
+from minidl.engine.tensor import Tensor
 from minidl.errors import DTypeError, ShapeError
-from minidl.tensor import Tensor
 
 Metrics = Mapping[str, Callable[..., Any]]
 Batch = tuple[Any, ...]

@@ -10,8 +10,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from minidl.backend import device_of
-from minidl.graphs import Compiled
-from minidl.tensor import values
+from minidl.capture.compile import Compiled
+from minidl.engine.tensor import values
 from minidl.train.guard import acting
 
 if TYPE_CHECKING:

@@ -11,9 +11,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from minidl.backend import Array, namespace, to_numpy
+from minidl.engine.modes import no_grad
+from minidl.engine.tensor import values
 from minidl.errors import RangeError
-from minidl.modes import no_grad
-from minidl.tensor import values
 from minidl.train.batches import for_evaluation, inputs, joined, pair, samples
 
 if TYPE_CHECKING:

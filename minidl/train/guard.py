@@ -18,7 +18,7 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
 from minidl.backend import Array, namespace
-from minidl.debug import debug
+from minidl.engine.debug import debug
 from minidl.errors import NonFiniteError, RangeError
 from minidl.train.evaluation import Recent
 from minidl.train.postmortem import Finding, largest, report, sizes

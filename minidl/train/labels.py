@@ -11,8 +11,8 @@ from typing import Any
 import numpy as np
 
 from minidl.backend import Array, namespace, to_numpy
+from minidl.engine.tensor import values
 from minidl.errors import DTypeError, RangeError, ShapeError
-from minidl.tensor import values
 
 Classes = int | Sequence[int] | None
 Vector = np.ndarray[Any, Any]

@@ -1,4 +1,4 @@
-"""cuBLAS as a C program calls it: what minidl/kernels/cuda_blas.py finds by ctypes.
+"""cuBLAS as a C program calls it: what minidl/kernels/cuda/blas.py finds by ctypes.
 
 A call may come while a stream captures: it is recorded on the handle's own stream. Each
 entry of the empty library jumps to a pointer, and behind that pointer stands Python.

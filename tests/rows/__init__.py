@@ -15,7 +15,7 @@ from typing import Any
 
 import numpy as np
 
-from minidl.tensor import values
+from minidl.engine.tensor import values
 
 rng = np.random.default_rng(0)
 

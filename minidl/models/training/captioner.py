@@ -12,13 +12,13 @@ import numpy as np
 from minidl import show
 from minidl.backend import Array, seed, to_numpy
 from minidl.data import DataLoader, RandomShift, WordTokenizer, load_emoji, split_words
+from minidl.engine.modes import no_grad
+from minidl.engine.tensor import values
 from minidl.models.beam import beam_search
 from minidl.models.captioner import Captioner, TransformerCaptioner
 from minidl.models.training.loop import Budget, learn
 from minidl.models.training.results import Diary, arguments
 from minidl.models.training.seq2seq import END, START, before_end, padded, teach
-from minidl.modes import no_grad
-from minidl.tensor import values
 
 EPOCHS, BATCH, RATE, LONGEST = 30, 50, 2e-3, 12
 DRAWN = 6  # images

@@ -12,14 +12,14 @@ import numpy as np
 from minidl import nn, ops, show
 from minidl.backend import Array
 from minidl.data import CharTokenizer, load_shakespeare
+from minidl.engine.modes import no_grad
+from minidl.engine.tensor import Tensor, values
 from minidl.models.char_rnn import AlignedChunks, CharRNN
 from minidl.models.choosing import Sampler
 from minidl.models.decoding import generate
 from minidl.models.training.loop import Budget, learn
 from minidl.models.training.results import Diary, Record, arguments
-from minidl.modes import no_grad
 from minidl.show.hidden import inside, place_in_line
-from minidl.tensor import Tensor, values
 
 EPOCHS, ROWS, LENGTH, HIDDEN, RATE = 12, 64, 64, 384, 4e-3
 READ, DRAWN = 8000, 480  # characters: to find units, to draw them

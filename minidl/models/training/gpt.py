@@ -11,11 +11,11 @@ import numpy as np
 from minidl import backend, ops, show
 from minidl.backend import Array, Seed
 from minidl.data import CharTokenizer, load_shakespeare
+from minidl.engine.modes import no_grad
 from minidl.models.gpt import GPT
 from minidl.models.training.char_rnn import next_loss, write
 from minidl.models.training.loop import Budget, learn
 from minidl.models.training.results import Diary, arguments
-from minidl.modes import no_grad
 
 EPOCHS, ROWS, CONTEXT, RATE = 10, 32, 128, 2e-3
 SIZE = {"dim": 128, "heads": 4, "layers": 4}  # 0.8 million weights

@@ -10,12 +10,12 @@ import numpy as np
 from minidl import ops, show
 from minidl.backend import Array, to_numpy
 from minidl.data import CharTokenizer, DataLoader, load_cmudict
+from minidl.engine.modes import no_grad
+from minidl.engine.tensor import values
 from minidl.models.beam import beam_search
 from minidl.models.seq2seq import PAD, Seq2Seq
 from minidl.models.training.loop import Budget, learn
 from minidl.models.training.results import Diary, arguments
-from minidl.modes import no_grad
-from minidl.tensor import values
 
 EPOCHS, BATCH, DIM, HIDDEN, RATE = 25, 64, 64, 192, 3e-3
 START, END = 1, 2  # after PAD

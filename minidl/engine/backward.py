@@ -1,0 +1,257 @@
+"""Backward: from ∂L/∂y to the gradients of the leaves, the youngest node first.
+
+    g     the gradient of an output        an edge     (node or leaf, which output)
+
+A node is younger than all that it depends on: walking by age meets it after all that
+use it, when its gradient is complete. A loop, and no recursion.
+"""
+
+from __future__ import annotations
+
+import operator
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from minidl.backend import namespace
+from minidl.engine import messages
+from minidl.engine.modes import mode, recording, watchers
+from minidl.engine.op import Node, as_array
+from minidl.engine.tensor import Edge, Tensor, edge_of, values
+from minidl.engine.versions import versions
+from minidl.errors import ShapeError
+from minidl.ops.indexing import Scatter
+from minidl.ops.shape import sum_to
+
+by_tick = operator.attrgetter("tick")
+
+
+def backward(y: Tensor, gradient: Any = None, retain_graph: bool = False) -> None:
+    """Add ∂y/∂leaf into `leaf.grad` for every leaf that requires a gradient."""
+    sums = pull([y], [_seed(y, gradient)], retain=retain_graph)
+    for leaf, g in [(leaf, sums.total(leaf)) for leaf in sums.arrived]:
+        if mode.reached is not None:
+            mode.reached.setdefault(leaf, leaf.grad)
+        if leaf.grad is None:
+            leaf.grad = g
+        else:
+            leaf.grad += g
+
+
+def grad(
+    ys: Tensor | Sequence[Tensor],
+    xs: Tensor | Sequence[Tensor],
+    grad_outputs: Any = None,
+    create_graph: bool = False,
+    retain_graph: bool = False,
+    allow_unused: bool = False,
+) -> tuple[Any, ...]:
+    """Return Σ ∂ys/∂x for each x: plain arrays, or Tensors to differentiate again.
+
+    ys, xs        a Tensor or several; xs may be leaves or computed on the way
+    grad_outputs  ∂L/∂y for each y, where ys are no scalars
+    create_graph  return Tensors whose graph can be differentiated, to any order
+    allow_unused  give None for an x that no y depends on, in place of a GraphError
+
+    >>> x = Tensor(2.0, requires_grad=True)
+    >>> (dx,) = grad(x * x * x, x, create_graph=True)
+    >>> grad(dx, x)
+    (array(12., dtype=float32),)
+    """
+    ys, xs = _listed(ys), _listed(xs)
+    gs = [None] * len(ys) if grad_outputs is None else _listed(grad_outputs)
+    if len(gs) != len(ys):
+        raise ShapeError(f"grad_outputs has {len(gs)} gradients for {len(ys)} outputs")
+    if not all(x.requires_grad for x in xs):
+        raise messages.no_gradient_wanted()
+    seeds = [_seed(y, g) for y, g in zip(ys, gs, strict=True)]
+    if not create_graph:
+        sums = pull(ys, seeds, xs, retain=retain_graph)
+    else:
+        seeds = [g if isinstance(g, Tensor) else Tensor(g, copy=False) for g in seeds]
+        with recording():
+            sums = pull(ys, seeds, xs, create=True, retain=True)
+    found = tuple([sums.total(x) for x in xs])
+    for i, g in enumerate(found):
+        if g is None and not allow_unused:
+            raise messages.unused(i)
+    return found
+
+
+def _listed(x: Any) -> list[Any]:
+    return list(x) if isinstance(x, (list, tuple)) else [x]
+
+
+def _seed(y: Any, g: Any) -> Any:
+    """Return ∂L/∂y to start from: 1 for the loss itself."""
+    if not (isinstance(y, Tensor) and y.requires_grad) or (g is None and y.size != 1):
+        raise messages.no_start(y)
+    if g is None:
+        return namespace(y.data).ones_like(y.data)
+    data = values(g) if hasattr(g, "dtype") else np.asarray(g, dtype=y.dtype)
+    if data.shape != y.shape or data.dtype != y.dtype:
+        raise messages.wrong_start(y, data)
+    return g if isinstance(g, Tensor) else data
+
+
+def pull(  # noqa: C901  the hot loop, which calls as little as it can
+    ys: list[Tensor],
+    gs: list[Any],
+    xs: list[Tensor] | None = None,
+    *,
+    create: bool = False,
+    retain: bool = False,
+) -> Sums:
+    """Walk from ys to the leaves, or only as far as xs; return what arrived there."""
+    sums, order = Sums(gs), _ancestors(ys)
+    goals = {edge_of(x) for x in xs or ()}
+    path = None if xs is None else _path(order, goals)
+    for y, g in zip(ys, gs, strict=True):
+        sums.add(edge_of(y), g)
+    while order:  # the youngest node stands last
+        node = order.pop()
+        arrived = sums.arrived.pop(node, None)
+        if arrived is None:
+            continue
+        back, edges = node.back, node.edges
+        if path is not None:
+            edges = _towards(goals, path, node)
+            if any(to is node for to, _ in goals):
+                sums.arrived[node] = [*arrived]
+            if not any(edges):
+                continue
+        slow = create or watchers or versions.last > node.tick
+        if type(back) is tuple and len(arrived) == 1 and not slow:
+            # the common case, in few steps: _gradients would do the same
+            for way, edge in zip(back, edges, strict=True):
+                if edge is not None:
+                    sums.add(edge, way(*arrived) if way else None, node)
+        else:
+            gradients = _gradients(node, arrived, edges, create)
+            for gx, edge in zip(gradients, edges, strict=True):
+                if edge is not None:
+                    sums.add(edge, gx, node)
+        if not retain:
+            node.back, node.inputs, node.edges = None, None, ()
+    return sums
+
+
+def _ancestors(ys: list[Tensor]) -> list[Node]:
+    """Every node that ys depend on, the oldest first."""
+    # region a1.4: each node once, however many ways lead to it, in the order of age
+    waiting = [y.node for y in ys if y.node is not None]
+    found = set(waiting)
+    order = []
+    while waiting:
+        node = waiting.pop()
+        order.append(node)
+        for edge in node.edges:
+            to = edge and edge[0]
+            if type(to) is Node and to not in found:
+                found.add(to)
+                waiting.append(to)
+    order.sort(key=by_tick)
+    # endregion
+    return order
+
+
+def _path(order: list[Node], goals: set[Edge]) -> set[Node]:
+    """The nodes between ys and the goals: those from which a goal can be reached."""
+    path: set[Node] = set()
+    for node in order:  # the oldest first, so that what it depends on is decided
+        if any(_towards(goals, path, node)):
+            path.add(node)
+    return path
+
+
+def _towards(goals: set[Edge], path: set[Any], node: Node) -> list[Edge | None]:
+    """Return a node's edges, with None for those that lead to no goal."""
+    return [e if e and (e in goals or e[0] in path) else None for e in node.edges]
+
+
+def _gradients(
+    node: Node, gs: list[Any], edges: Sequence[Edge | None], create: bool
+) -> Sequence[Any]:
+    """Ask a node for the gradients of its inputs, one for each edge."""
+    back, again = node.back, create and node.inputs is not None
+    if back is None:
+        raise messages.freed(node)
+    saved = node.inputs if again else back
+    if versions.last > node.tick and versions.since(node.tick, saved):
+        raise messages.overwritten(node)
+    if watchers:
+        watchers[-1].before(node)
+    gs = [g if g is not None else _zeros(node, i, gs, create) for i, g in enumerate(gs)]
+    if again:  # once more, on Tensors: the closure it returns now speaks Tensor
+        back = node.op.body(*node.inputs, **node.settings)[1]
+    wanted = [edge is not None for edge in edges]
+    if type(back) is tuple:
+        pairs = zip(back, wanted, strict=True)
+        found = tuple([way(*gs) if want and way else None for way, want in pairs])
+    else:
+        found = back(*gs, wanted) if back.__code__.co_argcount > len(gs) else back(*gs)
+        found = found if type(found) is tuple else (found,)
+    if watchers:
+        watchers[-1].after(node, gs, found)
+    return found
+
+
+def _zeros(node: Node, i: int, gs: list[Any], create: bool) -> Any:
+    """Return the gradient of an output that nobody used: zeros that take no memory."""
+    like = values(next(g for g in gs if g is not None))
+    xp = namespace(like)
+    zeros = xp.broadcast_to(xp.zeros((), like.dtype), node.shapes[i])
+    return Tensor(zeros, copy=False) if create else zeros
+
+
+class Sums:
+    """For each node or leaf, the sums of the gradients that arrived at its outputs."""
+
+    def __init__(self, seeds: list[Any]) -> None:
+        self.arrived: dict[Any, list[Any]] = {}
+        self.ours: set[Edge] = set()  # where the sum is memory that nobody else knows
+        self.given = {id(g) for g in seeds}  # arrays that belong to somebody
+
+    def add(self, edge: Edge, g: Any, node: Any = None) -> None:
+        """Add to what has arrived at an edge what a node sends there."""
+        to, i = edge
+        shapes = to.shapes if type(to) is Node else (to.data.shape,)
+        if g is None or g.shape != shapes[i]:
+            if g is None or not node.op.broadcasts:
+                raise messages.misfit(node, g, shapes[i])
+            g = sum_to(g, shape=shapes[i])
+        if (sums := self.arrived.get(to)) is None:
+            sums = self.arrived[to] = [None] * len(shapes)
+        if (old := sums[i]) is not None:
+            g = _added(old, g, edge in self.ours)
+            self.ours.add(edge)
+        elif type(g) is Scatter:
+            g = g.dense()
+            self.ours.add(edge)
+        sums[i] = g
+
+    def total(self, x: Tensor) -> Any:
+        """Return what arrived at x: memory of its own, a Tensor, or None."""
+        to, i = edge_of(x)
+        g = as_array(self.arrived[to][i]) if to in self.arrived else None
+        if g is not None and g.dtype != x.dtype:
+            raise messages.changed_dtype(x, g)
+        if g is not None and not isinstance(g, Tensor):
+            if g.base is not None or id(g) in self.given:
+                g = g.copy()
+            self.given.add(id(g))
+        return g
+
+
+def _added(old: Any, g: Any, ours: bool) -> Any:
+    """Return old + g: a new array or Tensor, or old itself where its memory is ours."""
+    # region a1.3: what was used twice gets both gradients, in memory of its own
+    if isinstance(old, Tensor) or not ours:
+        return old + (g.dense() if type(g) is Scatter else g)
+    if type(g) is Scatter:
+        g.add_to(old)
+    else:
+        old += g
+    return old
+    # endregion

@@ -1,0 +1,219 @@
+"""The tape: every operation leaves a Node behind, and `backward` walks them home.
+
+An operation is written once, as a function of plain arrays:
+
+    @op(broadcasts=True)
+    def multiply(a, b):
+        return a * b, (lambda g: g * b, lambda g: g * a)
+
+It returns its value y and, for each input x, the map from g = ∂L/∂y to ∂L/∂x; where the
+maps share work, one function that returns all the gradients stands in their place.
+Called with a Tensor it returns a Tensor and records a Node; called with arrays it
+returns an array. So operations are built from operations, and for the gradient of a
+gradient the engine need only call the same function again, on Tensors.
+
+`op` in full:   body(arrays…, *, settings…) -> (y | (y1, y2, …)), backward[, aux]
+"""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Callable, Sequence
+from typing import Any, ParamSpec, TypeVar, overload
+
+import numpy as np
+
+from minidl.backend import Array, device_of
+from minidl.engine.messages import Signature, as_operand, explain, refuse_mixed_floats
+from minidl.engine.modes import mode, watchers
+from minidl.engine.tensor import Edge, Tensor
+from minidl.engine.versions import clock
+
+P = ParamSpec("P")
+F = TypeVar("F", bound=Callable[..., Any])
+Body = Callable[P, Any]
+
+
+class Node:
+    """One operation that happened: where its gradients go, and the way back through it.
+
+    op        the function that was called, and the settings that it was given
+    edges     for each input where its gradient goes: (node or leaf, which output), None
+    inputs    the inputs, kept only by ops that may have to run again on Tensors
+    back      what the body returned: from ∂L/∂y to the gradients of the inputs
+    shapes    the shape of each output
+    tick      its age: what is younger is larger
+    """
+
+    __slots__ = (
+        "back", "edges", "inputs", "note", "op", "settings", "shapes", "tick",
+    )  # fmt: skip
+    op: Any
+    edges: Sequence[Edge | None]
+    inputs: Any
+    settings: dict[str, Any]
+    back: Any
+    shapes: tuple[tuple[int, ...], ...]
+    tick: int
+    note: Any  # what `minidl.debug()` remembers
+
+    @property
+    def name(self) -> str:
+        """The name of the operation."""
+        return self.op.__name__.lstrip("_")  # type: ignore[no-any-return]
+
+
+@overload
+def op(body: Body[P]) -> Callable[P, Any]: ...
+@overload
+def op(
+    *, linear: bool = False, broadcasts: bool = False
+) -> Callable[[Body[P]], Callable[P, Any]]: ...
+
+
+def op(  # noqa: C901  it holds the hot path, which calls as little as it can
+    body: Any = None, *, linear: bool = False, broadcasts: bool = False
+) -> Any:
+    """Make a differentiable function of a body that computes y and the way back.
+
+    linear      its backward holds no differentiable value (reshape, sum, where, …): it
+                keeps no input, and is not run again for higher orders
+    broadcasts  inputs stretch to a common shape, as in NumPy; their gradients are
+                summed back to the inputs' shapes by the engine
+    """
+    if body is None:
+        return functools.partial(op, linear=linear, broadcasts=broadcasts)
+    signature = Signature(body)
+    n_inputs, known = signature.n_inputs, signature.known
+    fasts: dict[str, list[Any]] = {}  # the highest rank first
+    ranks: dict[str, dict[int, Any]] = {}
+
+    @functools.wraps(body)
+    def call(*args: Any, **settings: Any) -> Any:  # noqa: C901  the hot path
+        if (len(args) != n_inputs and n_inputs is not None) or (
+            settings and not known.issuperset(settings)
+        ):
+            args, settings = signature.bind(args, settings)
+        for x in args:
+            if isinstance(x, Tensor):
+                break
+        else:  # only arrays: nothing to record
+            made = _run(call, args, settings)
+            return made[0] if len(made) == 2 else (*_outputs(made), *made[2])
+        arrays: list[Any] = []
+        edges: list[Edge | None] = []
+        tracked, dtype = False, None
+        for x in args:
+            edge = None
+            if isinstance(x, Tensor):
+                if x.requires_grad:
+                    edge, tracked = x.edge or (x, 0), True
+                x = x.data
+                if x.dtype is not dtype:
+                    if dtype is not None:
+                        refuse_mixed_floats(call, args)
+                    dtype = x.dtype
+            elif type(x) is np.ndarray:
+                if x.dtype is not dtype and x.dtype.kind == "f":
+                    refuse_mixed_floats(call, args)
+            elif type(x) is not float and x is not None:
+                x = as_operand(x, args, broadcasts)
+            arrays.append(x)
+            edges.append(edge)
+        try:
+            made = (fasts and _fast(fasts, arrays, settings)) or body(
+                *arrays, **settings
+            )
+        except Exception as error:
+            raise explain(call, arrays, error) from error
+        if watchers:
+            watchers[-1].computed(call, arrays, made)
+        node = None
+        if tracked and mode.recording:
+            node = Node()
+            node.op, node.settings, node.edges, node.back = (
+                call,
+                settings,
+                edges,
+                made[1],
+            )
+            node.inputs, node.tick = None if linear else args, next(clock)
+            if watchers:
+                watchers[-1].recorded(node, arrays)
+        if len(made) == 3 or type(made[0]) is tuple:
+            return _several(made, node)
+        tensor = wrap(made[0])
+        if node:
+            node.shapes = (tensor.data.shape,)
+            tensor.edge, tensor.requires_grad = (node, 0), True
+        return tensor
+
+    def register(device: str, rank: int = 1) -> Callable[[F], F]:
+        """Register a faster body for the arrays of one device; None declines.
+
+        The highest rank that accepts is taken; the plain body has rank 0.
+        """
+
+        def add(fast: F) -> F:
+            ranked = ranks.setdefault(device, {})
+            if rank in ranked:
+                raise ValueError(f"{signature.name} has a body of rank {rank} there")
+            ranked[rank] = fast
+            fasts[device] = [ranked[i] for i in sorted(ranked, reverse=True)]
+            return fast
+
+        return add
+
+    call.body, call.fasts, call.fast = body, fasts, register  # type: ignore[attr-defined]
+    call.linear, call.broadcasts = linear, broadcasts  # type: ignore[attr-defined]
+    return call
+
+
+def _fast(fasts: dict[str, list[Any]], arrays: Any, settings: dict[str, Any]) -> Any:
+    """Return what the first fast body that accepts these arrays makes of them."""
+    for fast in fasts.get(device_of(arrays[0]), ()):
+        if (made := fast(*arrays, **settings)) is not None:
+            return made
+    return None
+
+
+def _run(op: Any, arrays: Any, settings: dict[str, Any]) -> Any:
+    """Run an op on arrays alone."""
+    try:
+        return _fast(op.fasts, arrays, settings) or op.body(*arrays, **settings)
+    except Exception as error:
+        raise explain(op, arrays, error) from error
+
+
+def _outputs(made: Any) -> tuple[Any, ...]:
+    """Return the outputs of an op, whether it has one or several."""
+    return made[0] if type(made[0]) is tuple else made[:1]
+
+
+def _several(made: Any, node: Node | None) -> tuple[Any, ...]:
+    """Return the outputs of a node, or of nothing that was recorded, then aux."""
+    tensors = tuple(wrap(y) for y in _outputs(made))
+    if node:
+        node.shapes = tuple(y.data.shape for y in tensors)
+        for i, y in enumerate(tensors):
+            if y.data.dtype.kind == "f":
+                y.edge, y.requires_grad = (node, i), True
+    return tensors + (made[2] if len(made) == 3 else ())
+
+
+def wrap(y: Any) -> Tensor:
+    """Return a Tensor around an array, without asking what it is."""
+    if not isinstance(y, np.ndarray):
+        y = as_array(y)
+    tensor: Tensor = new(Tensor)
+    tensor.data, tensor.grad, tensor.edge = y, None, None
+    tensor.requires_grad = False
+    return tensor
+
+
+new: Any = object.__new__
+
+
+def as_array(y: Any) -> Array:
+    """Return y, or the 0-d array of a NumPy scalar: a scalar cannot be written to."""
+    return np.asarray(y) if isinstance(y, (np.generic, float, int)) else y

@@ -1,0 +1,1 @@
+"""NumPy bodies that make fewer passes over memory than the plain ones."""

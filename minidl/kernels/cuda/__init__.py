@@ -1,0 +1,1 @@
+"""CUDA C++ kernels, and the files that launch them through CuPy."""
