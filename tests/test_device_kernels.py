@@ -18,7 +18,7 @@ from minidl.backend import to_device, to_numpy
 from minidl.nn import fuse
 from tests.twins import ran, threads, twins  # noqa: F401  a fixture
 
-SOURCES = sorted(Path(minidl.kernels.__file__).parent.glob("*.cu"))
+SOURCES = sorted(Path(minidl.kernels.__file__).parent.glob("cuda/*.cu"))
 KERNEL = re.compile(r'extern "C" __global__ void (\w+)\(')
 rng = np.random.default_rng(0)
 

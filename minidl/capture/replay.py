@@ -17,10 +17,11 @@ from __future__ import annotations
 
 import operator
 import threading
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
+from minidl.engine.modes import mode
 from minidl.errors import GraphError
 
 
@@ -49,7 +50,6 @@ class Script:
 
 class _Now(threading.local):
     script: Script | None = None
-    grads: dict[Any, Any] | None = None  # where `backward` notes what it finds
 
 
 now = _Now()
@@ -58,19 +58,12 @@ now = _Now()
 @contextmanager
 def writing(script: Script | None, grads: dict[Any, Any]) -> Iterator[None]:
     """Let this thread's steps write into a script, and backward into `grads`."""
-    before = now.script, now.grads
-    now.script, now.grads = script, grads
+    before = now.script, mode.reached
+    now.script, mode.reached = script, grads
     try:
         yield
     finally:
-        now.script, now.grads = before
-
-
-def reached(leaves: Iterable[Any]) -> None:
-    """Note the `.grad` that a backward finds at its leaves, if anybody asks."""
-    if now.grads is not None:
-        for leaf in leaves:
-            now.grads.setdefault(leaf, leaf.grad)
+        now.script, mode.reached = before
 
 
 def repeat(

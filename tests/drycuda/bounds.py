@@ -126,7 +126,7 @@ def main() -> None:
     for rule, settings in RULES:
         step(rule, settings)
     capture()
-    folder = Path(minidl.kernels.__file__).parent
+    folder = Path(minidl.kernels.__file__).parent / "cuda"
     named = {
         k for file in folder.glob("*.cu") for k in KERNEL.findall(file.read_text())
     }
