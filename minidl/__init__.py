@@ -19,7 +19,7 @@ from minidl.engine.op import op
 from minidl.engine.tensor import Tensor
 
 if TYPE_CHECKING:
-    from minidl import check, data, models, nn, optim, show, train
+    from minidl import check, data, lab, models, nn, optim, show, train
     from minidl.capture.compile import compile
     from minidl.nn.state import load, save
 

@@ -13,7 +13,7 @@ optimizer_race   optimizers side by side (`python -m minidl.show.race --out race
 attention     who looked at whom           attention_on_images  where each word looked
 hidden_units  a unit while it reads        find_units     those that fit a property
 gradient_flow ‖∂L/∂hₜ‖ against t           flow           measures it
-samples       what was written, by epoch
+samples       what was written, by epoch  search  trials, and which names mattered
 """
 
 from minidl.show.activations import activations
@@ -28,6 +28,7 @@ from minidl.show.hidden import find_units, hidden_units
 from minidl.show.images import images, mistakes
 from minidl.show.racing import optimizer_race
 from minidl.show.samples import samples
+from minidl.show.search import search
 from minidl.show.steps import backward_steps
 
 __all__ = [
@@ -49,4 +50,5 @@ __all__ = [
     "optimizer_race",
     "samples",
     "schedule",
+    "search",
 ]

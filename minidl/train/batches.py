@@ -22,7 +22,7 @@ LARGE = 256  # a batch that is not trained on
 
 def for_training(data: Any) -> Any:
     """Refuse what would be trained on sample by sample, or cannot be repeated."""
-    if _is_samples(data):
+    if is_samples(data):
         raise DTypeError(
             f"fit wants batches and got a whole {type(data).__name__}; try "
             "DataLoader(data, batch_size=50, shuffle=True)"
@@ -37,10 +37,11 @@ def for_training(data: Any) -> Any:
 
 def for_evaluation(data: Any) -> Any:
     """Return batches; datasets, arrays and tuples of arrays are cut into large ones."""
-    return DataLoader(data, LARGE) if _is_samples(data) else data
+    return DataLoader(data, LARGE) if is_samples(data) else data
 
 
-def _is_samples(data: Any) -> bool:
+def is_samples(data: Any) -> bool:
+    """Whether `data` are samples, from which a loader makes batches."""
     if isinstance(data, tuple):
         return bool(data) and all(hasattr(part, "shape") for part in data)
     return isinstance(data, (Dataset, Tensor)) or hasattr(data, "shape")

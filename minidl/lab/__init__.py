@@ -1,0 +1,26 @@
+"""The laboratory: searching, the seven steps, diagnosis in words.
+
+search  grid, random, coarse to fine, halving      space   what a setting may be
+"""
+
+from minidl.lab.search import coarse_to_fine as coarse_to_fine
+from minidl.lab.search import grid_search as grid_search
+from minidl.lab.search import hyperband as hyperband
+from minidl.lab.search import random_search as random_search
+from minidl.lab.search import successive_halving as successive_halving
+from minidl.lab.space import choice as choice
+from minidl.lab.space import integers as integers
+from minidl.lab.space import log_uniform as log_uniform
+from minidl.lab.space import uniform as uniform
+
+__all__ = [
+    "choice",
+    "coarse_to_fine",
+    "grid_search",
+    "hyperband",
+    "integers",
+    "log_uniform",
+    "random_search",
+    "successive_halving",
+    "uniform",
+]

@@ -1,0 +1,214 @@
+"""The objective of a search: a function of a setting, called the same way everywhere.
+
+It takes the setting as keywords or as one dictionary, and returns a number; or it makes
+a Trainer, which is then trained and judged here. Every call starts from random
+generators that depend on the trial alone, so that its value does not depend on which
+process makes it, or on what was tried before.
+"""
+
+from __future__ import annotations
+
+import copy
+import inspect
+import math
+import os
+import random
+import time
+import traceback
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+import numpy as np
+
+from minidl import backend
+from minidl.data import DataLoader
+from minidl.errors import DTypeError, RangeError
+from minidl.lab.trials import Trial
+from minidl.train import ProgressBar, Randomness
+from minidl.train.batches import is_samples
+from minidl.train.live import LivePlot
+
+BATCH = 50
+
+
+@dataclass
+class Objective:
+    """A function, how it takes a setting, and how a Trainer that it returns is fitted.
+
+    data     (training, validation) for Trainers; the training data are a dataset, a
+             tuple of arrays, or a loader, which every trial begins anew
+    epochs   how long a Trainer is trained, unless the search says so (budget)
+    monitor  the column of the history that is the value, at the end of training
+    """
+
+    function: Callable[..., Any]
+    names: Sequence[str]
+    data: Any = None
+    epochs: int = 1
+    monitor: str = "val_loss"
+    budgets: bool = False
+    keywords: bool = field(init=False)
+    takes_budget: bool = field(init=False)
+    device: str = field(default_factory=backend.default_device)
+    dtype: str = field(default_factory=lambda: str(backend.default_dtype()))
+
+    def __post_init__(self) -> None:
+        """Find out how the function takes a setting; refuse what cannot work."""
+        if not callable(self.function):
+            raise DTypeError(
+                f"the objective is a function of the setting, not {self.function!r}; "
+                "try `def objective(lr): …; return loss`"
+            )
+        known = parameters(self.function)
+        self.takes_budget = "budget" in known or "**" in known
+        self.keywords = "**" in known or any(name in known for name in self.names)
+        if self.keywords:
+            self._check_names(known)
+        if self.data is not None:
+            self.data = pair_of(self.data)
+        if self.budgets and not self.takes_budget and self.data is None:
+            raise DTypeError(
+                "this search trains some settings longer than others: let the "
+                "objective take `budget` (how many epochs, say), or return a Trainer "
+                "and give data=(training, validation)"
+            )
+
+    def _check_names(self, known: Mapping[str, bool]) -> None:
+        unknown = [name for name in self.names if name not in known]
+        asked = [
+            name
+            for name, needed in known.items()
+            if needed and name not in (*self.names, "budget", "**")
+        ]
+        if ("**" not in known and unknown) or asked:
+            raise DTypeError(
+                f"the objective takes {', '.join(known)}, and the space has "
+                f"{', '.join(self.names)}; give both the same names, or let the "
+                "objective take one dictionary"
+            )
+
+    def settle(self) -> None:
+        """Compute as the caller did: a worker is a new process, with other defaults."""
+        if backend.default_device() != self.device:
+            backend.use(self.device)
+        backend.default_dtype(self.dtype)
+
+    def __call__(self, trial: Trial) -> float:
+        """Return the value of a trial, whatever it is."""
+        extra: dict[str, Any] = {}
+        if trial.budget is not None and self.takes_budget:
+            extra["budget"] = trial.budget
+        if self.keywords:
+            outcome = self.function(**trial.setting, **extra)
+        else:
+            outcome = self.function(dict(trial.setting), **extra)
+        if hasattr(outcome, "fit"):
+            return self.fitted(outcome, trial.budget or self.epochs)
+        return number(outcome)
+
+    def fitted(self, trainer: Any, epochs: int) -> float:
+        """Train a Trainer, and return the last value of the monitored column."""
+        if self.data is None:
+            raise DTypeError(
+                "the objective returned a Trainer; give the search its data, as in "
+                "data=(training, validation)"
+            )
+        training, validation = self.data
+        fit(trainer, training, validation, epochs)
+        record = trainer.history.last
+        if record.get(self.monitor) is None:
+            raise RangeError(
+                f"monitor={self.monitor!r} is no column of the history; there are "
+                f"{', '.join(record)}"
+            )
+        return float(record[self.monitor])
+
+
+def fit(trainer: Any, training: Any, validation: Any, epochs: int) -> None:
+    """Train without a line of progress of its own, on batches that begin anew."""
+    quiet = (ProgressBar, LivePlot)
+    trainer.callbacks = [c for c in trainer.callbacks if not isinstance(c, quiet)]
+    if is_samples(training):
+        training = DataLoader(training, BATCH, shuffle=True)
+    elif isinstance(training, DataLoader):
+        training = copy.copy(training)  # its place in the epochs is its own
+        training._pool = None
+    trainer.fit(training, validation, epochs)
+
+
+def parameters(function: Callable[..., Any]) -> dict[str, bool]:
+    """Return the parameters that may be given by name, and whether each is needed."""
+    try:
+        found = inspect.signature(function).parameters.values()
+    except (TypeError, ValueError):  # some functions in C have no signature
+        return {}
+    names = {}
+    for p in found:
+        if p.kind is p.VAR_KEYWORD:
+            names["**"] = False
+        elif p.kind in (p.POSITIONAL_OR_KEYWORD, p.KEYWORD_ONLY):
+            names[p.name] = p.default is p.empty
+    return names
+
+
+def pair_of(data: Any) -> tuple[Any, Any]:
+    """Return (training, validation) of a pair, or of three splits but for the last."""
+    parts = tuple(data) if isinstance(data, (tuple, list)) else ()
+    if len(parts) not in (2, 3) or hasattr(parts[0], "shape"):
+        raise DTypeError(
+            "data= is a pair (training, validation) of datasets, tuples (x, y) or "
+            "loaders; try data=((x, y), (x_val, y_val))"
+        )
+    return parts[0], parts[1]
+
+
+def number(outcome: Any) -> float:
+    """Return what the objective returned as a number."""
+    array = backend.to_numpy(outcome)
+    if array.size != 1 or array.dtype.kind not in "fiub":
+        raise DTypeError(
+            "the objective must return one number, and returned "
+            f"{type(outcome).__name__} of shape {array.shape}; did you forget `return`?"
+        )
+    return float(array.reshape(()))
+
+
+def attempt(objective: Objective, planned: Trial, seed: int) -> Trial:
+    """Run a trial; an error or a NaN becomes a part of it, and ends nothing.
+
+    All generators start from `seed`, and are as they were when the trial is over.
+    """
+    generators = Randomness()
+    before = generators.state_dict()
+    start = time.perf_counter()
+    error, value = "", math.nan
+    try:
+        objective.settle()
+        backend.seed(seed)
+        random.seed(seed)
+        np.random.seed(seed % 2**32)  # noqa: NPY002  the objective may draw from it
+        value = objective(planned)
+        if not math.isfinite(value):
+            error = f"the value is {value}"
+    except Exception as problem:  # whatever it is, the other trials go on
+        error = described(problem)
+    finally:
+        generators.load_state_dict(before)
+    seconds = time.perf_counter() - start
+    return replace(planned, value=value, error=error, seconds=seconds)
+
+
+def described(problem: Exception) -> str:
+    """Return an error in one line, and where it was raised."""
+    first = (str(problem).splitlines() or [""])[0]
+    frames = traceback.extract_tb(problem.__traceback__)
+    place = f" ({os.path.basename(frames[-1].filename)}, line {frames[-1].lineno})"
+    return f"{type(problem).__name__}: {first}{place}"
+
+
+def seeds(seed: int, numbers: Iterable[int]) -> list[int]:
+    """Return a seed for each number, the same whatever the other numbers are."""
+    return [
+        int(np.random.SeedSequence([seed, n]).generate_state(1)[0]) for n in numbers
+    ]

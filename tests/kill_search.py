@@ -1,0 +1,68 @@
+"""A search that is killed at random moments: `python -m tests.kill_search FOLDER 20`.
+
+Prints how many kills there were, and how many trials were lost or made twice.
+"""
+
+import json
+import os
+import signal
+import sys
+import time
+from pathlib import Path
+
+import numpy as np
+
+from minidl.lab import random_search, uniform
+
+TRIALS = 400
+
+
+def search(folder):
+    """Every run of the objective leaves a line in `runs`, made by a single write."""
+    runs = os.open(folder / "runs", os.O_WRONLY | os.O_CREAT | os.O_APPEND)
+
+    def objective(x):
+        time.sleep(0.0005)
+        os.write(runs, f"{x}\n".encode())
+        return (x - 0.3) ** 2
+
+    store = folder / "trials.jsonl"
+    return random_search(objective, {"x": uniform(0, 1)}, TRIALS, store=store)
+
+
+def finished(folder):
+    """Return the whole lines of the store."""
+    path = folder / "trials.jsonl"
+    content = path.read_bytes() if path.exists() else b""
+    return content[: content.rfind(b"\n") + 1]
+
+
+def main(folder, kills):
+    rng, before, lost = np.random.default_rng(0), b"", 0
+    for _ in range(kills):
+        pid = os.fork()
+        if pid == 0:
+            search(folder)
+            os._exit(0)
+        time.sleep(rng.uniform(0.002, 0.03))
+        os.kill(pid, signal.SIGKILL)
+        os.waitpid(pid, 0)
+        lost += not finished(folder).startswith(before)
+        before = finished(folder)
+    rows = before.count(b"\n")
+    assert 0 < rows < TRIALS, (
+        f"{rows} of {TRIALS}: the kills came too late or too early"
+    )
+    result = search(folder)
+    lost += not finished(folder).startswith(before)
+    numbers = [json.loads(line)["trial"] for line in finished(folder).splitlines()]
+    lost += sorted(numbers) != list(range(TRIALS))
+    wasted = len((folder / "runs").read_text().splitlines()) - TRIALS
+    assert [t.value for t in result.trials] == [
+        (t.setting["x"] - 0.3) ** 2 for t in result.trials
+    ]
+    print(f"{kills} kills, {lost} lost, {wasted} runs more than trials")
+
+
+if __name__ == "__main__":
+    main(Path(sys.argv[1]), int(sys.argv[2]))
