@@ -32,6 +32,7 @@ __all__ = [
     "debug",
     "default_dtype",
     "grad",
+    "lab",
     "load",
     "models",
     "nn",

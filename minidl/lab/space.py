@@ -119,7 +119,7 @@ class LogUniform(Domain):
 
     def at(self, u: float) -> float:
         """Return a (b / a)ᵘ."""
-        value = self.low * (self.high / self.low) ** u
+        value: float = self.low * (self.high / self.low) ** u
         return min(max(value, self.low), self.high)  # rounding must not leave the range
 
     def position(self, value: float) -> float:
