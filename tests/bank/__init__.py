@@ -1,0 +1,1 @@
+"""A bank of wrong and right gradients, for the checker to say which is which."""

@@ -1,0 +1,133 @@
+"""Run `minidl.check` over the bank: python -m tests.bank [a | right …] [--verdicts].
+
+caught     the wrong gradient is not called right
+right      the first verdict expresses an idea that its entry expects
+useful     any of its sentences does
+certain    a sentence is said without a reserve ("it looks like …") and expresses none:
+           a wrong verdict, unless a reader finds otherwise (--verdicts prints it)
+
+"Wrong in a way of its own" is no verdict; "wrong only at …" is a place and
+"has shape …" is a fact; neither is a cause.
+"""
+
+from __future__ import annotations
+
+import re
+import sys
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+from types import FunctionType
+
+import numpy as np
+
+import minidl as md
+from minidl import check
+from tests.bank import right, wrong_a
+from tests.bank.cases import Array, Case, Pair, as_tuple
+from tests.bank.right import Right
+
+HALVES = {"a": wrong_a.BANK}
+NOTHING = r"in a way of its own|no (typical|known) "
+FACT = r"wrong (only )?(where|at)\b|has shape"
+RESERVED = r"looks? like|perhaps|may be|maybe|likely|might|nearly right"
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """What the checker said of one case, judged by the ideas that the case expects."""
+
+    case: Case
+    said: list[str] | None
+
+    @property
+    def caught(self) -> bool:
+        return self.said is not None
+
+    @property
+    def meant(self) -> list[str]:
+        return [s for s in self.said or [] if not re.search(NOTHING, s)]
+
+    @property
+    def right(self) -> bool:
+        return bool(self.meant) and self.case.accepts(self.meant[0])
+
+    @property
+    def useful(self) -> bool:
+        return any(map(self.case.accepts, self.meant))
+
+    @property
+    def certain(self) -> bool:
+        open_to_doubt = re.compile(f"{RESERVED}|{FACT}")
+        firm = [s for s in self.meant if not open_to_doubt.search(s)]
+        return not all(map(self.case.accepts, firm))
+
+
+def as_op(pair: Pair, n: int):
+    """Return the pair as an op whose inputs have their names: `explain` takes those."""
+    if pair.body:
+        return md.op(FunctionType(pair.body.__code__, pair.body.__globals__, "student"))
+
+    def run(*inputs):
+        out, cache = pair.forward(*inputs)
+        return out, lambda dout: as_tuple(pair.backward(dout, cache))
+
+    code = pair.forward.__code__
+    names = ", ".join(code.co_varnames[: min(n, code.co_argcount)])
+    student = eval(f"lambda {names}: run({names})", {"run": run})
+    student.__name__ = "student"
+    return md.op(student)
+
+
+def explained(pair: Pair, inputs: Sequence[Array]) -> list[str] | None:
+    """Return what the checker says about the pair; None if it calls it right."""
+    try:
+        with np.errstate(all="ignore"):
+            diagnosis = check.explain(as_op(pair, len(inputs)), inputs)
+    except Exception as error:  # what a student would see
+        return [f"{type(error).__name__}: {error}"]
+    return None if diagnosis else diagnosis.sentences
+
+
+def judge(case: Case, seed: int = 1) -> Verdict:
+    wrong = case.wrong()
+    return Verdict(case, explained(wrong, wrong.make(np.random.default_rng(seed))))
+
+
+def false_alarm(row: Right, seed: int = 1) -> list[str] | None:
+    return explained(row.pair, row.pair.make(np.random.default_rng(seed)))
+
+
+def show_half(name: str, cases: Sequence[Case], verdicts: bool) -> None:
+    start = time.perf_counter()
+    judged = [judge(case) for case in cases]
+    seconds = time.perf_counter() - start
+    columns = ("caught", "right", "useful", "certain")
+    for v in judged:
+        marks = "".join(c[0] if getattr(v, c) else "." for c in columns)
+        print(f"{marks}  {v.case.name:44} {v.case.family}")
+        for sentence in (v.said or []) if verdicts else []:
+            print(f"        {sentence}")
+    counts = ", ".join(f"{c} {sum(getattr(v, c) for v in judged)}" for c in columns)
+    print(f"half {name}: {len(judged)} wrong gradients: {counts}; {seconds:.1f} s\n")
+
+
+def show_right(rows: Sequence[Right]) -> None:
+    said = [(row.name, false_alarm(row)) for row in rows]
+    alarms = [(name, s) for name, s in said if s is not None]
+    for name, sentences in alarms:
+        print(f"false alarm: {name}: {sentences[0]}")
+    print(f"right: {len(rows)} implementations, {len(alarms)} false alarms")
+
+
+def main(arguments: Sequence[str]) -> None:
+    wanted = [a for a in arguments if a != "--verdicts"] or [*HALVES, "right"]
+    for name in wanted:
+        if name == "right":
+            show_right(right.RIGHT)
+        else:
+            show_half(name, HALVES[name].cases, "--verdicts" in arguments)
+
+
+if __name__ == "__main__":
+    main(sys.argv[1:])

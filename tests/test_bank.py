@@ -1,0 +1,77 @@
+"""The bank of gradients: each is wrong or right as it says, and what the checker says.
+
+`python -m tests.bank --verdicts` prints all of it.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from tests.bank.__main__ import HALVES, false_alarm, judge
+from tests.bank.cases import is_right
+from tests.bank.right import RIGHT
+
+CASES = [case for half in HALVES.values() for case in half.cases]
+#  half  at least: caught, right, useful; at most: certain. Better code raises them
+REACHED = {"a": (131, 55, 55, 8)}
+NOT_CAUGHT = {
+    "relu masks dout itself",
+    "affine remembers the first batch",
+    "affine scales the cached input",
+}
+ALARMS = {
+    *(f"{name} at 0" for name in ("relu", "leaky_relu", "elu")),
+    *("clip at its limits", "log at 1e-9", "sqrt at 1e-9"),
+    *("maximum tied", "maximum tied, argmax"),
+}
+
+
+@pytest.mark.parametrize("case", CASES, ids=lambda case: case.name)
+def test_a_wrong_one_is_wrong_and_its_right_one_right(case):
+    wrong, found = case.wrong(), []
+    for seed in range(2):  # a stale cache is wrong from the second batch on
+        rng = np.random.default_rng(seed)
+        assert is_right(case.right, case.right.make(rng), rng)
+        found.append(is_right(wrong, wrong.make(rng), rng))
+    assert not all(found)
+
+
+def test_right_ones_are_right():
+    rng = np.random.default_rng(0)
+    wrong = [
+        row.name
+        for row in RIGHT
+        if not is_right(row.pair, row.pair.make(rng), rng, row.rtol, row.h)
+    ]
+    assert not wrong
+
+
+def test_every_sixth_is_caught_or_raises_no_alarm():
+    silent = {case.name for case in CASES[::6] if not judge(case).caught}
+    assert silent <= NOT_CAUGHT
+    alarms = {row.name for row in RIGHT[::6] if false_alarm(row) is not None}
+    assert alarms <= ALARMS
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("half", HALVES)
+def test_wrong_ones_are_caught_and_named(half):
+    judged = [judge(case) for case in HALVES[half].cases]
+    caught, right, useful, certain = REACHED[half]
+    assert sum(v.caught for v in judged) >= caught
+    assert sum(v.right for v in judged) >= right
+    assert sum(v.useful for v in judged) >= useful
+    assert sum(v.certain for v in judged) <= certain
+
+
+@pytest.mark.slow
+def test_right_ones_raise_no_alarm():
+    alarms = {row.name for row in RIGHT if false_alarm(row) is not None}
+    assert alarms <= ALARMS
+
+
+def test_the_bank_is_as_large_as_it_says():
+    assert all(len(half.cases) >= 65 for half in HALVES.values())
+    assert len({case.name for case in CASES}) == len(CASES)
+    assert len({row.name for row in RIGHT}) == len(RIGHT) >= 400
