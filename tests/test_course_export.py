@@ -198,7 +198,7 @@ def test_gradescopes_autograder_works_offline(course, tmp_path):
     for name in ("setup.sh", "run_autograder"):
         assert stat.S_IMODE((home / "source" / name).stat().st_mode) == 0o755
         subprocess.run(["bash", "-n", str(home / "source" / name)], check=True)
-    submitted = home / "submission" / "softmax.py"  # bare, as students drop it
+    submitted = home / "submission" / "activation.py"  # bare, as students drop it
     submitted.write_text(kit.written(forward=honest.GOOD))
     (home / "submission_metadata.json").write_text('{"users": [{"email": "a@x"}]}')
     path = os.pathsep.join([os.path.dirname(sys.executable), os.environ["PATH"]])

@@ -95,8 +95,8 @@ def test_links_bombs_and_rubbish_are_notes(course, inbox):
 
 
 def test_a_file_is_found_wherever_the_student_put_it(course, inbox):
-    for student, name in (("bare", "softmax.py"), ("deep", f"a b/c/{kit.FILE}")):
-        path = kit.hand_in(inbox, student, {name: RIGHT, "x/softmax.py": "other"})
+    for student, name in (("bare", "activation.py"), ("deep", f"a b/c/{kit.FILE}")):
+        path = kit.hand_in(inbox, student, {name: RIGHT, "x/activation.py": "other"})
         assert intake.take(path, student, course).texts == {kit.FILE: RIGHT}
 
 

@@ -19,7 +19,7 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parent.parent
-FILE_LINES = 260  # "about 250": a little air for a last paragraph
+FILE_LINES = 410  # a file is one idea
 STORY_LINES = 450  # a notebook is mostly prose
 TEST_LINES = 400  # tests are looked up rather than read through …
 TABLES = {"tests/test_ops.py"}  # … and a table is as long as what it lists

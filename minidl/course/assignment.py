@@ -92,7 +92,7 @@ class Assignment:
 
     @property
     def files(self) -> list[str]:
-        """The files that a student writes in, such as "minidl/ops/softmax.py"."""
+        """The files that a student writes in, such as "minidl/ops/activation.py"."""
         return list(dict.fromkeys(task.file for task in self.tasks.values()))
 
     def source(self, file: str) -> str:

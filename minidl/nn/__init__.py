@@ -16,10 +16,8 @@ from minidl.nn.activation import (
     Softplus,
     Tanh,
 )
-from minidl.nn.alignment import AdditiveAttention, DotAttention
-from minidl.nn.attention import MultiHeadAttention
+from minidl.nn.attention import AdditiveAttention, DotAttention, MultiHeadAttention
 from minidl.nn.cache import KVCache
-from minidl.nn.cells import GRUCell, LSTMCell, RNNCell
 from minidl.nn.containers import Flatten, Identity, ModuleList, Sequential
 from minidl.nn.conv import Conv1d, Conv2d, ConvTranspose2d, Fold, Unfold
 from minidl.nn.dropout import Dropout, Dropout2d, GaussianNoise, WeightNoise
@@ -28,10 +26,15 @@ from minidl.nn.interchange import load_torch_state_dict, to_torch_state_dict
 from minidl.nn.linear import Linear
 from minidl.nn.loss import (
     BCEWithLogitsLoss,
+    CosineEmbeddingLoss,
     CrossEntropyLoss,
     FocalLoss,
     HingeLoss,
+    HuberLoss,
+    KLDivLoss,
+    L1Loss,
     LabelSmoothingLoss,
+    MSELoss,
     NLLLoss,
 )
 from minidl.nn.module import Buffer, Module, Parameter
@@ -52,13 +55,14 @@ from minidl.nn.pool import (
 )
 from minidl.nn.position import LearnedPositions, PositionalEncoding
 from minidl.nn.precision import MixedPrecision
-from minidl.nn.recurrent import GRU, LSTM, RNN, detach_state
-from minidl.nn.regression_loss import (
-    CosineEmbeddingLoss,
-    HuberLoss,
-    KLDivLoss,
-    L1Loss,
-    MSELoss,
+from minidl.nn.recurrent import (
+    GRU,
+    LSTM,
+    RNN,
+    GRUCell,
+    LSTMCell,
+    RNNCell,
+    detach_state,
 )
 from minidl.nn.transformer import TransformerDecoderLayer, TransformerEncoderLayer
 

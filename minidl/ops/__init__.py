@@ -8,11 +8,15 @@ from minidl.ops.activation import (
     elu,
     gelu,
     leaky_relu,
+    log_softmax,
     maxout,
     prelu,
     relu,
     selu,
+    sigmoid,
     silu,
+    softmax,
+    softplus,
 )
 from minidl.ops.attention import (
     additive_scores,
@@ -38,8 +42,14 @@ from minidl.ops.einsum import einsum
 from minidl.ops.elementwise import (
     abs,
     add,
+    arccos,
+    arcsin,
+    arctan,
     clip,
+    cos,
+    cosh,
     divide,
+    erf,
     exp,
     expm1,
     log,
@@ -53,32 +63,49 @@ from minidl.ops.elementwise import (
     reciprocal,
     rsqrt,
     sign,
+    sin,
+    sinh,
     sqrt,
     square,
     subtract,
+    tan,
+    tanh,
     where,
 )
 from minidl.ops.embedding import embedding
-from minidl.ops.gru import gru, gru_cell
 from minidl.ops.indexing import (
     add_at,
+    argsort,
     diagonal,
     getitem,
     scatter,
+    sort,
     take,
     take_along_axis,
+    topk,
 )
 from minidl.ops.joining import concatenate, repeat, split, stack, tile, unstack
 from minidl.ops.linalg import affine, affine_relu, matmul, outer, tensordot
-from minidl.ops.logit_loss import binary_cross_entropy_with_logits, focal_loss
-from minidl.ops.loss import cross_entropy, hinge_loss, nll_loss
-from minidl.ops.lstm import lstm, lstm_cell
+from minidl.ops.loss import (
+    binary_cross_entropy_with_logits,
+    cosine_embedding_loss,
+    cross_entropy,
+    focal_loss,
+    hinge_loss,
+    huber_loss,
+    kl_div,
+    l1_loss,
+    mse_loss,
+    nll_loss,
+)
 from minidl.ops.norm import (
     batch_norm,
     batch_norm_eval,
+    cosine_similarity,
     group_norm,
     instance_norm,
     layer_norm,
+    normalize,
     rms_norm,
 )
 from minidl.ops.pool import (
@@ -88,7 +115,15 @@ from minidl.ops.pool import (
     max_pool2d,
     upsample,
 )
-from minidl.ops.recurrent import length_mask
+from minidl.ops.recurrent import (
+    gru,
+    gru_cell,
+    length_mask,
+    lstm,
+    lstm_cell,
+    rnn,
+    rnn_cell,
+)
 from minidl.ops.reduce import (
     all,
     any,
@@ -104,14 +139,6 @@ from minidl.ops.reduce import (
     sum,
     var,
 )
-from minidl.ops.regression_loss import (
-    cosine_embedding_loss,
-    huber_loss,
-    kl_div,
-    l1_loss,
-    mse_loss,
-)
-from minidl.ops.rnn import rnn, rnn_cell
 from minidl.ops.shape import (
     broadcast_to,
     expand_dims,
@@ -126,21 +153,6 @@ from minidl.ops.shape import (
     tril,
     triu,
 )
-from minidl.ops.softmax import log_softmax, softmax
-from minidl.ops.sorting import argsort, sort, topk
-from minidl.ops.special import erf, sigmoid, softplus
-from minidl.ops.trigonometry import (
-    arccos,
-    arcsin,
-    arctan,
-    cos,
-    cosh,
-    sin,
-    sinh,
-    tan,
-    tanh,
-)
-from minidl.ops.unit import cosine_similarity, normalize
 from minidl.ops.windows import fold, unfold
 
 from minidl.ops import methods  # isort: skip  attaches the operators

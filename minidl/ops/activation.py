@@ -1,8 +1,8 @@
 """Activations: what a neuron makes of its sum.
 
 Throughout:  x input    y output    g = ∂L/∂y    σ the logistic curve
-`sigmoid` and `softplus` stand in ops/special.py, `tanh` in ops/trigonometry.py, and
-`softmax`, which looks at all numbers of a row, in ops/softmax.py.
+Curves come first, then functions with a kink, then softmax, which looks at all numbers
+of a row. `tanh` and `erf` are in ops/elementwise.py.
 
 Those with a kink at 0 have no derivative there, and one is chosen: that of the left
 side, so that ReLU′(0) = 0. Where both sides are straight the op is a linear map, once
@@ -15,16 +15,49 @@ from __future__ import annotations
 import math
 from typing import Any
 
-from minidl.backend import namespace
+import numpy as np
+
+from minidl.backend import device_of, namespace
 from minidl.engine.op import op
-from minidl.engine.tensor import values
+from minidl.engine.tensor import Tensor, values
 from minidl.errors import RangeError, ShapeError
-from minidl.ops.elementwise import clip, exp, expm1, where
+from minidl.ops.elementwise import clip, erf, exp, expm1, log, tanh, where
 from minidl.ops.shape import reshape, sum_to
-from minidl.ops.special import erf, sigmoid
-from minidl.ops.trigonometry import tanh
 
 FAR = 1000.0  # where σ(−x), Φ(−x) and their slopes are 0 in any float
+
+
+# Curves that saturate
+
+
+@op
+def sigmoid(x):
+    """σ(x) = 1 / (1 + e⁻ˣ);  σ′ = σ (1 − σ)."""
+    y = sigmoid(x) if isinstance(x, Tensor) else _sigmoid(x)
+    # region a2.2: the way back needs y alone
+    return y, lambda g: g * (y * (1 - y))
+    # endregion
+
+
+def _sigmoid(x):
+    # region a2.1: the logistic curve, for scores of any size
+    with np.errstate(over="ignore"):  # where e⁻ˣ overflows, y = 1/∞ = 0 is right
+        return 1 / (1 + namespace(x).exp(-x))
+    # endregion
+
+
+@op
+def softplus(x, *, beta=1.0):
+    """ln(1 + exp(βx)) / β, a smooth max(x, 0);  its derivative is σ(βx).
+
+    Computed as max(βx, 0) + ln(1 + exp(−|βx|)), which cannot overflow.
+    """
+    xp, z = namespace(values(x)), beta * values(x)  # the way back needs no y
+    y = (xp.maximum(z, 0) + xp.log1p(xp.exp(-xp.abs(z)))) / beta
+    return y, lambda g: g * sigmoid(beta * x)
+
+
+# Functions with a kink at 0
 
 
 @op(linear=True)
@@ -191,3 +224,53 @@ def maxout(x, *, pieces, axis=-1):
 
     # endregion
     return y, backward
+
+
+# Softmax: x scores (N, K), K classes along `axis`, each compared with all others
+
+
+@op
+def softmax(x, *, axis=-1):
+    """exp(xₖ) / Σⱼ exp(xⱼ), along `axis`: scores become probabilities.
+
+    x (N, K) -> y (N, K).    dx = y (g − Σⱼ gⱼ yⱼ).
+    The largest x is subtracted first: it cancels, and exp cannot overflow. An infinite
+    score takes all of the probability; several share it, as do scores that are all −∞.
+    """
+    z = below_max(x, axis)
+    # region a1.6: exponentials, divided by their sum
+    y = exp(z)
+    y /= y.sum(axis=axis, keepdims=True)
+    # endregion
+
+    def backward(g):
+        # region a1.7: every output depends on every score of its row
+        return y * (g - (g * y).sum(axis=axis, keepdims=True))
+        # endregion
+
+    return y, backward
+
+
+@op
+def log_softmax(x, *, axis=-1):
+    """xₖ − log Σⱼ exp(xⱼ), along `axis`: the logarithm of softmax, without underflow.
+
+    x (N, K) -> y (N, K).    dx = g − softmax(x) Σⱼ gⱼ.
+    """
+    z = below_max(x, axis)
+    y = z - log(exp(z).sum(axis=axis, keepdims=True))
+    return y, lambda g: g - exp(y) * g.sum(axis=axis, keepdims=True)
+
+
+def below_max(x, axis):
+    """Return x − max x along `axis`, at most 0; the maximum is a constant to gradients.
+
+    It is one because all that is done with x − max x does not change with the max. A
+    maximum of ∞ or −∞ is 0 less than itself, too, where ∞ − ∞ would be no number.
+    """
+    top = values(x).max(axis=axis, keepdims=True)
+    on_cpu = device_of(top) == "cpu"
+    if on_cpu and math.isfinite(np.vdot(top, top)):  # in doubt, no: it may overflow
+        return x - top
+    with np.errstate(invalid="ignore", over="ignore"):
+        return where((values(x) == top) & (abs(top) == math.inf), 0.0, x - top)

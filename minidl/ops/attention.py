@@ -17,9 +17,8 @@ from minidl.backend import Array, namespace
 from minidl.engine.op import op
 from minidl.engine.tensor import values
 from minidl.errors import DTypeError, ShapeError
-from minidl.ops.elementwise import exp, where
+from minidl.ops.elementwise import exp, tanh, where
 from minidl.ops.shape import sum_to
-from minidl.ops.trigonometry import tanh
 
 NEVER = -math.inf
 

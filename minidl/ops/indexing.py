@@ -1,9 +1,10 @@
-"""Picking and placing: x[index] and its transpose.
+"""Picking and placing: x[index] and its transpose; and order, which is picking too.
 
 Throughout:  x input    y output    g = ∂L/∂y    i integers: which elements
 
 To pick is linear; its transpose puts g back where it was picked, into zeros, and adds
-what was picked twice. `Scatter` leaves the adding to the engine.
+what was picked twice. `Scatter` leaves the adding to the engine. Given the order,
+sorting is linear as well; positions have no derivative and are plain arrays.
 """
 # mypy: disable-error-code="no-untyped-def, no-untyped-call"
 
@@ -12,7 +13,7 @@ from typing import Any
 from minidl.backend import Array, device_of, namespace
 from minidl.engine.op import op
 from minidl.engine.tensor import values
-from minidl.errors import ShapeError
+from minidl.errors import RangeError, ShapeError
 from minidl.ops.shape import axes_of, reshape, transpose
 
 
@@ -144,3 +145,43 @@ def diagonal(x: Any, offset: int = 0, axis1: int = 0, axis2: int = 1) -> Any:
     i = namespace(values(x)).arange(n)
     index = (..., i + max(0, -offset), i + max(0, offset))
     return getitem(transpose(x, axes=(*rest, a, b)), index=index)
+
+
+# Order
+
+
+def argsort(x: Any, axis: int = -1, descending: bool = False) -> Array:
+    """Return the positions that put x in order, the smallest first.
+
+    Equals keep the order they had.
+    """
+    x = values(x)
+    xp = namespace(x)
+    axes_of(axis, x.ndim)
+    if not descending:
+        return xp.argsort(x, axis=axis, kind="stable")
+    back = xp.argsort(xp.flip(x, axis), axis=axis, kind="stable")
+    return x.shape[axis] - 1 - xp.flip(back, axis)  # so that equals keep their order
+
+
+@op(linear=True)
+def sort(x, *, axis=-1, descending=False):
+    """x in order along `axis`, the smallest first."""
+    i = argsort(x, axis, descending)
+    return take_along_axis(x, i, axis=axis), lambda g: take_along_axis(
+        g, argsort(i, axis), axis=axis
+    )
+
+
+def topk(x: Any, k: int, axis: int = -1, largest: bool = True) -> tuple[Any, Array]:
+    """Return the k largest (or smallest) along `axis`, in order; and their places."""
+    n = x.shape[axes_of(axis, x.ndim)[0]]
+    if not 0 <= k <= n:
+        raise RangeError(
+            f"topk: k={k} of axis {axis}, which has {n} elements (x {x.shape})"
+        )
+    order = argsort(x, axis, descending=largest)
+    first = [slice(None)] * x.ndim
+    first[axis] = slice(k)
+    i = order[tuple(first)]
+    return take_along_axis(x, i, axis=axis), i

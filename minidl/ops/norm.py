@@ -16,7 +16,7 @@ from typing import Any
 from minidl.engine.op import op
 from minidl.engine.tensor import values
 from minidl.errors import ShapeError
-from minidl.ops.elementwise import sqrt
+from minidl.ops.elementwise import sqrt, where
 
 
 @op
@@ -239,3 +239,35 @@ def _last_axes(name, x, n_axes, gamma, beta):
             f"{shapes} for γ and β; they should have the shape of these axes, not empty"
         )
     return k, 1.0 if gamma is None else gamma, 0.0 if beta is None else beta
+
+
+# Vectors of length one, and the angles between them: ‖x‖ = √(Σ x²) along one axis
+
+
+@op
+def normalize(x, *, axis=-1, eps=1e-12):
+    """x / max(‖x‖, ε), with ‖x‖ = √(Σ x²) along `axis`: unit length.
+
+    x (N, D) -> y like x. A vector shorter than ε is divided by ε: zero stays zero.
+    """
+    square = (x * x).sum(axis=axis, keepdims=True)
+    long = values(square) > eps * eps
+    length = sqrt(where(long, square, eps * eps))
+
+    def backward(g):
+        y = x / length
+        along = where(long, (g * y).sum(axis=axis, keepdims=True), 0.0)
+        dx = g - y * along
+        dx /= length
+        return dx
+
+    return x / length, backward
+
+
+def cosine_similarity(a: Any, b: Any, axis: int = -1, eps: float = 1e-8) -> Any:
+    """The cosine of the angle between a and b: Σ a b / (‖a‖ ‖b‖), along `axis`.
+
+    a, b (N, D) -> y (N,); lengths below ε count as ε.
+    """
+    unit = normalize(a, axis=axis, eps=eps) * normalize(b, axis=axis, eps=eps)
+    return unit.sum(axis=axis)

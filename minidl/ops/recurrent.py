@@ -1,7 +1,8 @@
-"""Recurrent networks: one step, and the same step over a whole sequence.
+"""Recurrent networks: RNN, LSTM and GRU, for one step and over a whole sequence.
 
-Throughout:  x input, (N, D) at one time, (N, T, D) over time    h state (N, H)
+Throughout:  x input, (N, D) at one time, (N, T, D) over time    h, c states (N, H)
              wx (D, K), wh (H, K), b (K,) weights of K / H gates, side by side
+             gates: RNN has none, K = H; LSTM i, f, o, g, K = 4H; GRU r, z, n, K = 3H
              z = x wx + b what the input says    u = h wh what the state says
              y output (N, T, H), the state after each time    dz = ∂L/∂z, and so on
              mask (N, T), true where there is a token: elsewhere the state waits, y = 0
@@ -23,15 +24,164 @@ from typing import Any
 import numpy as np
 
 from minidl.backend import Array, device_of, namespace
+from minidl.engine.op import op
 from minidl.engine.tensor import values
 from minidl.errors import DTypeError, RangeError, ShapeError
-from minidl.ops.elementwise import where
-from minidl.ops.joining import stack, unstack
+from minidl.ops.activation import relu, sigmoid
+from minidl.ops.elementwise import tanh, where
+from minidl.ops.joining import concatenate, stack, unstack
 from minidl.ops.linalg import affine
 
 Step = Callable[..., Any]
 State = tuple[Any, ...]
 Inputs = tuple[Any, State, Any, Any, list[Any]]  # x, (h, …), wx, wh, [b] or [b, bh]
+
+# One step of each kind, and the same kind over time
+
+
+@op
+def rnn_cell(x, h, wx, wh, b=None, *, nonlinearity="tanh"):
+    """h′ = tanh(x wx + h wh + b), one step.    x (N, D), h (N, H) -> h′ (N, H).
+
+    nonlinearity  "tanh" or "relu".    Elman 1990.
+    """
+    (h_new,), backward = one_step(
+        "rnn_cell", _rnn_step(nonlinearity), (x, (h,), wx, wh, [b])
+    )
+    return h_new, backward
+
+
+@op
+def rnn(x, h, wx, wh, b=None, mask=None, *, reverse=False, nonlinearity="tanh"):
+    """`rnn_cell` from the first time to the last: x (N, T, D) -> y (N, T, H), h (N, H).
+
+    h       the state before; None is 0. Returned is the state after
+    reverse from the last time to the first: y[:, t] knows what comes after t
+    mask    (N, T), true where there is a token: elsewhere the state waits, y is 0
+    """
+    inputs = x, (h,), wx, wh, [b]
+    return whole_sequence("rnn", _rnn_step(nonlinearity), inputs, mask, reverse)
+
+
+def _rnn_step(nonlinearity: str) -> Step:
+    """Return the step of a vanilla network."""
+    if nonlinearity not in ("tanh", "relu"):
+        raise RangeError(f'nonlinearity is "tanh" or "relu", not {nonlinearity!r}')
+
+    def tanh_step(z, u, h):
+        h = tanh(z + u)
+
+        def back(dh):
+            dz = dh * (1 - h * h)
+            return dz, dz, 0.0
+
+        return (h,), back
+
+    def relu_step(z, u, h):
+        h = relu(z + u)
+
+        def back(dh):
+            dz = where(values(h) > 0, dh, 0.0)
+            return dz, dz, 0.0
+
+        return (h,), back
+
+    return tanh_step if nonlinearity == "tanh" else relu_step
+
+
+@op
+def lstm_cell(x, h, c, wx, wh, b=None):
+    """One step.    x (N, D), h (N, H), c (N, H) -> h′ (N, H), c′ (N, H).
+
+    i, f, o = σ(…),  g = tanh(…) of x wx + h wh + b, a quarter each;
+    c′ = f c + i g,  h′ = o tanh c′.
+
+    Hochreiter & Schmidhuber 1997; the forget gate f, Gers, Schmidhuber & Cummins 2000.
+    """
+    _need_gates("lstm_cell", wh, "i, f, o, g")
+    return one_step("lstm_cell", _lstm_step, (x, (h, c), wx, wh, [b]))
+
+
+@op
+def lstm(x, h, c, wx, wh, b=None, mask=None, *, reverse=False):
+    """`lstm_cell` from the first time to the last: x (N, T, D) -> y (N, T, H), h, c.
+
+    h, c    the states before, (N, H); None is 0. Returned are the states after
+    reverse from the last time to the first: y[:, t] knows what comes after t
+    mask    (N, T), true where there is a token: elsewhere the states wait, y is 0
+    """
+    _need_gates("lstm", wh, "i, f, o, g")
+    inputs = x, (h, c), wx, wh, [b]
+    return whole_sequence("lstm", _lstm_step, inputs, mask, reverse)
+
+
+def _lstm_step(z, u, h, c):
+    """One step, of z = x wx + b and u = h wh."""
+    n = c.shape[1]
+    z = z + u
+    gates, g = sigmoid(z[:, : 3 * n]), tanh(z[:, 3 * n :])
+    i, f, o = gates[:, :n], gates[:, n : 2 * n], gates[:, 2 * n :]
+    c_new = f * c + i * g
+    squashed = tanh(c_new)
+
+    def back(dh, dc):
+        do = dh * squashed
+        dc = dc + dh * o * (1 - squashed * squashed)
+        di, df, dg = dc * g, dc * c, dc * i
+        dgates = concatenate([di, df, do], axis=1) * (gates * (1 - gates))
+        dz = concatenate([dgates, dg * (1 - g * g)], axis=1)
+        return dz, dz, 0.0, dc * f
+
+    return (o * squashed, c_new), back
+
+
+@op
+def gru_cell(x, h, wx, wh, b=None, bh=None):
+    """One step.    x (N, D), h (N, H) -> h′ (N, H).
+
+    With a = x wx + b and u = h wh + bh, cut in three:
+    r = σ(aᵣ + uᵣ),  z = σ(a_z + u_z),  n = tanh(aₙ + r uₙ);  h′ = (1 − z) n + z h.
+
+    Cho et al. 2014, with r after the product as in cuDNN and PyTorch: therefore bh,
+    whose last third is multiplied by r. Of the other thirds only b + bh counts.
+    """
+    _need_gates("gru_cell", wh, "r, z, n")
+    (h_new,), backward = one_step("gru_cell", _gru_step, (x, (h,), wx, wh, [b, bh]))
+    return h_new, backward
+
+
+@op
+def gru(x, h, wx, wh, b=None, bh=None, mask=None, *, reverse=False):
+    """`gru_cell` from the first time to the last: x (N, T, D) -> y (N, T, H), h (N, H).
+
+    h       the state before; None is 0. Returned is the state after
+    reverse from the last time to the first: y[:, t] knows what comes after t
+    mask    (N, T), true where there is a token: elsewhere the state waits, y is 0
+    """
+    _need_gates("gru", wh, "r, z, n")
+    inputs = x, (h,), wx, wh, [b, bh]
+    return whole_sequence("gru", _gru_step, inputs, mask, reverse)
+
+
+def _gru_step(a, u, h):
+    """One step, of a = x wx + b and u = h wh + bh."""
+    k = h.shape[1]
+    un = u[:, 2 * k :]
+    gates = sigmoid(a[:, : 2 * k] + u[:, : 2 * k])
+    r, z = gates[:, :k], gates[:, k:]
+    n = tanh(a[:, 2 * k :] + r * un)
+
+    def back(dh):
+        da = dh * (1 - z) * (1 - n * n)
+        dr, dz = da * un, dh * (h - n)
+        dgates = concatenate([dr, dz], axis=1) * (gates * (1 - gates))
+        through = (concatenate([dgates, d], axis=1) for d in (da, da * r))
+        return *through, dh * z
+
+    return (n + z * (h - n),), back
+
+
+# What all kinds have in common
 
 
 def one_step(name: str, step: Step, inputs: Inputs) -> tuple[State, Callable[..., Any]]:
@@ -125,6 +275,9 @@ def over_time(a: Any, b: Any) -> Any:
     return a.reshape((-1, a.shape[-1])).T @ b.reshape((-1, b.shape[-1]))
 
 
+# Checks and masks
+
+
 def check(name: str, inputs: Inputs, mask: Any = None) -> Inputs:
     """Raise unless the shapes fit; return the inputs, zeros for a state of None."""
     x, state, wx, wh, biases = inputs
@@ -169,6 +322,16 @@ def check_mask(name: str, mask: Any, x: Any) -> None:
         raise DTypeError(
             f"{name}: the mask is {mask.dtype}; it holds truth values, true where "
             "there is a token: try mask.astype(bool)"
+        )
+
+
+def _need_gates(name: str, wh: Any, gates: str) -> None:
+    """Raise unless wh has room for these gates."""
+    k = gates.count(",") + 1
+    if wh.ndim != 2 or wh.shape[1] != k * wh.shape[0]:
+        count = {3: "three", 4: "four"}[k]
+        raise ShapeError(
+            f"{name}: wh {tuple(wh.shape)} should be (H, {k}H): {count} gates {gates}"
         )
 
 

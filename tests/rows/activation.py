@@ -1,4 +1,4 @@
-"""Rows of ops/activation.py and ops/softmax.py."""
+"""Rows of ops/activation.py."""
 
 import math
 

@@ -1,4 +1,4 @@
-"""Rows of ops/elementwise.py, ops/trigonometry.py and ops/special.py."""
+"""Rows of ops/elementwise.py; sigmoid and softplus."""
 
 import math
 

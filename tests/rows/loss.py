@@ -1,4 +1,4 @@
-"""Rows of ops/loss.py, ops/logit_loss.py and ops/regression_loss.py.
+"""Rows of ops/loss.py.
 
 The oracles are loops over examples and classes, as a book would write the sums.
 """

@@ -1,4 +1,4 @@
-"""Rows of ops/recurrent.py, lstm.py and gru.py: the oracles loop over every sequence."""
+"""Rows of ops/recurrent.py: the oracles loop over every sequence."""
 
 import functools
 

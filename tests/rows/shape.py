@@ -1,4 +1,4 @@
-"""Rows of ops/shape.py, ops/joining.py, ops/creation.py and ops/sorting.py."""
+"""Rows of ops/shape.py, ops/joining.py and ops/creation.py; sorting."""
 
 import numpy as np
 

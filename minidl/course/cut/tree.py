@@ -102,5 +102,5 @@ def overrides(
 
 
 def module_name(file: str) -> str:
-    """Return "minidl.ops.softmax" for "minidl/ops/softmax.py"."""
+    """Return "minidl.ops.activation" for "minidl/ops/activation.py"."""
     return file.removesuffix(".py").removesuffix("/__init__").replace("/", ".")

@@ -1,6 +1,6 @@
 """What a student hands in: the files that hold the tasks, and who it is from.
 
-    a1_ada.zip    minidl/ops/softmax.py …    submission.json
+    a1_ada.zip    minidl/ops/activation.py …    submission.json
 
 Nothing else of the folder goes along: a grader takes each task's region from its file.
 """

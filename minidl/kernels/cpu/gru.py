@@ -18,9 +18,7 @@ import numpy as np
 
 from minidl.backend import Array
 from minidl.kernels.cpu.recurrent import waiting, without_padding
-from minidl.ops.gru import gru
-from minidl.ops.recurrent import check
-from minidl.ops.rnn import rnn
+from minidl.ops.recurrent import check, gru, rnn
 
 Fast = Any  # (y, backward[, aux]), or None to decline
 

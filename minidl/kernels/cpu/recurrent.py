@@ -16,8 +16,7 @@ from typing import Any
 import numpy as np
 
 from minidl.backend import Array
-from minidl.ops.lstm import lstm
-from minidl.ops.recurrent import check
+from minidl.ops.recurrent import check, lstm
 
 Fast = Any  # (y, backward[, aux]), or None to decline
 

@@ -22,7 +22,7 @@ import numpy as np
 from minidl.backend import Array
 from minidl.kernels.cpu.blocks import BLOCK, aligned
 from minidl.ops.activation import FAR, gelu
-from minidl.ops.special import erf
+from minidl.ops.elementwise import erf
 
 Fast = Any  # (y, backward[, aux]), or None to decline
 

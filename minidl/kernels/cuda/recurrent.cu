@@ -1,4 +1,4 @@
-// One step of an LSTM and of a GRU: minidl/ops/lstm.py, gru.py.
+// One step of an LSTM and of a GRU: minidl/ops/recurrent.py.
 //
 // z what the input says (N, T, K)    u = h wh what the state says (N, K), K / H gates
 // y output (N, T, H)    h c states (N, H)    t this time, of `length`    size H

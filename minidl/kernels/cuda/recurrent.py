@@ -19,10 +19,7 @@ import numpy as np
 
 from minidl.backend import Array, device_of
 from minidl.kernels.cuda import compiler as cuda
-from minidl.ops.gru import gru, gru_cell
-from minidl.ops.lstm import lstm, lstm_cell
-from minidl.ops.recurrent import check
-from minidl.ops.rnn import rnn
+from minidl.ops.recurrent import check, gru, gru_cell, lstm, lstm_cell, rnn
 
 Fast = Any  # (y, backward[, aux]), or None to decline
 NULL = np.uint64(0)  # a pointer to nothing

@@ -1,4 +1,4 @@
-// erf and gelu, a thread for each number: minidl/ops/special.py, activation.py.
+// erf and gelu, a thread for each number: minidl/ops/elementwise.py, activation.py.
 
 const float FAR = 1000.0f;  // where Φ and its slope are 0 or 1 in any float; ∞ · 0 is none
 

@@ -7,7 +7,7 @@ from typing import Any
 from minidl.backend import Array
 from minidl.kernels.cuda import compiler as cuda
 from minidl.ops.activation import gelu
-from minidl.ops.special import erf
+from minidl.ops.elementwise import erf
 
 KINDS = ("none", "tanh")
 
