@@ -1,11 +1,10 @@
-"""The habits of the house, checked: sizes, imports, names, and one home for each fact.
+"""The habits of the house, checked: imports, names, and one home for each fact.
 
 They keep the source readable as a book; CONTRIBUTING.md has the rules and the reasons.
 The floors are in test_floors.py, and what ruff, mypy and import-linter can see is left
 to them (`.ci/run`).
 """
 
-import ast
 import configparser
 import importlib
 import inspect
@@ -19,12 +18,6 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parent.parent
-FILE_LINES = 410  # a file is one idea
-STORY_LINES = 450  # a notebook is mostly prose
-TEST_LINES = 400  # tests are looked up rather than read through …
-TABLES = {"tests/test_ops.py"}  # … and a table is as long as what it lists
-FUNCTION_LINES = 40
-HOT_PATH = {"op", "call"}  # of autograd.py: a helper would cost each op one more call
 CHAPTERS = ["ops", "nn", "nn.init", "optim", "data", "check", "show", "train", "models"]
 
 
@@ -61,37 +54,6 @@ def setup_cfg() -> configparser.ConfigParser:
     parser = configparser.ConfigParser(interpolation=None)
     parser.read_string(text_of("setup.cfg"))
     return parser
-
-
-# ------------------------------------------------------------------------------- sizes
-
-
-@pytest.mark.parametrize("name", own_files(".py", ".cu"))
-def test_a_file_is_a_chapter(name):
-    lines = len(text_of(name).splitlines())
-    limit = TEST_LINES if name.startswith("tests/") else FILE_LINES
-    limit = STORY_LINES if name.startswith("notebooks/0") else limit
-    assert lines <= limit or name in TABLES, "which half is a chapter of its own?"
-
-
-def code_lines(function: ast.FunctionDef) -> int:
-    """Count without the docstring, which is as long as the mathematics wants it."""
-    first, total = function.body[0], function.end_lineno - function.lineno + 1
-    is_text = isinstance(first, ast.Expr) and isinstance(first.value, ast.Constant)
-    return total - (first.end_lineno - first.lineno + 1 if is_text else 0)
-
-
-@pytest.mark.parametrize("name", own_files(".py"))
-def test_a_function_fits_on_a_screen(name):
-    nodes = ast.walk(ast.parse(text_of(name)))
-    sizes = {n.name: code_lines(n) for n in nodes if isinstance(n, ast.FunctionDef)}
-    long = {function for function, size in sizes.items() if size > FUNCTION_LINES}
-    assert long <= (HOT_PATH if name == "minidl/engine/op.py" else set())
-
-
-def test_a_long_function_would_be_seen():
-    source = 'def f():\n    """One.\n\n    Two.\n    """\n' + "    x = 1\n" * 40
-    assert code_lines(ast.parse(source).body[0]) == 41
 
 
 # ----------------------------------------------------------------------------- imports
