@@ -10,8 +10,11 @@ import pytest
 
 from tests.bank.__main__ import HALVES, false_alarm, judge
 from tests.bank.cases import is_right
+from tests.bank.own import OWN
 from tests.bank.right import RIGHT
+from tests.bank.rules import RIGHT_RULES, RULES_A, agrees_with_paper
 
+SOUND = [*RIGHT, *OWN]
 CASES = [case for half in HALVES.values() for case in half.cases]
 #  half  at least: caught, right, useful; at most: certain. Better code raises them
 REACHED = {"a": (131, 55, 55, 8)}
@@ -24,6 +27,9 @@ ALARMS = {
     *(f"{name} at 0" for name in ("relu", "leaky_relu", "elu")),
     *("clip at its limits", "log at 1e-9", "sqrt at 1e-9"),
     *("maximum tied", "maximum tied, argmax"),
+    # x[i] in a function: `explain` fails on a Scatter; −inf inside of focal_loss
+    *("function: loop_over_time", "function: views_of_views", "ops: embedding"),
+    *("function: gathered_twice", "nn: Embedding()", "ops: focal_loss"),
 }
 
 
@@ -47,10 +53,16 @@ def test_right_ones_are_right():
     assert not wrong
 
 
+def test_rules_are_wrong_or_right():
+    rng = np.random.default_rng(0)
+    assert not [rule.name for rule in RULES_A if agrees_with_paper(rule, rng)]
+    assert all(agrees_with_paper(rule, rng) for rule in RIGHT_RULES)
+
+
 def test_every_sixth_is_caught_or_raises_no_alarm():
     silent = {case.name for case in CASES[::6] if not judge(case).caught}
     assert silent <= NOT_CAUGHT
-    alarms = {row.name for row in RIGHT[::6] if false_alarm(row) is not None}
+    alarms = {row.name for row in SOUND[::6] if false_alarm(row) is not None}
     assert alarms <= ALARMS
 
 
@@ -67,11 +79,11 @@ def test_wrong_ones_are_caught_and_named(half):
 
 @pytest.mark.slow
 def test_right_ones_raise_no_alarm():
-    alarms = {row.name for row in RIGHT if false_alarm(row) is not None}
+    alarms = {row.name for row in SOUND if false_alarm(row) is not None}
     assert alarms <= ALARMS
 
 
 def test_the_bank_is_as_large_as_it_says():
     assert all(len(half.cases) >= 65 for half in HALVES.values())
     assert len({case.name for case in CASES}) == len(CASES)
-    assert len({row.name for row in RIGHT}) == len(RIGHT) >= 400
+    assert len({row.name for row in SOUND}) == len(SOUND) >= 400

@@ -18,14 +18,16 @@ import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 from types import FunctionType
+from typing import Any
 
 import numpy as np
 
 import minidl as md
 from minidl import check
-from tests.bank import right, wrong_a
+from tests.bank import wrong_a
 from tests.bank.cases import Array, Case, Pair, as_tuple
-from tests.bank.right import Right
+from tests.bank.own import OWN, Own
+from tests.bank.right import RIGHT, Right
 
 HALVES = {"a": wrong_a.BANK}
 NOTHING = r"in a way of its own|no (typical|known) "
@@ -79,11 +81,13 @@ def as_op(pair: Pair, n: int):
     return md.op(student)
 
 
-def explained(pair: Pair, inputs: Sequence[Array]) -> list[str] | None:
-    """Return what the checker says about the pair; None if it calls it right."""
+def explained(function: Any, inputs: Sequence[Array]) -> list[str] | None:
+    """Return what the checker says about it; None if it calls it right."""
+    if isinstance(function, Pair):
+        function = as_op(function, len(inputs))
     try:
         with np.errstate(all="ignore"):
-            diagnosis = check.explain(as_op(pair, len(inputs)), inputs)
+            diagnosis = check.explain(function, inputs)
     except Exception as error:  # what a student would see
         return [f"{type(error).__name__}: {error}"]
     return None if diagnosis else diagnosis.sentences
@@ -94,8 +98,11 @@ def judge(case: Case, seed: int = 1) -> Verdict:
     return Verdict(case, explained(wrong, wrong.make(np.random.default_rng(seed))))
 
 
-def false_alarm(row: Right, seed: int = 1) -> list[str] | None:
-    return explained(row.pair, row.pair.make(np.random.default_rng(seed)))
+def false_alarm(row: Right | Own, seed: int = 1) -> list[str] | None:
+    rng = np.random.default_rng(seed)
+    if isinstance(row, Own):
+        return explained(row.make_function(), row.make(rng))
+    return explained(row.pair, row.pair.make(rng))
 
 
 def show_half(name: str, cases: Sequence[Case], verdicts: bool) -> None:
@@ -112,7 +119,7 @@ def show_half(name: str, cases: Sequence[Case], verdicts: bool) -> None:
     print(f"half {name}: {len(judged)} wrong gradients: {counts}; {seconds:.1f} s\n")
 
 
-def show_right(rows: Sequence[Right]) -> None:
+def show_right(rows: Sequence[Right | Own]) -> None:
     said = [(row.name, false_alarm(row)) for row in rows]
     alarms = [(name, s) for name, s in said if s is not None]
     for name, sentences in alarms:
@@ -124,7 +131,7 @@ def main(arguments: Sequence[str]) -> None:
     wanted = [a for a in arguments if a != "--verdicts"] or [*HALVES, "right"]
     for name in wanted:
         if name == "right":
-            show_right(right.RIGHT)
+            show_right([*RIGHT, *OWN])
         else:
             show_half(name, HALVES[name].cases, "--verdicts" in arguments)
 
