@@ -19,7 +19,7 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Callable, Sequence
-from typing import Any, ParamSpec, TypeVar, overload
+from typing import Any, ParamSpec, Protocol, TypeVar, overload
 
 import numpy as np
 
@@ -32,6 +32,29 @@ from minidl.engine.versions import clock
 P = ParamSpec("P")
 F = TypeVar("F", bound=Callable[..., Any])
 Body = Callable[P, Any]
+
+
+class Op(Protocol[P]):
+    """What `@op` makes of a body: a function that also takes Tensors.
+
+    body    the plain function of arrays    fasts  faster ones by device, best first
+    linear, broadcasts                      what `@op` was told
+    """
+
+    __name__: str
+    body: Callable[P, Any]
+    fasts: dict[str, list[Callable[..., Any]]]
+    linear: bool
+    broadcasts: bool
+
+    def __call__(self, *args: P.args, **settings: P.kwargs) -> Any:
+        """Compute y, and record how if an input is a tracked Tensor."""
+
+    def __get__(self, x: Any, owner: Any = None) -> Callable[..., Any]:
+        """Make `x.exp()` of `exp(x)`, as for any function that is a method."""
+
+    def fast(self, device: str, rank: int = 1) -> Callable[[F], F]:
+        """Register a faster body for one device; see `op`."""
 
 
 class Node:
@@ -60,15 +83,15 @@ class Node:
     @property
     def name(self) -> str:
         """The name of the operation."""
-        return self.op.__name__.lstrip("_")  # type: ignore[no-any-return]
+        return str(self.op.__name__).lstrip("_")
 
 
 @overload
-def op(body: Body[P]) -> Callable[P, Any]: ...
+def op(body: Body[P]) -> Op[P]: ...
 @overload
 def op(
     *, linear: bool = False, broadcasts: bool = False
-) -> Callable[[Body[P]], Callable[P, Any]]: ...
+) -> Callable[[Body[P]], Op[P]]: ...
 
 
 def op(  # noqa: C901  it holds the hot path, which calls as little as it can
@@ -164,8 +187,8 @@ def op(  # noqa: C901  it holds the hot path, which calls as little as it can
 
         return add
 
-    call.body, call.fasts, call.fast = body, fasts, register  # type: ignore[attr-defined]
-    call.linear, call.broadcasts = linear, broadcasts  # type: ignore[attr-defined]
+    vars(call).update(body=body, fasts=fasts, fast=register)
+    vars(call).update(linear=linear, broadcasts=broadcasts)
     return call
 
 

@@ -94,7 +94,7 @@ def affine_relu(x, w, b=None):
     A composition, which a device may compute at once: nn.Sequential uses it on a GPU.
     Further leading axes of x count as batch.
     """
-    z, back = affine.body(x, w, b)  # type: ignore[attr-defined]
+    z, back = affine.body(x, w, b)
     y = relu(z)
     return y, lambda g, wanted: back(where(values(y) > 0, g, 0.0), wanted)
 

@@ -23,7 +23,7 @@ from minidl.ops.activation import elu
 Fast = Any  # (y, backward[, aux]), or None to decline
 
 
-@elu.fast("cpu")  # type: ignore[attr-defined, untyped-decorator]
+@elu.fast("cpu")
 def quick_elu(x: Array, *, alpha: float = 1.0) -> Fast:
     """Return elu of float32 with α ≥ 0; kept is y alone, for α eˣ = y + α if x ≤ 0."""
     if x.dtype != np.float32 or not 0 <= alpha < math.inf:

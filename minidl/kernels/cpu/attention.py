@@ -26,7 +26,7 @@ Fast = Any  # (y, backward[, aux]), or None to decline
 LEAST = np.finfo(np.float32).min  # in place of the maximum −∞ of a hidden row
 
 
-@scaled_dot_product_attention.fast("cpu")  # type: ignore[attr-defined, untyped-decorator]
+@scaled_dot_product_attention.fast("cpu")
 def attention_by_sequence(
     q: Array,
     k: Array,

@@ -36,7 +36,7 @@ KEPT = 1 << 22  # the largest buffer that is kept for the next call, in floats
 SMALL = 1_000_000  # multiplications: up to here OpenBLAS calls a product small
 
 
-@conv2d.fast("cpu")  # type: ignore[attr-defined, untyped-decorator]
+@conv2d.fast("cpu")
 def conv2d_in_rows(
     x: Array,
     w: Array,

@@ -23,7 +23,7 @@ from minidl.ops.recurrent import check, gru, rnn
 Fast = Any  # (y, backward[, aux]), or None to decline
 
 
-@gru.fast("cpu")  # type: ignore[attr-defined, untyped-decorator]
+@gru.fast("cpu")
 def fast_gru(
     x: Array,
     h: Array | None,
@@ -131,7 +131,7 @@ def _gru_back(
     return dzs, duns, np.ascontiguousarray(dh.T)
 
 
-@rnn.fast("cpu")  # type: ignore[attr-defined, untyped-decorator]
+@rnn.fast("cpu")
 def fast_rnn(
     x: Array,
     h: Array | None,

@@ -18,7 +18,7 @@ SMALL = 16384  # numbers: up to here the plain body is as fast
 Fast = Any  # (y, backward[, aux]), or None to decline
 
 
-@layer_norm.fast("cpu")  # type: ignore[attr-defined, untyped-decorator]
+@layer_norm.fast("cpu")
 def fast_layer_norm(
     x: Array,
     gamma: Array | None = None,

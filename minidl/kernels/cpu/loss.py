@@ -23,7 +23,7 @@ BLOCK = 1 << 17  # numbers at a time: 512 kB in float32
 NARROW = 64  # up to here it is quicker to turn the rows before their maximum is taken
 
 
-@cross_entropy.fast("cpu")  # type: ignore[attr-defined, untyped-decorator]
+@cross_entropy.fast("cpu")
 def quick_cross_entropy(
     x: Array,
     labels: Any,

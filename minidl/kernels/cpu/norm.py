@@ -21,7 +21,7 @@ LONG = 64  # positions that are worth a sum of their own
 Fast = Any  # (y, backward[, aux]), or None to decline
 
 
-@batch_norm.fast("cpu")  # type: ignore[attr-defined, untyped-decorator]
+@batch_norm.fast("cpu")
 def fast_batch_norm(
     x: Array,
     gamma: Array | None = None,

@@ -31,7 +31,7 @@ Order = tuple[int, ...]  # the axes of an array, from the longest stride to the 
 NO_FRAME = ((0, 0), (0, 0))
 
 
-@max_pool2d.fast("cpu")  # type: ignore[attr-defined, untyped-decorator]
+@max_pool2d.fast("cpu")
 def max_pool2d_by_shifts(
     x: Array,
     *,
@@ -61,7 +61,7 @@ def max_pool2d_by_shifts(
     return y, lambda g: deal(g, at=at, shape=shape, order=order, winner=winner)
 
 
-@avg_pool2d.fast("cpu")  # type: ignore[attr-defined, untyped-decorator]
+@avg_pool2d.fast("cpu")
 def avg_pool2d_by_shifts(
     x: Array,
     *,

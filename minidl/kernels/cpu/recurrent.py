@@ -21,7 +21,7 @@ from minidl.ops.recurrent import check, lstm
 Fast = Any  # (y, backward[, aux]), or None to decline
 
 
-@lstm.fast("cpu")  # type: ignore[attr-defined, untyped-decorator]
+@lstm.fast("cpu")
 def fast_lstm(
     x: Array,
     h: Array | None,

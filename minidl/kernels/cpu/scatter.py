@@ -18,7 +18,7 @@ from minidl.ops.indexing import getitem, scatter
 Fast = Any  # (y, backward[, aux]), or None to decline
 
 
-@scatter.fast("cpu")  # type: ignore[attr-defined, untyped-decorator]
+@scatter.fast("cpu")
 def scatter_rows(x: Array, *, index: Any, shape: tuple[int, ...]) -> Fast:
     """Takes one array of row numbers."""
     if not isinstance(index, np.ndarray) or index.dtype.kind not in "iu":

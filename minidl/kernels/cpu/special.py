@@ -39,7 +39,7 @@ FORMS = {
 }  # P, and beyond which t it is ±1
 
 
-@erf.fast("cpu")  # type: ignore[attr-defined, untyped-decorator]
+@erf.fast("cpu")
 def quick_erf(x: Array) -> Fast:
     """Return erf of float32; else None."""
     if x.dtype != np.float32:
@@ -60,7 +60,7 @@ def quick_erf(x: Array) -> Fast:
     return y, backward
 
 
-@gelu.fast("cpu")  # type: ignore[attr-defined, untyped-decorator]
+@gelu.fast("cpu")
 def quick_gelu(x: Array, *, approximate: str = "none") -> Fast:
     """Return gelu of float32; else None."""
     if x.dtype != np.float32 or approximate not in FORMS:

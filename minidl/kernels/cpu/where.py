@@ -22,7 +22,7 @@ BITS = {np.dtype("float32"): np.dtype("int32"), np.dtype("float64"): np.dtype("i
 SMALL = 1024  # numbers; np.where is as good on fewer
 
 
-@where.fast("cpu")  # type: ignore[attr-defined, untyped-decorator]
+@where.fast("cpu")
 def quick_where(on: Any, a: Any, b: Any) -> Any:
     """Return where(on, a, b) for arrays of one shape, or one array and 0.0."""
     if not isinstance(on, np.ndarray) or on.size < SMALL or on.dtype != bool:

@@ -15,7 +15,7 @@ from minidl.ops.elementwise import where
 from minidl.ops.linalg import affine_relu
 
 
-@relu.fast("cuda")  # type: ignore[attr-defined, untyped-decorator]
+@relu.fast("cuda")
 def quick_relu(x: Array) -> Any:
     """Return relu of contiguous float32; else None."""
     if not cuda.takes(x):
@@ -33,7 +33,7 @@ def quick_relu(x: Array) -> Any:
     return y, backward
 
 
-@affine_relu.fast("cuda")  # type: ignore[attr-defined, untyped-decorator]
+@affine_relu.fast("cuda")
 def quick_affine_relu(x: Array, w: Array, b: Array | None = None) -> Any:
     """Return affine_relu of contiguous float32 with a bias; else None.
 

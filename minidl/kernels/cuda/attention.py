@@ -33,7 +33,7 @@ MASK = np.dtype(
 )
 
 
-@scaled_dot_product_attention.fast("cuda")  # type: ignore[attr-defined, untyped-decorator]
+@scaled_dot_product_attention.fast("cuda")
 def quick_attention(
     q: Array,
     k: Array,
@@ -70,7 +70,7 @@ def quick_attention(
     return y, backward
 
 
-@masked_softmax.fast("cuda")  # type: ignore[attr-defined, untyped-decorator]
+@masked_softmax.fast("cuda")
 def quick_masked_softmax(s: Array, mask: Any = None) -> Fast:
     """Return masked_softmax of contiguous float32; else None."""
     if s.ndim < 2 or not s.size or not cuda.takes(s) or not _can_mask(mask, s.ndim):

@@ -17,7 +17,7 @@ from minidl.kernels.cuda import compiler as cuda
 from minidl.ops.dropout import dropout, gaussian_noise, scale_of, threshold
 
 
-@dropout.fast("cuda")  # type: ignore[attr-defined, untyped-decorator]
+@dropout.fast("cuda")
 def quick_dropout(
     x: Array, key: Array, *, p: float = 0.5, share: tuple[int, ...] = ()
 ) -> Any:
@@ -32,7 +32,7 @@ def quick_dropout(
     return y, (lambda g: dropout(g, key, p=p, share=share), None)
 
 
-@gaussian_noise.fast("cuda")  # type: ignore[attr-defined, untyped-decorator]
+@gaussian_noise.fast("cuda")
 def quick_noise(x: Array, key: Array, *, std: float = 0.1) -> Any:
     """Return gaussian_noise of contiguous float32; else None."""
     if std < 0 or not (cuda.takes(x) and _is_key(key)):

@@ -20,7 +20,7 @@ from minidl.kernels.cuda import compiler as cuda
 from minidl.ops.indexing import getitem, scatter
 
 
-@scatter.fast("cuda")  # type: ignore[attr-defined, untyped-decorator]
+@scatter.fast("cuda")
 def gather_rows(x: Array, *, index: Any, shape: tuple[int, ...]) -> Any:
     """Return scatter of float32 by one array of row numbers; else None."""
     if not (_is_rows(index) and device_of(x) == "cuda" and x.dtype == np.float32):

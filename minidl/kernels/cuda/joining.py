@@ -17,7 +17,7 @@ from minidl.ops.joining import _concatenate, _stack, split, unstack
 FEW = 8
 
 
-@_stack.fast("cuda")  # type: ignore[attr-defined, untyped-decorator]
+@_stack.fast("cuda")
 def stack_many(*xs: Array, axis: int) -> Any:
     """Return stack of many arrays of one shape; else None."""
     if not _are_many(xs) or len({x.shape for x in xs}) > 1:
@@ -32,7 +32,7 @@ def stack_many(*xs: Array, axis: int) -> Any:
     return y, lambda g: unstack(g, axis=axis)
 
 
-@_concatenate.fast("cuda")  # type: ignore[attr-defined, untyped-decorator]
+@_concatenate.fast("cuda")
 def concatenate_many(*xs: Array, axis: int) -> Any:
     """Return concatenate of many arrays that fit; else None."""
     n = xs[0].ndim

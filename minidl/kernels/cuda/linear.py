@@ -14,7 +14,7 @@ from minidl.backend import Array, device_of
 from minidl.ops.linalg import affine, matmul
 
 
-@affine.fast("cuda")  # type: ignore[attr-defined, untyped-decorator]
+@affine.fast("cuda")
 def affine_by_rows(x: Array, w: Array, b: Array | None = None) -> Any:
     """Return affine of a batch of matrices; None for one matrix, or what is wrong."""
     if not _is_batch(x, w) or (b is not None and b.shape != w.shape[1:]):
@@ -31,7 +31,7 @@ def affine_by_rows(x: Array, w: Array, b: Array | None = None) -> Any:
     return y, backward
 
 
-@matmul.fast("cuda")  # type: ignore[attr-defined, untyped-decorator]
+@matmul.fast("cuda")
 def matmul_by_rows(a: Array, b: Array) -> Any:
     """Return matmul of a batch of matrices and one matrix; else None."""
     if not _is_batch(a, b):

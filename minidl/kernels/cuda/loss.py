@@ -21,7 +21,7 @@ from minidl.ops.targets import check_reduction
 ROWS = 8  # of a block of 256 threads: one warp each
 
 
-@cross_entropy.fast("cuda")  # type: ignore[attr-defined, untyped-decorator]
+@cross_entropy.fast("cuda")
 def quick_cross_entropy(
     x: Array,
     labels: Any,

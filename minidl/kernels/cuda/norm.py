@@ -21,7 +21,7 @@ from minidl.kernels.cuda import compiler as cuda
 from minidl.ops.norm import batch_norm, layer_norm
 
 
-@batch_norm.fast("cuda")  # type: ignore[attr-defined, untyped-decorator]
+@batch_norm.fast("cuda")
 def quick_batch_norm(
     x: Array,
     gamma: Array | None = None,
@@ -53,7 +53,7 @@ def quick_batch_norm(
     return y, backward, (mean, var)
 
 
-@layer_norm.fast("cuda")  # type: ignore[attr-defined, untyped-decorator]
+@layer_norm.fast("cuda")
 def quick_layer_norm(
     x: Array,
     gamma: Array | None = None,

@@ -21,7 +21,7 @@ from minidl.ops.shape import reshape
 from minidl.ops.windows import fold
 
 
-@max_pool2d.fast("cuda")  # type: ignore[attr-defined, untyped-decorator]
+@max_pool2d.fast("cuda")
 def quick_max_pool2d(
     x: Array,
     *,
@@ -54,7 +54,7 @@ def quick_max_pool2d(
     return y, backward
 
 
-@avg_pool2d.fast("cuda")  # type: ignore[attr-defined, untyped-decorator]
+@avg_pool2d.fast("cuda")
 def quick_avg_pool2d(
     x: Array,
     *,
@@ -72,7 +72,7 @@ def quick_avg_pool2d(
 
     def backward(g: Any) -> Any:
         if isinstance(g, Tensor):  # for gradients of gradients: the plain way back
-            made = avg_pool2d.body(  # type: ignore[attr-defined]
+            made = avg_pool2d.body(
                 cuda.empty(shape),
                 kernel_size=at.size,
                 stride=at.stride,

@@ -25,7 +25,7 @@ Fast = Any  # (y, backward[, aux]), or None to decline
 NULL = np.uint64(0)  # a pointer to nothing
 
 
-@lstm.fast("cuda")  # type: ignore[attr-defined, untyped-decorator]
+@lstm.fast("cuda")
 def quick_lstm(
     x: Array,
     h: Array | None,
@@ -53,7 +53,7 @@ def quick_lstm(
     return (s.y, h, c), backward
 
 
-@lstm_cell.fast("cuda")  # type: ignore[attr-defined, untyped-decorator]
+@lstm_cell.fast("cuda")
 def quick_lstm_cell(
     x: Array,
     h: Array | None,
@@ -78,7 +78,7 @@ def quick_lstm_cell(
     return states, backward
 
 
-@gru.fast("cuda")  # type: ignore[attr-defined, untyped-decorator]
+@gru.fast("cuda")
 def quick_gru(
     x: Array,
     h: Array | None,
@@ -102,7 +102,7 @@ def quick_gru(
     return (s.y, h), backward
 
 
-@gru_cell.fast("cuda")  # type: ignore[attr-defined, untyped-decorator]
+@gru_cell.fast("cuda")
 def quick_gru_cell(
     x: Array,
     h: Array | None,
@@ -138,7 +138,7 @@ def _gru(s: Sequence) -> Any:
     return states, back
 
 
-@rnn.fast("cuda")  # type: ignore[attr-defined, untyped-decorator]
+@rnn.fast("cuda")
 def quick_rnn(
     x: Array,
     h: Array | None,

@@ -12,7 +12,7 @@ from minidl.ops.elementwise import erf
 KINDS = ("none", "tanh")
 
 
-@gelu.fast("cuda")  # type: ignore[attr-defined, untyped-decorator]
+@gelu.fast("cuda")
 def quick_gelu(x: Array, *, approximate: str = "none") -> Any:
     """Return gelu of contiguous float32; else None."""
     if not cuda.takes(x) or approximate not in KINDS:
@@ -28,7 +28,7 @@ def quick_gelu(x: Array, *, approximate: str = "none") -> Any:
     return y, backward
 
 
-@erf.fast("cuda")  # type: ignore[attr-defined, untyped-decorator]
+@erf.fast("cuda")
 def quick_erf(x: Array) -> Any:
     """Return erf of contiguous float32; else None."""
     if not cuda.takes(x):

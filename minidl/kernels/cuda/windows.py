@@ -24,7 +24,7 @@ NAMES = ("h", "w", "kh", "kw", "oh", "ow", "sh", "sw", "top", "left", "dh", "dw"
 STRUCT = np.dtype([(name, np.int32) for name in NAMES])
 
 
-@unfold.fast("cuda")  # type: ignore[attr-defined, untyped-decorator]
+@unfold.fast("cuda")
 def quick_unfold(
     x: Array, *, kernel_size: Any, dilation: Any = 1, padding: Any = 0, stride: Any = 1
 ) -> Any:
@@ -39,7 +39,7 @@ def quick_unfold(
     return y, lambda g: fold(g, output_size=at.image, **at.settings)
 
 
-@fold.fast("cuda")  # type: ignore[attr-defined, untyped-decorator]
+@fold.fast("cuda")
 def quick_fold(
     x: Array,
     *,
@@ -61,7 +61,7 @@ def quick_fold(
     return _images(x, shape, at, 1), lambda g: unfold(g, **at.settings)
 
 
-@conv2d.fast("cuda")  # type: ignore[attr-defined, untyped-decorator]
+@conv2d.fast("cuda")
 def quick_conv2d(
     x: Array,
     w: Array,
