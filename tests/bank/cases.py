@@ -23,11 +23,13 @@ Maker = Callable[[Generator], list[Array]]
 
 #  an idea a verdict may express, and the words for it (generous, case ignored)
 IDEAS = {
-    "scale": r"times too (large|small)|factor|twice|doubl|half|halv|1/[NK]|mean|averag",
+    "scale": r"times (too|the right|as)|(constant|plain|common|same) factor|averag|"
+    r"twice|factor (of )?[\d½√(]|doubl|\bhal[fv]|1/[NKD]|divided|"
+    r"mean (is |was )?(taken|for|ins)",
     "sign": r"\bsign\b|negat|minus|−1",
     "transpose": r"transpos|\.T\b|swapp|exchang",
     "reshape": r"reshape|order of (the )?(elements|axes)|row by row|flatten",
-    "axis": r"\baxis|\baxes|over the (rows|columns|batch)|rows|columns",
+    "axis": r"(?<!length of )\baxis|\baxes|over the (rows|columns|batch)|rows|columns",
     "shape": r"shape|\(\d+, ?\d*\)",
     "broadcast": r"broadcast|keepdims|shape|summed",
     "repeat": r"repeat|more than once|same (index|place|cell)|last (write|one)|"
@@ -42,7 +44,7 @@ IDEAS = {
     "mask": r"mask|gate|let through|zero|inverted|opposite|complement",
     "shift": r"shift|moved|off by one|one (step|place|element|row|column)|padding|crop|"
     r"stride|neighbou?r",
-    "border": r"border|boundary|edge|outermost|first|last|padding|corner",
+    "border": r"border|boundary|\bedge|outermost|padding|corner",
     "rows": r"\brow|sample|batch|only|last|first|index",
     "stale": r"stale|earlier|previous|older|first call|cache|another call|other call",
     "state": r"second (call|time)|twice|again|grow|state|accumul|between calls|differs",
@@ -53,8 +55,8 @@ IDEAS = {
     "dtype": r"dtype|float16|float32|integer|\bint\b|round|precision|truncat",
     "random": r"random|drawn|anew|nondetermin|differs|between calls|new mask",
     "sampling": r"bilinear|interpol|weights?|neighbou?r|corner|coordinate|fraction",
-    "zero": r"\bzero\b|missing|never|no gradient|forgot|nothing|lacks",
-    "time": r"time|step|earlier|previous|shift|recurren|through",
+    "zero": r"\bzero\b|never|no gradient|forgot|nothing",
+    "time": r"\btime\b|\bstep|earlier|previous|shift|recurren",
     "order": r"order|swapp|exchang|permut|another input|mixed up|interchang",
 }
 

@@ -107,7 +107,7 @@ row("scale: dx by x", pairs.scale, 0, lambda d, c: d * c[0], "wrong point",
 row("divide: db has no minus", pairs.divide, 1, lambda d, c: d * c[0] / c[1] ** 2,
     "sign", "sign")
 row("divide: b not squared", pairs.divide, 1, lambda d, c: -d * c[0] / c[1],
-    "wrong local", "squar|factor|power|divid|b | local")
+    "wrong local", "squar|factor too|power|divid | local")
 row("matmul: db in a's order", pairs.matmul, 1,
     lambda d, c: d.swapaxes(1, 2) @ c[0], "transpose", "transpose")
 row("matmul: db of the first matrix", pairs.matmul, 1,
@@ -118,7 +118,7 @@ row("cumsum: forward again", pairs.cumsum, 0, lambda d, c: d.cumsum(axis=1),
 row("pad: cropped one too early", pairs.pad, 0, lambda d, c: d[:, 1:-3], "shift",
     "shift")
 row("upsample: one of four", pairs.upsample, 0, lambda d, c: d[:, :, ::2, ::2],
-    "sum over copies", "repeat | rows | axis | copies | sum | scale")
+    "sum over copies", "repeat | copies | once | scale")
 row("upsample: mean", pairs.upsample, 0,
     lambda d, s: d.reshape(*s[:3], 2, s[3], 2).mean(axis=(3, 5)), "mean for sum",
     "scale")
@@ -183,7 +183,7 @@ row("cross entropy: softmax of columns", P, 0,
     "axis")
 
 
-@slip(pairs.svm, "missing term", "label|correct|rows|row|count|sum|times|one per")
+@slip(pairs.svm, "missing term", "label|correct|count|class|number of")
 def svm_subtracts_one_from_the_correct_class(dout, cache):
     margins, labels, _ = cache
     dx = 1.0 * (margins > 0)
@@ -234,7 +234,7 @@ row("batch norm: 1/var for 1/σ", P, 0,
     lambda d, c: pairs.batch_norm_backward(d, c)[0] * rstd(c), "factor",
     "√|sqrt|root|σ|std|factor|var")
 row("batch norm: γ in dβ", P, 2, lambda d, c: (d * c[1]).sum(axis=0),
-    "extra factor", "factor | γ|gamma | extra | scale")
+    "extra factor", "factor too many|γ|gamma | extra")
 row("layer norm: batch statistics in dx", pairs.layer_norm, 0,
     lambda d, c: pairs.batch_norm_backward(d, c, axis=0)[0], "axis", "axis")
 row("dropout: 1/p forgotten", pairs.dropout, 0, lambda d, keep: d * keep, "mask scaled",
@@ -440,7 +440,7 @@ lstm_slip("lstm step: f from the new c", "point | time | new|c′",
     lambda d, di, df, do, dg, dc, c: (di, dc * c[7], do, dg, dc)
 )
 row("lstm step: dc lacks f", P, 2, lambda d, c: lstm_gates(d, c)[4], "chain factor",
-    "local | f\\b|gate | path")
+    "local | gate|forget")
 P = pairs.attention
 
 
