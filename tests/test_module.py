@@ -360,3 +360,144 @@ def test_a_module_dies_without_the_collector():
         assert ghost() is None
     finally:
         gc.enable()
+
+
+# ------------------------------------------------- what a state would lose in silence
+
+
+class Holder(Module):
+    """Whatever it is given, as attributes."""
+
+    def __init__(self, **members):
+        for name, value in members.items():
+            setattr(self, name, value)
+
+    def forward(self, x):
+        return x
+
+
+def _line(seed=0):
+    return nn.Linear(2, 2, rng=seed)
+
+
+@pytest.mark.parametrize(
+    ("members", "name"),
+    [
+        ({"parts": {"a.b": _line(), "a": {"b": _line(1)}}}, "parts.a.b"),
+        ({"parts": {0: _line(), "0": _line(1)}}, "parts.0"),
+        ({"parts": [_line()], "parts.0": _line(1)}, "parts.0"),
+        ({"a": _line(), "a.bias": Parameter([1.0])}, "a.bias"),
+        ({"a": {"n.n": Buffer([1.0])}, "a.n": {"n": Parameter([1.0])}}, "a.n.n"),
+    ],
+)
+def test_two_members_of_one_name_are_refused(members, name):
+    model = Holder(**members)
+    for walk in (
+        model.state_dict,
+        model.parameters,
+        lambda: model.load_state_dict({}, strict=False),
+        lambda: nn.to_torch_state_dict(model),
+    ):
+        with pytest.raises(GraphError, match=f"two members of the name '{name}'"):
+            walk()
+
+
+def test_one_member_may_stand_twice_under_one_name():
+    layer = _line()
+    model = Holder(parts={"a.b": layer, "a": {"b": layer}})
+    assert list(model.state_dict()) == ["parts.a.b.weight", "parts.a.b.bias"]
+
+
+@pytest.mark.parametrize(
+    "value",
+    [
+        lambda p: p * 2,
+        lambda p: p.data * 2,
+        lambda p: p.detach(),
+        lambda p: 3.0,
+        lambda p: [p],
+    ],
+)
+@pytest.mark.parametrize(("name", "kind"), [("gain", "Parameter"), ("calls", "Buffer")])
+def test_a_computed_value_does_not_replace_a_parameter(name, kind, value):
+    model = Scale()
+    before, p = values_of(model), getattr(model, name)
+    with pytest.raises(GraphError, match=rf"Scale\.{name} is a {kind}.*no_grad") as e:
+        setattr(model, name, value(p))
+    assert f"self.{name} = nn.{kind}(value)" in str(e.value)
+    assert getattr(model, name) is p
+    unchanged(model, before)
+
+
+def test_what_may_replace_a_parameter():
+    model, p = Scale(), Parameter([1.0])
+    with md.no_grad():
+        model.gain *= 2  # in place: the same parameter
+    assert model.gain.data.tolist() == [2, 4, 6]
+    model.gain = p
+    assert model.parameters() == [p]
+    model.gain = None
+    assert model.parameters() == []
+    model.gain = 3.0  # it is none any more
+    other = _line()
+    other.bias = nn.Identity()
+    assert [name for name, _ in other.named_parameters()] == ["weight"]
+
+
+# ------------------------------------------------------------------------------ frozen
+
+
+def _net():
+    net = nn.Sequential(
+        nn.Linear(2, 2, rng=0), nn.BatchNorm1d(2), nn.Dropout(0.5),
+        nn.Sequential(nn.Linear(2, 2, rng=1), nn.BatchNorm1d(2)),
+    )  # fmt: skip
+    net(np.ones((3, 2), np.float32)).sum().backward()
+    return net
+
+
+@pytest.mark.parametrize(
+    ("pattern", "parameters", "modules"),
+    [
+        ("*", "0.weight 0.bias 1.weight 1.bias 3.0.weight 3.0.bias 3.1.weight 3.1.bias",
+         ["", "0", "1", "2", "3", "3.0", "3.1"]),
+        ("1", "1.weight 1.bias", ["1"]),
+        ("1.*", "1.weight 1.bias", ["1"]),  # all that it holds, its statistics too
+        ("[01]", "0.weight 0.bias 1.weight 1.bias", ["0", "1"]),
+        ("3", "3.0.weight 3.0.bias 3.1.weight 3.1.bias", ["3", "3.0", "3.1"]),
+        ("3.1", "3.1.weight 3.1.bias", ["3.1"]),
+        ("*.bias", "0.bias 1.bias 3.0.bias 3.1.bias", []),
+    ],
+)  # fmt: skip
+def test_what_is_frozen_has_no_gradients_and_stays_in_eval_mode(
+    pattern, parameters, modules
+):
+    net = _net()
+    assert net.freeze(pattern) is net
+    frozen = [name for name, p in net.named_parameters() if not p.requires_grad]
+    assert frozen == parameters.split()
+    assert all((p.grad is None) == (not p.requires_grad) for p in net.parameters())
+    for _ in range(2):
+        assert [n for n, m in net.named_modules() if not m.training] == modules
+        net.eval()
+        assert not any(m.training for m in net.modules())
+        net.train()
+    assert net.unfreeze(pattern) is net
+    assert all(m.training for m in net.modules())
+    assert all(p.requires_grad for p in net.parameters())
+
+
+def test_unfrozen_layers_are_in_the_mode_of_the_rest():
+    net = _net().freeze().eval()
+    net.unfreeze("3")
+    assert not any(m.training for m in net.modules())
+    net.train()
+    assert [n for n, m in net.named_modules() if m.training] == ["3", "3.0", "3.1"]
+    assert copy.deepcopy(net).train()[1].training is False
+
+
+def test_freezing_what_is_not_there():
+    with pytest.raises(RangeError, match=r"nothing called 'head'; its .* 0\.weight"):
+        _net().freeze("head")
+    with pytest.raises(RangeError, match="nothing called"):
+        _net().unfreeze("4*")

@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 
+import minidl as md
 from minidl import nn
 from minidl.errors import ShapeError
 from minidl.nn import Buffer, Module, Parameter
@@ -201,3 +202,36 @@ def test_a_tied_parameter_is_counted_where_it_occurs_first():
     rows = net.summary((1, 3)).rows
     assert [row.parameters for row in rows] == [0, 12, 3]
     assert [row.multiply_adds for row in rows] == [0, 9, 9]
+
+
+def test_an_example_does_as_well_as_a_shape(rng):
+    net, x = cnn(), rng.standard_normal((2, 3, 6, 6)).astype(np.float32)
+    table = repr(net.summary((2, 3, 6, 6)))
+    for example in (x, md.Tensor(x), [2, 3, 6, 6]):
+        assert repr(net.summary(example)) == table
+    words = nn.Embedding(10, 4).summary(np.array([[1, 2, 3]]))
+    assert words.rows[0].output == ((1, 3, 4),)
+
+
+@pytest.mark.parametrize("inputs", [(), (1, 4), (4,), ("4",), (np.int64(4),)])
+def test_what_is_no_input_is_explained(inputs):
+    with pytest.raises(ShapeError, match=r"batch axis.*summary\(\(1, 4\)\)"):
+        mlp().summary(*inputs)
+
+
+def test_a_module_without_inputs_needs_no_shape():
+    class Constant(Module):
+        def __init__(self):
+            self.p = Parameter([1.0])
+
+        def forward(self, n=2):
+            return self.p * n
+
+    assert Constant().summary().rows[0].output == ((1,),)
+
+
+def test_what_was_frozen_is_so_after_the_table():
+    net = cnn().freeze("1")
+    net.summary((1, 3, 6, 6))
+    net.unfreeze("1")
+    assert net[1].training

@@ -247,3 +247,41 @@ def test_ctrl_c_does_not_kill_the_workers():
     run.fit(data, epochs=2)
     data.close()
     assert_same(whole, run)
+
+
+# ------------------------------------------------------------- what is not to be trained
+
+
+def test_a_layer_in_eval_mode_on_purpose_stays_there():
+    run = trainer(net(norm=True, drop=0.5))
+    norm = run.model[1].eval().requires_grad_(False)
+    before = norm.running_mean.data.copy()
+    modes = []
+    run.callbacks.append(At(2, lambda t: modes.append(norm.training)))
+    run.fit(loader(), VALIDATION, epochs=2)
+    run.model.eval()  # as whoever uses the model by hand; then training goes on
+    run.fit(loader(), VALIDATION)
+    assert modes == [False]
+    assert [m.training for m in run.model] == [True, False, True, True, True]
+    np.testing.assert_array_equal(norm.running_mean.data, before)
+    norm.train()  # and this is on purpose, too
+    run.fit(loader())
+    assert (norm.running_mean.data != before).any()
+
+
+def test_what_is_frozen_does_not_move(rng):
+    model = net(norm=True, drop=0.5).freeze("[012]")
+    run, before = trainer(model, rule=optim.AdamW), weights(model)
+    run.fit(loader(), VALIDATION, epochs=2)
+    moved = [name for name, x in weights(model).items() if (x != before[name]).any()]
+    assert moved == ["3.key", "4.weight", "4.bias"]
+    model.unfreeze()
+    run.fit(loader())
+    assert all((x != before[name]).any() for name, x in weights(model).items())
+
+
+def test_a_model_that_was_judged_is_trained_again():
+    run = trainer(net(norm=True))
+    run.model.eval()
+    run.fit(loader())
+    assert all(m.training for m in run.model.modules())

@@ -100,6 +100,7 @@ def to_torch_state_dict(model: Module) -> State:
 
     There: `torch_model.load_state_dict({k: torch.from_numpy(v) for k, v in …})`.
     """
+    list(model.named_state())  # refuses two of one name, of which one would be lost
     written = _write(model)
     return {name: np.array(array, order="C") for name, array in written.items()}
 

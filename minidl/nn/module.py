@@ -10,6 +10,7 @@ Throughout:  p a parameter or buffer    state  a dictionary of name → array
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
+from fnmatch import fnmatchcase
 from typing import Any, Self
 
 import numpy as np
@@ -17,7 +18,7 @@ import numpy as np
 from minidl import backend
 from minidl.backend import Array
 from minidl.engine.tensor import Tensor
-from minidl.errors import DTypeError
+from minidl.errors import DTypeError, GraphError, RangeError
 from minidl.nn.state import Mismatch, read_state, write_state
 from minidl.nn.summary import Summary, summarize
 from minidl.nn.tree import Buffer, Parameter, Tree, drawn, walk
@@ -44,7 +45,16 @@ class Module(Tree):
     """
 
     training: bool = True  # the default of every instance, until train() or eval()
+    _mode: bool | None = None  # of a frozen module: the mode that it would be in
     _hooks: Hooks | None = None
+
+    def __setattr__(self, name: str, value: Any) -> None:
+        old = vars(self).get(name)
+        if isinstance(old, (Parameter, Buffer)) and not (
+            value is None or isinstance(value, (Parameter, Buffer, Tree))
+        ):
+            raise GraphError(_lost(self, name, old, value))
+        object.__setattr__(self, name, value)
 
     # Calling
 
@@ -107,17 +117,59 @@ class Module(Tree):
     # Changing all of it
 
     def train(self, mode: bool = True) -> Self:
-        """Set the training mode here and below: dropout drops, batch norm counts."""
+        """Set the training mode here and below: dropout drops, batch norm counts.
+
+        What is frozen stays in eval mode.
+        """
         for module in self.modules():
-            module.training = mode
+            if module._mode is None:
+                module.training = mode
+            else:
+                module._mode = mode
         return self
 
     def eval(self) -> Self:
         """Set the mode in which a trained network is used."""
         return self.train(False)
 
+    def freeze(self, pattern: str = "*") -> Self:
+        """Stop learning here: no gradients, and eval mode, whatever train() says.
+
+        pattern  of names, as in a shell: "*" is everything, "0" a layer and all that is
+                 below it, "encoder.*", "*.bias"; a module of which all parameters and
+                 buffers match is in eval mode too
+
+        In eval mode a batch norm keeps its statistics and dropout drops nothing, so
+        that a frozen part is the same function for the rest of the training.
+        `requires_grad_(False)` switches off the gradients alone.
+
+        >>> from minidl import nn
+        >>> net = nn.Sequential(nn.Linear(2, 2), nn.BatchNorm1d(2), nn.Linear(2, 2))
+        >>> net = net.freeze("[01]").train()
+        >>> [layer.training for layer in net], net.num_parameters(trainable_only=True)
+        ([False, False, True], 6)
+
+        Raises RangeError if nothing has such a name.
+        """
+        for m in _matching(self, pattern):
+            if isinstance(m, Parameter):
+                m.requires_grad_(False)
+                m.grad = None  # an old one would move it at the next step
+            elif isinstance(m, Module) and m._mode is None:
+                m._mode, m.training = m.training, False
+        return self
+
+    def unfreeze(self, pattern: str = "*") -> Self:
+        """Undo `freeze`: gradients, and the mode of the last train() or eval()."""
+        for m in _matching(self, pattern):
+            if isinstance(m, Parameter):
+                m.requires_grad_(True)
+            elif isinstance(m, Module) and m._mode is not None:
+                m.training, m._mode = m._mode, None
+        return self
+
     def requires_grad_(self, on: bool = True) -> Self:
-        """Switch the gradients of all parameters on, or off to freeze them."""
+        """Switch the gradients of all parameters on or off; see also `freeze`."""
         for p in self.parameters():
             p.requires_grad_(on)
         return self
@@ -172,15 +224,52 @@ class Module(Tree):
     def __repr__(self) -> str:
         return drawn(self)
 
-    def summary(self, *input_shapes: tuple[int, ...], dtype: Any = None) -> Summary:
+    def summary(self, *inputs: Any, dtype: Any = None) -> Summary:
         """Return a table of every layer: output, parameters, multiply-adds, memory.
 
-        input_shapes  the shapes that `forward` takes, the batch axis included
-        dtype         of the inputs; by default that of the parameters
+        inputs  what `forward` takes: of each input the shape, (1, 784), or an example
+        dtype   of the inputs given by shape; by default that of the parameters
 
-        The model runs once, on zeros, and is left as it was.
+        The model runs once, shapes standing for zeros, and is left as it was.
         """
-        return summarize(self, input_shapes, dtype)
+        return summarize(self, inputs, dtype)
+
+
+def _lost(module: Module, name: str, old: Tensor, value: Any) -> str:
+    """Say what to write in place of an assignment that would lose a parameter."""
+    kind, owner = type(old).__name__, type(module).__name__
+    return (
+        f"{owner}.{name} is a {kind} {old.shape}, and assigning a "
+        f"{type(value).__name__} would take it out of parameters() and state_dict(). "
+        f"To change its values: `with minidl.no_grad(): self.{name}[...] = value`; to "
+        f"put another in its place: self.{name} = nn.{kind}(value); to keep a computed "
+        f"value beside it, use another name; to remove it: self.{name} = None"
+    )
+
+
+def _matching(module: Module, pattern: str) -> list[Any]:
+    """Return parameters, buffers and modules whose name, or one above it, matches."""
+    found: list[Any] = []
+    for name, member in walk(module):
+        parts = name.split(".")
+        names = (".".join(parts[:i]) for i in range(1, len(parts) + 1))
+        whole = isinstance(member, Module) and _all_match(member, name, pattern)
+        if whole or any(fnmatchcase(above, pattern) for above in names):
+            found.append(member)
+    if not found:
+        names_ = ", ".join(name for name, _ in module.named_state()) or "none"
+        raise RangeError(
+            f"{type(module).__name__} has nothing called {pattern!r}; its parameters "
+            f'are {names_}; try the number or name of a layer, such as "0"'
+        )
+    return found
+
+
+def _all_match(module: Module, name: str, pattern: str) -> bool:
+    """Whether the module holds something, and all of it has a name that matches."""
+    prefix = f"{name}." if name else ""
+    own = [prefix + below for below, _ in module.named_state()]
+    return bool(own) and all(fnmatchcase(each, pattern) for each in own)
 
 
 def _tensor(x: Any) -> Any:

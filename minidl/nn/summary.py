@@ -10,14 +10,17 @@ cells' weights at every time, and attention multiplies what has no weights.
 
 from __future__ import annotations
 
+import inspect
 import math
 from contextlib import ExitStack
+from operator import index
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from minidl import backend
 from minidl.backend import namespace
 from minidl.engine.modes import no_grad
 from minidl.engine.tensor import Tensor
+from minidl.errors import ShapeError
 from minidl.nn.tree import Buffer, Parameter
 
 if TYPE_CHECKING:
@@ -94,8 +97,9 @@ class Calls:
         self.memory[key] = self.memory.get(key, 0) + size
 
 
-def summarize(module: Module, input_shapes: tuple[Shape, ...], dtype: Any) -> Summary:
-    """Run the module on zeros, watch, and put everything back as it was."""
+def summarize(module: Module, inputs: tuple[Any, ...], dtype: Any) -> Summary:
+    """Run the module once, watch, and put everything back as it was."""
+    ready = _ready(module, inputs, dtype)
     calls = Calls()
     modules = module.modules()
     before = [(m, vars(m).get("training")) for m in modules]
@@ -104,8 +108,8 @@ def summarize(module: Module, input_shapes: tuple[Shape, ...], dtype: Any) -> Su
         stack.callback(_restore, before, buffers)
         for m in modules:
             stack.enter_context(m.register_forward_hook(calls))
-        module.eval()
-        module(*_zeros(module, input_shapes, dtype))
+            m.training = False
+        module(*ready)
     rows = _rows(module, calls)
     leaves = [m for m in modules if not m.children()]
     state = [*module.parameters(), *module.buffers()]
@@ -119,15 +123,47 @@ def summarize(module: Module, input_shapes: tuple[Shape, ...], dtype: Any) -> Su
     )
 
 
-def _zeros(module: Module, shapes: tuple[Shape, ...], dtype: Any) -> list[Tensor]:
-    """Return inputs of zeros, of the dtype and on the device of the parameters."""
+def _ready(module: Module, inputs: tuple[Any, ...], dtype: Any) -> list[Any]:
+    """Return the inputs: examples as they are, zeros where a shape was given.
+
+    Zeros have the dtype and the device of the parameters.
+    """
+    if not inputs and _wants_input(module):
+        raise ShapeError(
+            f"summary: {type(module).__name__}.forward takes an input; give its shape, "
+            "batch axis included, summary((1, 4)), or an example, summary(x)"
+        )
     like = next(iter([*module.parameters(), *module.buffers()]), None)
     device = backend.default_device() if like is None else like.device
     if dtype is None:
         floats = (p.dtype for p in module.parameters())
         dtype = next(floats, backend.default_dtype())
     xp = backend.array_module(device)
-    return [Tensor(xp.zeros(shape, dtype), copy=False) for shape in shapes]
+    return [
+        x
+        if hasattr(x, "dtype") and hasattr(x, "shape") and x.shape
+        else Tensor(xp.zeros(_shape(x), dtype), copy=False)
+        for x in inputs
+    ]
+
+
+def _wants_input(module: Module) -> bool:
+    """Whether `forward` cannot be called without an argument."""
+    try:
+        inspect.signature(module.forward).bind()
+    except TypeError:
+        return True
+    return False
+
+
+def _shape(x: Any) -> Shape:
+    try:
+        return tuple(index(n) for n in x)
+    except TypeError as error:
+        raise ShapeError(
+            f"summary: {x!r} is neither a shape nor an example; a shape is a tuple "
+            "with the batch axis, summary((1, 4)), one for each input of forward"
+        ) from error
 
 
 def _restore(before: list[Any], buffers: list[tuple[Buffer, Any]]) -> None:

@@ -106,23 +106,47 @@ class Tree:
 
 
 def walk(
-    module: Tree,
-    prefix: str = "",
-    above: tuple[Tree, ...] = (),
-    bottom_up: bool = False,
+    module: Tree, prefix: str = "", bottom_up: bool = False
 ) -> Iterator[tuple[str, Any]]:
-    """Yield the module and all that is below, with dotted names, in order."""
+    """Yield the module and all that is below, with dotted names, in order.
+
+    Raises GraphError if two of them have one name: a state would lose one of the two.
+    """
+    named: dict[str, Any] = {}
+    for name, member in _walk(module, prefix, (), bottom_up):
+        if named.setdefault(name, member) is not member:
+            raise GraphError(
+                f"{type(module).__name__} has two members of the name {name!r}, "
+                f"{_kind(named[name])} and {_kind(member)}, and a state would keep one "
+                "of them; a dot in a name or a key stands for a level: rename one"
+            )
+        yield name, member
+
+
+def _walk(
+    module: Tree, prefix: str, above: tuple[Tree, ...], bottom_up: bool
+) -> Iterator[tuple[str, Any]]:
     if any(module is m for m in above):
         return  # a child that knows its parent
     if not bottom_up:
         yield prefix.removesuffix("."), module
     for name, value in module.named_members():
         if isinstance(value, Tree):
-            yield from walk(value, f"{prefix}{name}.", (*above, module), bottom_up)
+            yield from _walk(value, f"{prefix}{name}.", (*above, module), bottom_up)
         else:
             yield prefix + name, value
     if bottom_up:
         yield prefix.removesuffix("."), module
+
+
+def _kind(member: Any) -> str:
+    """Describe a member in few words.
+
+    >>> _kind(Parameter([1.0, 2.0]))
+    'a Parameter (2,)'
+    """
+    shape = f" {member.shape}" if isinstance(member, Tensor) else ""
+    return f"a {type(member).__name__}{shape}"
 
 
 def _spread(name: str, value: Any) -> Iterator[tuple[str, Any]]:

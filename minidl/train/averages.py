@@ -74,8 +74,9 @@ def update_batch_norm(model: Any, batches: Any, device: str | None = None) -> No
     update_batch_norm(net, loader))`.  Izmailov et al. 2018, algorithm 1, last line.
 
     Only the batch norms are in training mode meanwhile: dropout drops nothing and draws
-    no numbers (PyTorch's update_bn has it drop). A loader stands afterwards where it
-    stood before; do not give one that a loop is walking right now.
+    no numbers (PyTorch's update_bn has it drop); frozen ones keep their statistics. A
+    loader stands afterwards where it stood before; do not give one that a loop is
+    walking right now.
 
     >>> import numpy as np
     >>> from minidl import nn
@@ -85,7 +86,11 @@ def update_batch_norm(model: Any, batches: Any, device: str | None = None) -> No
     >>> net[0].running_mean.data, net[0].running_var.data     # n − 1 = 1 below
     (array([3.], dtype=float32), array([2.], dtype=float32))
     """
-    norms = [m for m in model.modules() if hasattr(m, "reset_running_stats")]
+    norms = [
+        module
+        for module in model.modules()
+        if hasattr(module, "reset_running_stats") and module._mode is None
+    ]
     if not norms:
         return
     place = batches.state_dict() if hasattr(batches, "state_dict") else None

@@ -65,8 +65,8 @@ def evaluating(model: Any) -> Iterator[None]:
     modules = list(model.modules()) if hasattr(model, "modules") else []
     before = [module.training for module in modules]
     try:
-        if modules:
-            model.eval()
+        for module in modules:  # not eval(): what is frozen notes that
+            module.training = False
         yield
     finally:
         for module, mode in zip(modules, before, strict=True):

@@ -34,7 +34,9 @@ from minidl.train.progress import progress_for
 class Trainer:
     """Trains a model, watches it, and keeps the history.
 
-    model      any callable; a Module is put into training and evaluation mode
+    model      any callable. A Module is put into training mode, but for what is frozen
+               (`Module.freeze`) and for layers in eval mode within a model that is
+               not: somebody put them there on purpose
     optimizer  anything with step() and zero_grad()
     loss       (scores, y) -> scalar Tensor, a mean over the batch
     metrics    functions (scores, y) -> number, in a list or as {name: function}
@@ -89,6 +91,7 @@ class Trainer:
         self.t = 0  # batches done in all
         self.goal = 0  # epochs after which this fit is over
         self.train_batches: Any = None
+        self.kept: list[Any] = []  # layers that are in eval mode on purpose
         self.ending = "done"
         self.stopping = ""
 
@@ -147,8 +150,7 @@ class Trainer:
 
     def _walk(self) -> None:
         """Make a step with every batch that is left, until Ctrl-C."""
-        if hasattr(self.model, "train"):
-            self.model.train()
+        self._train_mode()
         mixed = getattr(self.train_batches, "mix", None) is not None
         for batch in batches.going_on(self.train_batches, self.position):
             scores, y = self.step(batch)
@@ -162,6 +164,15 @@ class Trainer:
                 f"epoch {self.epoch + 1} had no batch: an iterator can be walked only "
                 "once, and drop_last may leave nothing; give a DataLoader or a list"
             )
+
+    def _train_mode(self) -> None:
+        """Put the model into training mode; what was in eval mode on purpose stays."""
+        if getattr(self.model, "training", False) and hasattr(self.model, "modules"):
+            self.kept = [m for m in self.model.modules() if not m.training]
+        elif hasattr(self.model, "train"):  # all of it was judged, or is frozen
+            self.model.train()
+            for module in self.kept:
+                module.training = False
 
     def step(self, batch: Any) -> tuple[Any, Any]:
         """Learn from one batch; return its scores and the truth."""
