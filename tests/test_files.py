@@ -1,6 +1,7 @@
 """minidl.files: arrays without pickle, whole or not at all; what is wrong is named."""
 
 import contextlib
+import errno
 import json
 import os
 import pickle
@@ -277,3 +278,60 @@ def test_devices_make_no_difference(tmp_path, device):
         twin.state_dict(),
         {n: md.backend.to_numpy(x) for n, x in model.state_dict().items()},
     )
+
+
+# ------------------------------------------------- what md.save promises, beyond a write
+
+
+def test_a_flipped_bit_anywhere_is_noticed(tmp_path):
+    path = tmp_path / "w.safetensors"
+    md.save({"w": np.arange(4.0), "names": np.arange(3, dtype=np.int8)}, path)
+    whole, passed = path.read_bytes(), 0
+    for i in range(len(whole)):
+        path.write_bytes(whole[:i] + bytes([whole[i] ^ 64]) + whole[i + 1 :])
+        with contextlib.suppress(FileError):
+            assert md.load(path)["w"].tolist() == [0, 1, 2, 3]
+            passed += 1
+    assert passed <= len('sha256":"') + 64  # the seal itself was hit, not the numbers
+
+
+def test_files_of_others_need_no_checksum(tmp_path):
+    files.write(tmp_path / "a", {"x": np.ones(2)}, {"sha256": "of something else"})
+    back, metadata = files.read(tmp_path / "a")
+    assert back["x"].tolist() == [1, 1]
+    assert metadata == {"sha256": "of something else"}
+    with pytest.raises(FileError, match="no checksum"):
+        files.read(tmp_path / "a", sealed=True)
+
+
+@pytest.mark.parametrize("ending", [".npz", ".NPZ", ".npy", ".pt", ".pth", ".pkl"])
+def test_a_name_that_promises_another_layout_is_refused(tmp_path, ending):
+    with pytest.raises(FileError, match=r"m\.safetensors"):
+        md.save(net(), tmp_path / f"m{ending}")
+    assert os.listdir(tmp_path) == []
+    md.save(net(), tmp_path / "m.v2")  # an ending that promises nothing
+
+
+def test_what_a_dead_writer_left_is_swept(tmp_path):
+    left = [f".net.{i:012x}.tmp" for i in range(2)] + [".other.0123456789ab.tmp"]
+    for name in (*left, ".net.tmp", "net.0123456789ab.tmp"):
+        (tmp_path / name).touch()
+    md.save(net(), tmp_path / "net")
+    kept = sorted({"net", left[2], ".net.tmp", "net.0123456789ab.tmp"})
+    assert sorted(os.listdir(tmp_path)) == kept
+
+
+@pytest.mark.parametrize("number", [errno.ENOSPC, errno.EDQUOT, errno.EFBIG])
+def test_a_full_disk_is_said_clearly(tmp_path, monkeypatch, number):
+    md.save({"x": np.ones(2)}, tmp_path / "a")
+
+    def full(descriptor):
+        raise OSError(number, os.strerror(number))
+
+    monkeypatch.setattr(os, "fsync", full)
+    words = rf"a was not saved: {os.strerror(number)} \(it needs \d+ bytes.*as it was"
+    with pytest.raises(files.SaveError, match=words) as caught:
+        md.save({"x": np.zeros(2)}, tmp_path / "a")
+    assert isinstance(caught.value, (OSError, md.errors.MinidlError))
+    assert caught.value.errno == number
+    assert md.load(tmp_path / "a")["x"].tolist() == [1, 1]

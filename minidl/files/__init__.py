@@ -13,6 +13,7 @@ from minidl.files.layout import (
     Arrays,
     FileError,
     Path,
+    SaveError,
     write,
 )
 from minidl.files.reading import inspect, read
@@ -24,6 +25,7 @@ __all__ = [
     "Arrays",
     "FileError",
     "Path",
+    "SaveError",
     "hold",
     "inspect",
     "read",

@@ -13,9 +13,12 @@ other bytes, header included. It is checked before anything else is believed.
 
 from __future__ import annotations
 
+import errno
 import hashlib
 import json
 import os
+import re
+import shutil
 from collections.abc import Iterable, Mapping
 from typing import Any
 
@@ -36,12 +39,29 @@ NAMES = {np.dtype(code): name for name, code in CODES.items()}
 HEADER_LIMIT = 100_000_000  # bytes, as in the safetensors library
 SIZE_LIMIT = 2**36  # bytes of a whole file, 64 GiB: far more than training here needs
 
-SEAL = b'{"__metadata__":{"sha256":"'  # how a sealed header begins, in byte 8
+SEAL = b'{"__metadata__":{"sha256":"'  # how a sealed header begins, in byte 8,
+SEALED = re.compile(re.escape(SEAL) + rb"[0-9a-f]{64}")  # and goes on
 DIGEST = slice(8 + len(SEAL), 8 + len(SEAL) + 64)  # where its checksum stands
+
+
+# endings that name another layout: a file that bears one would mislead its reader
+FOREIGN = {
+    ".npz": "numpy.savez(path, **state)", ".npy": "numpy.save(path, array)",
+    ".pt": "", ".pth": "", ".pkl": "", ".pickle": "", ".h5": "", ".hdf5": "",
+    ".onnx": "", ".zip": "", ".json": "", ".csv": "", ".txt": "",
+}  # fmt: skip
+FULL = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
 
 
 class FileError(MinidlError, ValueError):
     """A file that is damaged, cut short, or something else than it should be."""
+
+
+class SaveError(OSError, FileError):
+    """A file that could not be written: the disk is full, read-only, or fails."""
+
+    def __str__(self) -> str:
+        return str(self.strerror)
 
 
 def write(
@@ -53,10 +73,13 @@ def write(
 ) -> None:
     """Write named arrays and a few strings: all of it or, if that fails, nothing.
 
-    sealed   with a checksum, for a reader that insists on one
+    sealed   with a checksum, which every reader here checks
 
-    Raises DTypeError for what a file cannot hold, and OSError as the disk does.
+    What dead processes left of earlier attempts is removed. Raises DTypeError for what
+    a file cannot hold, FileError for a name that ends like another kind of file,
+    FileNotFoundError without the folder, and SaveError if the disk is full or fails.
     """
+    _check_name(path)
     ready = {name: _plain(name, x) for name, x in arrays.items()}
     seal = {"sha256": "0" * 64} if sealed else {}
     # Wide numbers first: then each array begins at a multiple of its item's size.
@@ -69,10 +92,38 @@ def write(
     if sealed:
         before, after = head[: DIGEST.start], head[DIGEST.stop :]
         head = before + digest([before, after, *numbers]) + after
-    with replaced(path) as file:
-        file.write(head)
-        for piece in numbers:
-            file.write(piece)
+    try:
+        with replaced(path) as file:
+            file.write(head)
+            for piece in numbers:
+                file.write(piece)
+    except FileNotFoundError:
+        raise
+    except OSError as error:
+        size = len(head) + sum(piece.nbytes for piece in numbers)
+        raise SaveError(error.errno, _not_saved(path, error, size)) from error
+
+
+def _check_name(path: Path) -> None:
+    stem, ending = os.path.splitext(os.fspath(path))
+    other = FOREIGN.get(ending.lower())
+    if other is not None:
+        raise FileError(
+            f"{path}: the layout written here is that of safetensors, and {ending} "
+            f"names another; try {stem}.safetensors{f', or {other}' if other else ''}"
+        )
+
+
+def _not_saved(path: Path, error: OSError, size: int) -> str:
+    """Say what failed, and what a full disk lacks."""
+    need = ""
+    if error.errno in FULL:
+        free = shutil.disk_usage(os.path.dirname(os.path.realpath(path))).free
+        need = f" (it needs {size:,} bytes, and the disk has {free:,} left)"
+    return (
+        f"{path} was not saved: {error.strerror or error}{need}; the file that stood "
+        "there before, if any, is as it was"
+    )
 
 
 def digest(pieces: Iterable[Any], first: bytes = b"") -> bytes:

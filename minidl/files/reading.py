@@ -21,7 +21,7 @@ from minidl.files.layout import (
     CODES,
     DIGEST,
     HEADER_LIMIT,
-    SEAL,
+    SEALED,
     SIZE_LIMIT,
     Arrays,
     FileError,
@@ -31,7 +31,8 @@ from minidl.files.layout import (
 )
 
 SIGNATURES = {  # how files begin that are something else
-    b"PK\x03\x04": "a zip archive, such as those of torch.save and numpy.savez",
+    b"PK\x03\x04": "a zip archive, such as those of torch.save, and of numpy.savez, "
+    "which numpy.load reads",
     b"\x80": "a pickle, as of old versions of torch.save",
     b"\x93NUMPY": "an .npy file; numpy.load reads it",
     b"\x89HDF": "an HDF5 file",
@@ -43,7 +44,7 @@ def read(
 ) -> tuple[Arrays, dict[str, str]]:
     """Return the arrays and the strings of a file; FileError if it is not sound.
 
-    sealed   refuse a file without a checksum, or with a wrong one
+    sealed   refuse a file without a checksum; a wrong one is refused always
     limit    refuse a file of more bytes
 
     Nothing is allocated before the header agrees with the size of the file. bfloat16,
@@ -82,13 +83,14 @@ def _opened(path: Path, sealed: bool, limit: int) -> Iterator[_Contents]:
         if size > limit:
             raise FileError(f"{path} has {size:,} bytes; the limit is {limit:,}")
         n = _header_length(file, size, path)
-        if sealed:
-            _check_seal(file, path)
+        has_seal = _check_seal(file, path)
+        if sealed and not has_seal:
+            raise _damaged(path, "it bears no checksum")
         header = _header(file, n, path)
         metadata = header.pop("__metadata__", {})
         if not is_strings(metadata):
             raise _damaged(path, "its metadata are not strings")
-        if sealed:
+        if has_seal:
             del metadata["sha256"]
         spans = {name: _Span(path, name, entry) for name, entry in header.items()}
         in_file, end = _tiled(spans, path)
@@ -161,14 +163,16 @@ def _header_length(file: BinaryIO, size: int, path: Path) -> int:
     raise _damaged(path, f"it has {size:,} bytes and no header at their beginning")
 
 
-def _check_seal(file: BinaryIO, path: Path) -> None:
+def _check_seal(file: BinaryIO, path: Path) -> bool:
+    """Whether the file bears a checksum; FileError if it is a wrong one."""
     file.seek(0)
     start = file.read(DIGEST.stop)
-    if start[8 : DIGEST.start] != SEAL:
-        raise _damaged(path, "it bears no checksum")
+    if not SEALED.fullmatch(start, 8):
+        return False
     chunks = iter(lambda: file.read(2**20), b"")
     if digest(chunks, start[: DIGEST.start]) != start[DIGEST]:
         raise _damaged(path, "its checksum is not that of its contents")
+    return True
 
 
 def _header(file: BinaryIO, n: int, path: Path) -> dict[str, Any]:

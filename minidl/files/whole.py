@@ -2,9 +2,9 @@
 
 A new file is written under another name beside its place (a dot, the name, 12 random
 digits, ".tmp"), brought to the disk, and renamed: the one step that a file system does
-all at once. A process that dies before leaves its temporary file behind, and `sweep`
-removes it: a writer holds a lock on its file, and locks die with their process, on
-whatever machine or in whatever container it was.
+all at once. A process that dies before leaves its temporary file behind; `sweep`, or
+the next writer of the same file, removes it. A writer holds a lock on its file, and
+locks die with their process, on whatever machine or in whatever container it was.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from typing import Any, BinaryIO
 # Windows has no fcntl; there, a file that is open cannot be removed: the same end.
 fcntl: Any = import_module("fcntl") if os.name == "posix" else None
 
-TEMPORARY = re.compile(r"\..+\.[0-9a-f]{12}\.tmp", re.DOTALL)
+TEMPORARY = re.compile(r"\.(.+)\.[0-9a-f]{12}\.tmp", re.DOTALL)
 
 
 @contextmanager
@@ -43,6 +43,8 @@ def replaced(path: str | os.PathLike[str]) -> Iterator[BinaryIO]:
         with suppress(FileNotFoundError):
             os.remove(new)
     sync_folder(folder)  # the new name is to survive a crash too
+    with suppress(OSError):  # it can wait
+        sweep(folder, name)
 
 
 def _begin(folder: str, name: str) -> tuple[str, BinaryIO]:
@@ -56,12 +58,17 @@ def _begin(folder: str, name: str) -> tuple[str, BinaryIO]:
         file.close()  # a sweeper came before the lock
 
 
-def sweep(folder: str | os.PathLike[str]) -> list[str]:
-    """Remove the temporary files of dead processes, and return their names."""
+def sweep(folder: str | os.PathLike[str], name: str | None = None) -> list[str]:
+    """Remove the temporary files of dead processes, and return their names.
+
+    name   those of this file only
+    """
     swept = []
-    for name in sorted(os.listdir(folder)):
-        if TEMPORARY.fullmatch(name) and _remove(os.path.join(folder, name)):
-            swept.append(name)
+    for entry in sorted(os.listdir(folder)):
+        found = TEMPORARY.fullmatch(entry)
+        ours = found is not None and name in (None, found[1])
+        if ours and _remove(os.path.join(folder, entry)):
+            swept.append(entry)
     return swept
 
 

@@ -32,6 +32,9 @@ class Mismatch(NamedTuple):
 def save(model: Module | Mapping[str, Any], path: files.Path) -> None:
     """Write the state of a module, or any mapping of name → array, to a file.
 
+    The layout is that of safetensors, which other programs read too, with a checksum
+    that `load` checks. The old file stays until the new one is complete on the disk.
+
     >>> import minidl as md, tempfile
     >>> net = md.nn.Linear(3, 2)
     >>> with tempfile.TemporaryDirectory() as folder:
@@ -39,11 +42,14 @@ def save(model: Module | Mapping[str, Any], path: files.Path) -> None:
     ...     twin = md.load(f"{folder}/net.safetensors", md.nn.Linear(3, 2))
     >>> bool((twin.weight == net.weight).all())
     True
+
+    Raises FileError for a name such as "net.npz", which promises another layout, and
+    SaveError, an OSError, if the disk is full or fails.
     """
     state = model if isinstance(model, Mapping) else model.state_dict(copy=False)
     from minidl import files  # when it is needed: it brings json, hashlib and more
 
-    files.write(path, state)
+    files.write(path, state, sealed=True)
 
 
 def load(path: files.Path, model: Any = None, strict: bool = True) -> Any:

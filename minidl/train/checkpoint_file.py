@@ -94,9 +94,10 @@ def save_checkpoint(
     metadata = {"format": FORMAT, "metric": json.dumps(metric), "state": text}
     try:
         files.write(path, arrays, metadata, sealed=True)
-    except OSError as error:
-        why = error.strerror or error
-        raise CheckpointError(f"{path} was not saved: {why}; {HINT}") from error
+    except files.SaveError as error:
+        raise CheckpointError(f"{error}; {HINT}") from error
+    except FileNotFoundError as error:
+        raise CheckpointError(f"{path} was not saved: {error}; {HINT}") from error
 
 
 def read_checkpoint(path: Path, *, limit: int = files.SIZE_LIMIT) -> Saved:
