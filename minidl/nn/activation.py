@@ -1,7 +1,9 @@
 """Activations as layers: each is an op, and the settings it is called with.
 
 Throughout:  x input    y output, of the same shape but for Maxout    N batch
-Formulas, papers and what happens at the kinks stand in minidl/ops/activation.py.
+Formulas, papers and what happens at the kinks stand in minidl/ops/activation.py; what
+such a short class stands for, in minidl/nn/layer.py. PReLU and Maxout learn something
+and are written out.
 """
 
 from __future__ import annotations
@@ -15,28 +17,18 @@ from minidl import ops
 from minidl.backend import Seed, default_dtype
 from minidl.engine.tensor import Tensor
 from minidl.nn import init as initializers
+from minidl.nn.layer import UnaryLayer
 from minidl.nn.module import Module, Parameter
 
 
-class ReLU(Module):
+class ReLU(UnaryLayer, op=ops.relu):
     """max(x, 0)."""
 
-    def forward(self, x: Tensor) -> Tensor:
-        """Return y."""
-        y: Tensor = ops.relu(x)
-        return y
 
-
-class LeakyReLU(Module):
+class LeakyReLU(UnaryLayer, op=ops.leaky_relu):
     """x for x > 0, else s x, with a small slope s."""
 
-    def __init__(self, negative_slope: float = 0.01) -> None:
-        self.negative_slope = negative_slope
-
-    def forward(self, x: Tensor) -> Tensor:
-        """Return y."""
-        y: Tensor = ops.leaky_relu(x, negative_slope=self.negative_slope)
-        return y
+    negative_slope: float = 0.01
 
 
 class PReLU(Module):
@@ -49,105 +41,55 @@ class PReLU(Module):
         self.weight = Parameter(np.full(num_parameters, init, default_dtype()))
 
     def forward(self, x: Tensor) -> Tensor:
-        """Return y."""
+        """Return x where it is positive, a x elsewhere."""
         y: Tensor = ops.prelu(x, self.weight)
         return y
 
 
-class ELU(Module):
+class ELU(UnaryLayer, op=ops.elu):
     """x for x > 0, else α (eˣ − 1)."""
 
-    def __init__(self, alpha: float = 1.0) -> None:
-        self.alpha = alpha
-
-    def forward(self, x: Tensor) -> Tensor:
-        """Return y."""
-        y: Tensor = ops.elu(x, alpha=self.alpha)
-        return y
+    alpha: float = 1.0
 
 
-class SELU(Module):
+class SELU(UnaryLayer, op=ops.selu):
     """λ elu(x, α), which keeps mean 0 and variance 1: initialize with lecun_normal."""
 
-    def forward(self, x: Tensor) -> Tensor:
-        """Return y."""
-        y: Tensor = ops.selu(x)
-        return y
 
-
-class GELU(Module):
+class GELU(UnaryLayer, op=ops.gelu):
     """x Φ(x), with Φ the distribution of N(0, 1); approximate="tanh" is faster."""
 
-    def __init__(self, approximate: str = "none") -> None:
-        self.approximate = approximate
-
-    def forward(self, x: Tensor) -> Tensor:
-        """Return y."""
-        y: Tensor = ops.gelu(x, approximate=self.approximate)
-        return y
+    approximate: str = "none"
 
 
-class SiLU(Module):
+class SiLU(UnaryLayer, op=ops.silu):
     """x σ(x)."""
 
-    def forward(self, x: Tensor) -> Tensor:
-        """Return y."""
-        y: Tensor = ops.silu(x)
-        return y
 
-
-class Sigmoid(Module):
+class Sigmoid(UnaryLayer, op=ops.sigmoid):
     """σ(x) = 1 / (1 + e⁻ˣ)."""
 
-    def forward(self, x: Tensor) -> Tensor:
-        """Return y."""
-        y: Tensor = ops.sigmoid(x)
-        return y
 
-
-class Tanh(Module):
+class Tanh(UnaryLayer, op=ops.tanh):
     """tanh x."""
 
-    def forward(self, x: Tensor) -> Tensor:
-        """Return y."""
-        y: Tensor = ops.tanh(x)
-        return y
 
-
-class Softplus(Module):
+class Softplus(UnaryLayer, op=ops.softplus):
     """log(1 + exp(βx)) / β, a smooth max(x, 0)."""
 
-    def __init__(self, beta: float = 1.0) -> None:
-        self.beta = beta
-
-    def forward(self, x: Tensor) -> Tensor:
-        """Return y."""
-        y: Tensor = ops.softplus(x, beta=self.beta)
-        return y
+    beta: float = 1.0
 
 
-class Softmax(Module):
+class Softmax(UnaryLayer, op=ops.softmax):
     """exp(xₖ) / Σⱼ exp(xⱼ), along `axis`. CrossEntropyLoss wants scores, not these."""
 
-    def __init__(self, axis: int = -1) -> None:
-        self.axis = axis
-
-    def forward(self, x: Tensor) -> Tensor:
-        """Return y."""
-        y: Tensor = ops.softmax(x, axis=self.axis)
-        return y
+    axis: int = -1
 
 
-class LogSoftmax(Module):
+class LogSoftmax(UnaryLayer, op=ops.log_softmax):
     """xₖ − log Σⱼ exp(xⱼ), along `axis`."""
 
-    def __init__(self, axis: int = -1) -> None:
-        self.axis = axis
-
-    def forward(self, x: Tensor) -> Tensor:
-        """Return y."""
-        y: Tensor = ops.log_softmax(x, axis=self.axis)
-        return y
+    axis: int = -1
 
 
 class Maxout(Module):
@@ -171,7 +113,7 @@ class Maxout(Module):
         self.bias = Parameter(np.zeros(n_out * pieces, default_dtype()))
 
     def forward(self, x: Tensor) -> Tensor:
-        """Return y."""
+        """Return the largest of every `pieces` neighbors in x W + b."""
         z = ops.affine(x, self.weight, self.bias)
         y: Tensor = ops.maxout(z, pieces=self.pieces)
         return y

@@ -3,7 +3,8 @@
 Throughout:  x what the network says    y the loss    reduction "mean", "sum" or "none"
 Of classes   x scores (N, K, …), class on axis 1    labels (N, …)
 Of numbers   target what x should have been
-Formulas and papers stand in minidl/ops/loss.py.
+Formulas and papers stand in minidl/ops/loss.py; what such a short class stands for, in
+minidl/nn/layer.py.
 """
 
 from __future__ import annotations
@@ -12,15 +13,26 @@ from typing import Any
 
 from minidl import ops
 from minidl.engine.tensor import Tensor
-from minidl.nn.module import Buffer, Module
+from minidl.nn.layer import OpLayer
 
 
-def _kept(weight: Any) -> Buffer | None:
-    """Return a weight as a buffer, which moves with the module and is saved with it."""
-    return None if weight is None else Buffer(weight)
+class LabelLoss(OpLayer):
+    """A loss of scores and labels."""
+
+    def forward(self, x: Tensor, labels: Any) -> Tensor:
+        """Return the loss."""
+        return self.compute(x, labels)
 
 
-class CrossEntropyLoss(Module):
+class TargetLoss(OpLayer):
+    """A loss of two arrays of one shape."""
+
+    def forward(self, x: Tensor, target: Any) -> Tensor:
+        """Return the loss."""
+        return self.compute(x, target)
+
+
+class CrossEntropyLoss(LabelLoss, op=ops.cross_entropy):
     """−Σₖ qₖ log softmax(x)ₖ for labels, or for probabilities q (N, K, …).
 
     weight           of each class (K,), for classes that are rare
@@ -28,29 +40,10 @@ class CrossEntropyLoss(Module):
     label_smoothing  ε: asks for 1 − ε of the label and shares ε among all classes
     """
 
-    def __init__(
-        self,
-        weight: Any = None,
-        ignore_index: int = -100,
-        label_smoothing: float = 0.0,
-        reduction: str = "mean",
-    ) -> None:
-        self.weight = _kept(weight)
-        self.ignore_index = ignore_index
-        self.label_smoothing = label_smoothing
-        self.reduction = reduction
-
-    def forward(self, x: Tensor, labels: Any) -> Tensor:
-        """Return the loss."""
-        y: Tensor = ops.cross_entropy(
-            x,
-            labels,
-            weight=self.weight,
-            ignore_index=self.ignore_index,
-            label_smoothing=self.label_smoothing,
-            reduction=self.reduction,
-        )
-        return y
+    weight: Any = None
+    ignore_index: int = -100
+    label_smoothing: float = 0.0
+    reduction: str = "mean"
 
 
 class LabelSmoothingLoss(CrossEntropyLoss):
@@ -69,150 +62,76 @@ class LabelSmoothingLoss(CrossEntropyLoss):
         super().__init__(weight, ignore_index, smoothing, reduction)
 
 
-class NLLLoss(Module):
+class NLLLoss(LabelLoss, op=ops.nll_loss):
     """−x_y: cross entropy of log-probabilities, as LogSoftmax(axis=1) gives them."""
 
-    def __init__(
-        self, weight: Any = None, ignore_index: int = -100, reduction: str = "mean"
-    ) -> None:
-        self.weight = _kept(weight)
-        self.ignore_index = ignore_index
-        self.reduction = reduction
-
-    def forward(self, x: Tensor, labels: Any) -> Tensor:
-        """Return the loss."""
-        y: Tensor = ops.nll_loss(
-            x,
-            labels,
-            weight=self.weight,
-            ignore_index=self.ignore_index,
-            reduction=self.reduction,
-        )
-        return y
+    weight: Any = None
+    ignore_index: int = -100
+    reduction: str = "mean"
 
 
-class HingeLoss(Module):
+class HingeLoss(LabelLoss, op=ops.hinge_loss):
     """Σ_{j≠y} max(0, xⱼ − x_y + margin): the multiclass support vector machine."""
 
-    def __init__(self, margin: float = 1.0, reduction: str = "mean") -> None:
-        self.margin = margin
-        self.reduction = reduction
-
-    def forward(self, x: Tensor, labels: Any) -> Tensor:
-        """Return the loss."""
-        y: Tensor = ops.hinge_loss(
-            x, labels, margin=self.margin, reduction=self.reduction
-        )
-        return y
+    margin: float = 1.0
+    reduction: str = "mean"
 
 
-class FocalLoss(Module):
+class FocalLoss(LabelLoss, op=ops.focal_loss):
     """−α (1 − p)^γ log p, with p the probability of what is true.
 
     Softmax of K classes where x has an axis more than the labels, else σ of one score,
     with labels 0 or 1; alpha is a weight (K,), or the number for the label 1.
     """
 
-    def __init__(
-        self, gamma: float = 2.0, alpha: Any = None, reduction: str = "mean"
-    ) -> None:
-        self.gamma = gamma
-        self.alpha = alpha if isinstance(alpha, (int, float)) else _kept(alpha)
-        self.reduction = reduction
-
-    def forward(self, x: Tensor, labels: Any) -> Tensor:
-        """Return the loss."""
-        y: Tensor = ops.focal_loss(x, labels, self.gamma, self.alpha, self.reduction)
-        return y
+    gamma: float = 2.0
+    alpha: Any = None
+    reduction: str = "mean"
 
 
-class BCEWithLogitsLoss(Module):
+class BCEWithLogitsLoss(TargetLoss, op=ops.binary_cross_entropy_with_logits):
     """−t log σ(x) − (1 − t) log(1 − σ(x)): yes or no, for each number of x.
 
     pos_weight multiplies the losses of "yes" (t = 1), weight all of them.
     """
 
-    def __init__(
-        self, weight: Any = None, pos_weight: Any = None, reduction: str = "mean"
-    ) -> None:
-        self.weight = _kept(weight)
-        self.pos_weight = _kept(pos_weight)
-        self.reduction = reduction
-
-    def forward(self, x: Tensor, target: Any) -> Tensor:
-        """Return the loss."""
-        y: Tensor = ops.binary_cross_entropy_with_logits(
-            x,
-            target,
-            weight=self.weight,
-            pos_weight=self.pos_weight,
-            reduction=self.reduction,
-        )
-        return y
+    weight: Any = None
+    pos_weight: Any = None
+    reduction: str = "mean"
 
 
-class MSELoss(Module):
+class MSELoss(TargetLoss, op=ops.mse_loss):
     """(x − t)²."""
 
-    def __init__(self, reduction: str = "mean") -> None:
-        self.reduction = reduction
-
-    def forward(self, x: Tensor, target: Any) -> Tensor:
-        """Return the loss."""
-        y: Tensor = ops.mse_loss(x, target, reduction=self.reduction)
-        return y
+    reduction: str = "mean"
 
 
-class L1Loss(Module):
+class L1Loss(TargetLoss, op=ops.l1_loss):
     """|x − t|."""
 
-    def __init__(self, reduction: str = "mean") -> None:
-        self.reduction = reduction
-
-    def forward(self, x: Tensor, target: Any) -> Tensor:
-        """Return the loss."""
-        y: Tensor = ops.l1_loss(x, target, reduction=self.reduction)
-        return y
+    reduction: str = "mean"
 
 
-class HuberLoss(Module):
+class HuberLoss(TargetLoss, op=ops.huber_loss):
     """½ (x − t)² up to |x − t| = δ, then on as a straight line."""
 
-    def __init__(self, delta: float = 1.0, reduction: str = "mean") -> None:
-        self.delta = delta
-        self.reduction = reduction
-
-    def forward(self, x: Tensor, target: Any) -> Tensor:
-        """Return the loss."""
-        y: Tensor = ops.huber_loss(
-            x, target, delta=self.delta, reduction=self.reduction
-        )
-        return y
+    delta: float = 1.0
+    reduction: str = "mean"
 
 
-class KLDivLoss(Module):
+class KLDivLoss(TargetLoss, op=ops.kl_div):
     """t (log t − x) for log-probabilities x; reduction may be "batchmean", too."""
 
-    def __init__(self, log_target: bool = False, reduction: str = "mean") -> None:
-        self.log_target = log_target
-        self.reduction = reduction
-
-    def forward(self, x: Tensor, target: Any) -> Tensor:
-        """Return the loss."""
-        y: Tensor = ops.kl_div(
-            x, target, log_target=self.log_target, reduction=self.reduction
-        )
-        return y
+    log_target: bool = False
+    reduction: str = "mean"
 
 
-class CosineEmbeddingLoss(Module):
+class CosineEmbeddingLoss(OpLayer, op=ops.cosine_embedding_loss):
     """1 − cos(a, b) where the label is 1, max(cos(a, b) − margin, 0) where it is −1."""
 
-    def __init__(self, margin: float = 0.0, reduction: str = "mean") -> None:
-        self.margin = margin
-        self.reduction = reduction
+    margin: float = 0.0
+    reduction: str = "mean"
 
     def forward(self, a: Tensor, b: Any, labels: Any) -> Tensor:
         """Return the loss of vectors a, b (N, D) with labels (N,)."""
-        y: Tensor = ops.cosine_embedding_loss(a, b, labels, self.margin, self.reduction)
-        return y
+        return self.compute(a, b, labels)

@@ -1,0 +1,62 @@
+"""Layers that are an op and its settings, with nothing to learn.
+
+A class names its op and lists the settings with their defaults, in their order:
+
+    class ELU(UnaryLayer, op=ops.elu):
+        alpha: float = 1.0
+
+Written out by hand the same layer is
+
+    class ELU(Module):
+        def __init__(self, alpha: float = 1.0) -> None:
+            self.alpha = alpha
+
+        def forward(self, x: Tensor) -> Tensor:
+            return ops.elu(x, alpha=self.alpha)
+
+A setting that is an array or a list (such as the weights of classes) becomes a buffer:
+it moves with the module and is saved with it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import Field, dataclass, fields
+from typing import Any, ClassVar, dataclass_transform
+
+from minidl.engine.tensor import Tensor
+from minidl.nn.module import Buffer, Module
+
+
+@dataclass_transform(eq_default=False)
+class OpLayer(Module):
+    """An op as a layer: `__init__` takes the settings, as a dataclass takes fields."""
+
+    __dataclass_fields__: ClassVar[dict[str, Field[Any]]]
+    _op: ClassVar[Callable[..., Any]]
+    _names: ClassVar[tuple[str, ...]] = ()  # of the settings
+
+    def __init_subclass__(cls, op: Callable[..., Any] | None = None) -> None:
+        dataclass(eq=False, repr=False)(cls)
+        cls._names = tuple(field.name for field in fields(cls))
+        if op is not None:
+            cls._op = staticmethod(op)
+
+    def __post_init__(self) -> None:
+        for name in self._names:
+            value = getattr(self, name)
+            if hasattr(value, "__len__") and not isinstance(value, (str, tuple)):
+                setattr(self, name, Buffer(value))
+
+    def compute(self, *inputs: Any) -> Tensor:
+        """Return what the op makes of the inputs, with the settings of this layer."""
+        y: Tensor = self._op(*inputs, **{n: getattr(self, n) for n in self._names})
+        return y
+
+
+class UnaryLayer(OpLayer):
+    """A layer of one input: an activation, or a pooling."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Return the op of x, with the settings of this layer."""
+        return self.compute(x)
