@@ -1,8 +1,10 @@
 """The laboratory: searching, the seven steps, diagnosis in words.
 
+lr_finder  a rate that works, in 100 steps
 search  grid, random, coarse to fine, halving      space   what a setting may be
 """
 
+from minidl.lab.lr_finder import lr_finder as lr_finder
 from minidl.lab.search import coarse_to_fine as coarse_to_fine
 from minidl.lab.search import grid_search as grid_search
 from minidl.lab.search import hyperband as hyperband
@@ -20,6 +22,7 @@ __all__ = [
     "hyperband",
     "integers",
     "log_uniform",
+    "lr_finder",
     "random_search",
     "successive_halving",
     "uniform",
