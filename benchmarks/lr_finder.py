@@ -1,4 +1,4 @@
-"""How good is the suggested rate? `python -m benchmarks.lr_finder` compares it with runs.
+"""How good is the suggested rate? `python -m benchmarks.lr_finder` runs them all.
 
 Each net is trained in full at 11 rates with 2 seeds; the best rate is the one with the
 smallest validation loss. Then 5 sweeps, with and without spikes in the loss, say where

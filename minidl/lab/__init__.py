@@ -1,9 +1,10 @@
 """The laboratory: searching, the seven steps, diagnosis in words.
 
-lr_finder  a rate that works, in 100 steps
-search  grid, random, coarse to fine, halving      space   what a setting may be
+lr_finder  a rate that works, in 100 steps      search            grid, random, halving
+space      what a setting may be                cross_validation  k folds, and one test
 """
 
+from minidl.lab.cross_validation import cross_validate as cross_validate
 from minidl.lab.lr_finder import lr_finder as lr_finder
 from minidl.lab.search import coarse_to_fine as coarse_to_fine
 from minidl.lab.search import grid_search as grid_search
@@ -18,6 +19,7 @@ from minidl.lab.space import uniform as uniform
 __all__ = [
     "choice",
     "coarse_to_fine",
+    "cross_validate",
     "grid_search",
     "hyperband",
     "integers",

@@ -20,11 +20,12 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from minidl import backend, optim
+from minidl import optim
 from minidl.backend import device_of
 from minidl.data import DataLoader
 from minidl.errors import DTypeError, RangeError
-from minidl.train import History, Randomness
+from minidl.lab.objective import own_randomness
+from minidl.train import History
 from minidl.train.batches import check_scalar, is_samples, pair, samples
 
 if TYPE_CHECKING:
@@ -131,13 +132,12 @@ def lr_finder(
     True
     """
     rates = growing_rates(low, high, steps)
-    generators, place = Randomness(), _place(data)
-    before = generators.state_dict()
+    place = _place(data)
     try:
-        backend.seed(seed)
-        losses = _sweep(*_copies(model, loss, optimizer), _batches(data, seed), rates)
+        with own_randomness(seed):
+            copies = _copies(model, loss, optimizer)
+            losses = _sweep(*copies, _batches(data, seed), rates)
     finally:
-        generators.load_state_dict(before)
         if place is not None:
             vars(data).update(place)
     return read(rates[: len(losses)], np.array(losses))

@@ -15,7 +15,8 @@ import os
 import random
 import time
 import traceback
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -24,6 +25,7 @@ import numpy as np
 from minidl import backend
 from minidl.data import DataLoader
 from minidl.errors import DTypeError, RangeError
+from minidl.lab.space import Setting
 from minidl.lab.trials import Trial
 from minidl.train import ProgressBar, Randomness
 from minidl.train.batches import is_samples
@@ -62,7 +64,8 @@ class Objective:
             )
         known = parameters(self.function)
         self.takes_budget = "budget" in known or "**" in known
-        self.keywords = "**" in known or any(name in known for name in self.names)
+        named = any(name in known for name in self.names)
+        self.keywords = "**" in known or named or not self.names
         if self.keywords:
             self._check_names(known)
         if self.data is not None:
@@ -96,16 +99,19 @@ class Objective:
 
     def __call__(self, trial: Trial) -> float:
         """Return the value of a trial, whatever it is."""
-        extra: dict[str, Any] = {}
-        if trial.budget is not None and self.takes_budget:
-            extra["budget"] = trial.budget
-        if self.keywords:
-            outcome = self.function(**trial.setting, **extra)
-        else:
-            outcome = self.function(dict(trial.setting), **extra)
+        budget = trial.budget if self.takes_budget else None
+        outcome = self.call(
+            trial.setting, **({} if budget is None else {"budget": budget})
+        )
         if hasattr(outcome, "fit"):
             return self.fitted(outcome, trial.budget or self.epochs)
         return number(outcome)
+
+    def call(self, setting: Setting, **extra: Any) -> Any:
+        """Call the function with a setting, in the way it takes one."""
+        if self.keywords:
+            return self.function(**setting, **extra)
+        return self.function(dict(setting), **extra)
 
     def fitted(self, trainer: Any, epochs: int) -> float:
         """Train a Trainer, and return the last value of the monitored column."""
@@ -179,24 +185,32 @@ def attempt(objective: Objective, planned: Trial, seed: int) -> Trial:
 
     All generators start from `seed`, and are as they were when the trial is over.
     """
-    generators = Randomness()
-    before = generators.state_dict()
     start = time.perf_counter()
     error, value = "", math.nan
     try:
         objective.settle()
-        backend.seed(seed)
-        random.seed(seed)
-        np.random.seed(seed % 2**32)  # noqa: NPY002  the objective may draw from it
-        value = objective(planned)
+        with own_randomness(seed):
+            value = objective(planned)
         if not math.isfinite(value):
             error = f"the value is {value}"
     except Exception as problem:  # whatever it is, the other trials go on
         error = described(problem)
-    finally:
-        generators.load_state_dict(before)
     seconds = time.perf_counter() - start
     return replace(planned, value=value, error=error, seconds=seconds)
+
+
+@contextmanager
+def own_randomness(seed: int) -> Iterator[None]:
+    """Start all generators of the process from `seed`; bring them back at the end."""
+    generators = Randomness()
+    before = generators.state_dict()
+    try:
+        backend.seed(seed)
+        random.seed(seed)
+        np.random.seed(seed % 2**32)  # noqa: NPY002  the objective may draw from it
+        yield
+    finally:
+        generators.load_state_dict(before)
 
 
 def described(problem: Exception) -> str:

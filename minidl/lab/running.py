@@ -28,14 +28,19 @@ ADVICE = 'pip install "minidl[search]"'
 Planned = tuple[Trial, int]  # a trial that has no value yet, and its seed
 
 
-class Options(TypedDict, total=False):
-    """What every search takes; the head of search.py says what they mean."""
+class Running(TypedDict, total=False):
+    """How trials are run; the head of search.py says what the names mean."""
 
-    mode: str | None
     store: Path | None
     jobs: int
     backend: str
     progress: bool
+
+
+class Options(Running, total=False):
+    """What every search takes."""
+
+    mode: str | None
     data: Any
     epochs: int
     monitor: str
