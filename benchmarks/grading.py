@@ -20,10 +20,10 @@ from itertools import cycle, islice
 from pathlib import Path
 
 from benchmarks.run import remember
-from minidl.course.assignment import Assignment, find
-from minidl.course.cut.packing import zipped
-from minidl.course.cut.regions import blank, region_of, replace
-from minidl.course.rows import Mutant
+from minidl_course.assignment import Assignment, find
+from minidl_course.regions import blank, region_of, replace
+from minidl_course.rows import Mutant
+from minidl_course.zips import zipped
 
 ROOT = Path(__file__).resolve().parent.parent
 

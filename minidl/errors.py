@@ -41,14 +41,6 @@ class DataError(MinidlError, ValueError):
     """A data file or archive that is missing, damaged, or not what it should be."""
 
 
-class CourseError(MinidlError, ValueError):
-    """An assignment, an edition or a submission that is not what it should be."""
-
-
-class RegionError(CourseError):
-    """The markers of a region, or the lines between them, are not as they were."""
-
-
 class TodoError(MinidlError, NotImplementedError):
     """A blank of an assignment that nobody has filled in yet; `task` says which."""
 

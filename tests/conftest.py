@@ -25,6 +25,10 @@ from tests.drycuda.ledger import Meter, ledger, metered
 if os.environ.get("MINIDL_TEST_DRYCUDA") == "1":
     drycuda.install()  # before anything imports CuPy
 
+from minidl.cli.course import machinery
+
+machinery()  # in a clone that is not installed, nobody else finds assignments/course
+
 # No tests there, and doctest would import CuPy and PyTorch.
 collect_ignore = ["drycuda", "stored/rebuild.py"]
 

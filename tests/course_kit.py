@@ -10,10 +10,10 @@ import re
 import zipfile
 from pathlib import Path
 
-from minidl.course import manifest
-from minidl.course.assignment import find
-from minidl.course.cut.regions import region_of, regions, replace
-from minidl.course.grade.batch import Batch
+from minidl_course import manifest
+from minidl_course.assignment import find
+from minidl_course.grade.batch import Batch
+from minidl_course.regions import region_of, regions, replace
 
 ROOT = Path(__file__).parent.parent
 FILE = "minidl/ops/activation.py"
@@ -59,7 +59,7 @@ def backward(x, u):
     return {"dx": x.grad}
 '''
 ROWS = f'''
-from minidl.course import Row
+from minidl_course import Row
 
 
 def scores(draw):
@@ -82,7 +82,7 @@ ROWS = [
 ]
 '''
 HIDDEN = f'''
-from minidl.course import Row
+from minidl_course import Row
 
 
 def large(draw):
@@ -113,7 +113,7 @@ def make_course(root, seconds=30):
 
 def written(**codes):
     """Return the student's file with some regions filled in, the others blank."""
-    from minidl.course.cut.regions import blank
+    from minidl_course.regions import blank
 
     text = blank(SOURCE, [FORWARD, BACKWARD])
     for task, code in codes.items():

@@ -1,6 +1,6 @@
 """The assignments of this repository: their papers agree, and each is proved.
 
-What is proved is told in minidl/course/proof/checking.py; `minidl course check` prints it.
+What is proved is told in assignments/course/author/check.py; `minidl course check` prints it.
 """
 
 import csv
@@ -12,15 +12,18 @@ from pathlib import Path
 
 import pytest
 
-from minidl.course import manifest
-from minidl.course.assignment import find
-from minidl.course.cut.regions import region_of, replace
-from minidl.course.cut.tree import reference_tree
-from minidl.course.edition.release import release
-from minidl.course.edition.submission import submit
-from minidl.course.proof.checking import check
-from minidl.course.proof.papers import paper_faults
-from minidl.course.trial import Trial
+from minidl_course import manifest
+from minidl_course.assignment import find
+from minidl_course.author.check import changed_faults, check
+from minidl_course.author.consistency import paper_faults
+from minidl_course.author.mutation import mutated
+from minidl_course.author.release import edition, release
+from minidl_course.author.trial import Trial
+from minidl_course.author.walkthrough import walkthrough_faults
+from minidl_course.errors import CourseError
+from minidl_course.regions import region_of, replace
+from minidl_course.source_tree import reference_tree
+from minidl_course.submission import submit
 
 ROOT = Path(__file__).parents[1]
 NAMES = sorted(path.parent.name for path in ROOT.glob("assignments/*/assignment.cfg"))
@@ -41,6 +44,28 @@ def test_the_manifest_is_current(name):
     assert manifest.manifest(assignment(name))["total"] == 100
 
 
+@pytest.mark.parametrize("name", NAMES)
+def test_every_mutant_is_a_patch_of_its_region(name):
+    stale = []
+    for mutant in assignment(name).mutants:
+        try:
+            mutated(assignment(name), mutant)
+        except CourseError as error:
+            stale.append(str(error))
+    assert stale == []
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_a_changed_region_still_catches_its_mutants(name):
+    assert changed_faults(assignment(name)) == []
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_a_fresh_handout_runs(name):
+    given = assignment(name)
+    assert walkthrough_faults(given, edition(given), only="untouched") == []
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize("name", NAMES)
 def test_it_grades_what_it_says(name):
@@ -56,7 +81,7 @@ def score(folder):
     command = [sys.executable, "-m", "minidl", "course", "score"]
     done = subprocess.run(command, cwd=folder, capture_output=True, encoding="utf-8")
     assert not done.stderr
-    return int(done.stdout.split(" points")[0].split()[-3])
+    return int(done.stdout.split("public part ")[1].split()[0])
 
 
 def paste(folder, given, task):

@@ -96,10 +96,11 @@ def test_a_new_subcommand_is_a_module_in_the_list(monkeypatch, capsys):
         return 3
 
     toy = types.SimpleNamespace(
-        __doc__="A toy.", HELP="a toy", run=run,
+        __doc__="A toy.", run=run,
         arguments=lambda parser: parser.add_argument("word"),
     )  # fmt: skip
-    monkeypatch.setitem(cli.COMMANDS, "toy", toy)
+    monkeypatch.setitem(cli.COMMANDS, "toy", "a toy")
+    monkeypatch.setitem(sys.modules, "minidl.cli.toy", toy)
     assert cli.main(["toy", "on"]) == 3
     assert cli.main(["toy", "gpu"]) == 2
     assert capsys.readouterr().err == "minidl toy: there is none\n"

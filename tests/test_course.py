@@ -3,12 +3,12 @@
 import numpy as np
 import pytest
 
-from minidl.course import Mutant, Row
-from minidl.course.asking import ask, inputs_of
-from minidl.course.assignment import find, home
-from minidl.course.judging import CONSTANT, HIDDEN, Failure, judge, judge_row
-from minidl.course.proof.leaks import leaks, telling
-from minidl.errors import CourseError
+from minidl_course import Mutant, Row
+from minidl_course.answers import ask, inputs_of
+from minidl_course.assignment import find, home
+from minidl_course.author.leaks import leaks, telling
+from minidl_course.errors import CourseError
+from minidl_course.judge import CONSTANT, HIDDEN, Failure, judge, judge_row
 from tests.tiny_course import FILES, write
 
 # ----------------------------------------------------------------------------- asking

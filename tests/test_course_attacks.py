@@ -9,7 +9,7 @@ import stat
 
 import pytest
 
-from minidl.course.sandbox import probe, sweep
+from minidl_course.sandbox import probe, sweep
 from tests import course_kit as kit
 from tests.attacks import honest, hostile
 

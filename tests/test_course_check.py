@@ -5,15 +5,16 @@ from dataclasses import replace as changed
 import numpy as np
 import pytest
 
-from minidl.course import manifest
-from minidl.course.assignment import find
-from minidl.course.cut.tree import reference_tree
-from minidl.course.proof import checking
-from minidl.course.proof.checking import Report, check
-from minidl.course.proof.papers import paper_faults
-from minidl.course.proof.released import edition_faults
-from minidl.course.trial import Trial, depends
-from minidl.errors import CourseError
+from minidl_course import manifest
+from minidl_course.assignment import find
+from minidl_course.author.check import Report, changed_faults, check, prove
+from minidl_course.author.consistency import paper_faults
+from minidl_course.author.edition import edition_faults
+from minidl_course.author.mutation import patched
+from minidl_course.author.release import edition
+from minidl_course.author.trial import Trial, depends
+from minidl_course.errors import CourseError
+from minidl_course.source_tree import reference_tree
 from tests.tiny_course import altered, clone, write
 
 EXPECTED = [  # of t1 alone: an assignment has more
@@ -40,6 +41,7 @@ def tree(root, tmp_path_factory):
 # ----------------------------------------------------------------------- check, proved
 
 
+@pytest.mark.slow
 def test_the_proof_of_an_assignment(tiny):
     report = check(tiny, write=True)
     assert report.faults == EXPECTED
@@ -81,17 +83,18 @@ def test_papers_that_do_not_agree(root, tiny, name, old, new, says):
 def run(assignment, tree):
     """The faults of everything that runs."""
     report = Report(assignment)
-    checking._run(report, Trial(assignment, tree))
+    prove(report, Trial(assignment, tree))
     return report.faults
 
 
 BAD_MUTANTS = """
-    from minidl.course import Mutant
+    from minidl_course import Mutant
 
     MUTANTS = [
-        Mutant("t1.2", "no mutant", "g * d + g * d", "g * d * 2"),
-        Mutant("t1.1", "what?", "shift", "x"),
-        Mutant("t1.4", "lost", "", "root = total * 1.0"),
+        Mutant("t1.2", "no mutant", "- return (g * d + g * d) * 1.0\\n+ return g * d * 2"),
+        Mutant("t1.1", "what?", "- d = x + shift\\n+ d = x"),
+        Mutant("t1.4", "lost", "+ root = total * 1.0"),
+        Mutant("t1.3", "of old times", "+ root = sum_of(total)"),
     ]
 """
 
@@ -103,10 +106,53 @@ def test_mutants_that_are_none(root, tiny, tree):
     faults = run(assignment, tree)
     assert "t1.2: nobody notices the mutant 'no mutant'" in faults
     assert (
-        "the mutant 'what?': 'shift' is there 2 times in t1.1, and should be once"
-        in faults
-    )
-    assert "the mutant 'lost' is of no task: t1.4" in faults
+        "update t1_other/mutants.py, 'what?' of t1.1: 'd = x + shift' stands 0 times in "
+        "the region, and should stand there once"
+    ) in faults
+    assert (
+        "update t1_other/mutants.py, 'lost' of t1.4: there is no such task"
+    ) in faults
+    assert (
+        "update t1_other/mutants.py, the mutant 'of old times' of t1.3: raised "
+        "NameError: name 'sum_of' is not defined"
+    ) in faults
+
+
+def test_a_patch_names_lines_whatever_their_indent():
+    code = "    if a:\n        b = 1\n    c = 2\n"
+    patch = """
+        - b = 1
+        + if d:
+        +     b = 2
+        - c = 2
+        + c = 3
+    """
+    made = "    if a:\n        if d:\n            b = 2\n    c = 3\n"
+    assert patched(code, "    ", patch) == made
+    assert patched(code, "    ", "+ pass\n+ e = 1") == "    pass\n    e = 1\n"
+    for patch, says in (("b = 1", "neither with"), ("- b\n+ c", "0 times")):
+        with pytest.raises(CourseError, match=says):
+            patched(code, "    ", patch)
+
+
+def test_a_changed_region_is_proved_again(root, tiny):
+    assignment = altered(root, "README.md", "", "")
+    path = assignment.folder / manifest.FILE
+    path.write_text(manifest.text(assignment), encoding="utf-8")
+    assert manifest.changed(assignment) == changed_faults(assignment) == []
+    engine = root / "minidl/tiny.py"
+    text = engine.read_text()
+    try:
+        engine.write_text(text.replace("root = sqrt(", "root = 0 * total + sqrt("))
+        assert manifest.changed(assignment) == ["t1.3"]
+        assert changed_faults(assignment) == []
+        engine.write_text(text.replace("d = x - shift", "d = x - 2 * shift"))
+        assert manifest.changed(assignment) == ["t1.1"]
+        (fault,) = changed_faults(assignment)
+        assert fault.startswith('update t1_other/mutants.py, "the shift\'s sign"')
+    finally:
+        engine.write_text(text)
+        path.unlink()
 
 
 @pytest.mark.parametrize(
@@ -129,7 +175,7 @@ def test_faults_that_only_a_run_shows(root, tiny, tree, old, new, says):
 def test_lines_of_the_solution_are_found_wherever_they_are(root, tiny, tree):
     leak = "d = 1.0\n\n`return (g*d + g * d)*1.0`\n"
     assignment = altered(root, "README.md", "# Tiny", f"# Tiny\n\n{leak}")
-    (fault,) = edition_faults(assignment, tree)
+    (fault,) = edition_faults(assignment, edition(assignment, tree))
     assert fault.startswith("README.md, line 5 is a line of t1.2's solution")
 
 
@@ -139,12 +185,13 @@ def test_a_function_with_the_solution_can_be_left_out(root, tiny, tree):
     more = "\n\ndef other(g, d):\n    '''Doc.'''\n    return (g * d + g * d) * 1.0\n"
     try:
         path.write_text(text + more)
-        (fault, *_) = edition_faults(find("t1_tiny", root), tree)
+        assignment = find("t1_tiny", root)
+        (fault, *_) = edition_faults(assignment, edition(assignment, tree))
         assert "is a line of t1.2's solution" in fault
         head = "seconds = 20\n"
         removed = f"{head}    removed = minidl/tiny.py:other\n"
         assignment = altered(root, "assignment.cfg", head, removed)
-        found = edition_faults(assignment, tree)
+        found = edition_faults(assignment, edition(assignment, tree))
         assert not [f for f in found if "solution" in f]
     finally:
         path.write_text(text)

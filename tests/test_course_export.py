@@ -16,9 +16,9 @@ import zipfile
 import pytest
 
 from minidl.cli import main
-from minidl.course.export import classroom50, exporting, gradescope
-from minidl.course.grade.results import Result, RowResult, TaskResult, to_json
-from minidl.errors import CourseError
+from minidl_course.errors import CourseError
+from minidl_course.export import classroom50, exporting, gradescope
+from minidl_course.grade.results import Result, RowResult, TaskResult, to_json
 from tests import course_kit as kit
 from tests.attacks import honest
 

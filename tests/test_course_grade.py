@@ -14,9 +14,10 @@ from pathlib import Path
 import pytest
 
 from minidl.cli import main
-from minidl.course.grade import batch, class_report, feedback, intake
-from minidl.course.grade.refused import refused
-from minidl.course.grade.results import (
+from minidl_course.errors import CourseError
+from minidl_course.grade import batch, class_report, feedback, intake
+from minidl_course.grade.imports import refused
+from minidl_course.grade.results import (
     Result,
     RowResult,
     TaskResult,
@@ -24,9 +25,8 @@ from minidl.course.grade.results import (
     from_json,
     to_json,
 )
-from minidl.course.grade.shelf import Shelf
-from minidl.course.sandbox import probe
-from minidl.errors import CourseError
+from minidl_course.grade.trees import Trees
+from minidl_course.sandbox import probe
 from tests import course_kit as kit
 from tests.attacks import honest
 
@@ -109,14 +109,14 @@ def test_imports_of_other_engines_are_seen():
 
 
 def test_a_tasks_tree_has_no_reference_of_its_file(course, tmp_path):
-    shelf = Shelf(course, tmp_path)
-    shelf.make()
+    trees = Trees(course, tmp_path)
+    trees.make()
     for task in course.tasks.values():
-        names = [p.name for p in shelf.tree(task).rglob("*") if p.is_file()]
+        names = [p.name for p in trees.tree(task).rglob("*") if p.is_file()]
         assert "loss.py" in names
         assert any(name.startswith("loss.cpython") for name in names)
         assert not any(name.startswith("softmax") for name in names)
-    assert not (shelf.tree(task) / "minidl" / "course").exists()
+    assert not (trees.tree(task) / "minidl" / "course").exists()
 
 
 # ------------------------------------------------------------------------- the batch
@@ -227,7 +227,7 @@ def test_a_worker_that_dies_is_told_and_nothing_stops(
 ):
     kit.hand_in(inbox, "ada", kit.written())
     kit.hand_in(inbox, "grace", kit.written())
-    inner = batch.crew.Worker.ask
+    inner = batch.workers.Worker.ask
 
     def ask(self, student, path):
         if student == "ada":
@@ -235,7 +235,7 @@ def test_a_worker_that_dies_is_told_and_nothing_stops(
             self.process.wait()
         inner(self, student, path)
 
-    monkeypatch.setattr(batch.crew.Worker, "ask", ask)
+    monkeypatch.setattr(batch.workers.Worker, "ask", ask)
     results, _ = kit.run(course, inbox, tmp_path / "out", LEVEL, jobs=1)
     assert "died" in results["ada"].trouble
     assert not results["grace"].trouble

@@ -5,11 +5,12 @@ import textwrap
 
 import pytest
 
-from minidl.course.cut.blanks import imports_todo
-from minidl.course.cut.grafting import close, graft
-from minidl.course.cut.regions import blank, region_of, regions, replace
-from minidl.course.cut.tree import stripped, without
-from minidl.errors import MinidlError, RegionError, TodoError, todo
+from minidl.errors import MinidlError, TodoError, todo
+from minidl_course.blanks import imports_todo
+from minidl_course.errors import RegionError
+from minidl_course.graft import close, graft
+from minidl_course.regions import blank, region_of, regions, replace
+from minidl_course.source_tree import stripped, without
 from tests.tiny_course import ENGINE, REPOSITORY
 
 TINY = textwrap.dedent(ENGINE).lstrip("\n")

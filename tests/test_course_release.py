@@ -13,14 +13,14 @@ import numpy as np
 import pytest
 
 from minidl.cli import main
-from minidl.course.assignment import find
-from minidl.course.cut.packing import zipped
-from minidl.course.cut.regions import region_of, replace
-from minidl.course.cut.tree import reference_tree
-from minidl.course.edition.release import edition, release, shown_config
-from minidl.course.edition.submission import submit
-from minidl.course.trial import Trial
-from minidl.errors import CourseError
+from minidl_course.assignment import find
+from minidl_course.author.release import edition, release, shown_config
+from minidl_course.author.trial import Trial
+from minidl_course.errors import CourseError
+from minidl_course.regions import region_of, replace
+from minidl_course.source_tree import reference_tree
+from minidl_course.submission import submit
+from minidl_course.zips import zipped
 from tests.tiny_course import FILES, altered, clone, write
 
 
@@ -135,7 +135,7 @@ def solve(folder, tiny, task):
 def test_a_newcomers_path(student, tiny, tree):
     first = course(student, "score")
     assert (first.returncode, first.stderr) == (1, "")
-    assert "0 of 60 points; 40 more stand in hidden rows" in first.stdout
+    assert "public part 0 of 60; 40 points are hidden" in first.stdout
     assert first.stdout.count("not written yet") == 1
     assert first.stdout.count("needs t1.1 first") == 2
     assert "hint" not in first.stdout
@@ -143,7 +143,7 @@ def test_a_newcomers_path(student, tiny, tree):
     solve(student, tiny, "t1.1")
     second = course(student, "score")
     assert "✓ t1.1    30 of 30  square" in second.stdout
-    assert "\n30 of 60 points" in second.stdout
+    assert "\npublic part 30 of 60" in second.stdout
 
     fill(student, "t1.2", "        return g * d\n")
     third = course(student, "score")
@@ -166,7 +166,7 @@ def test_all_solved_is_all_points(student, tiny):
         solve(student, tiny, task)
     done = course(student, "score")
     assert done.returncode == 0
-    assert "60 of 60 points" in done.stdout
+    assert "public part 60 of 60" in done.stdout
     command = [sys.executable, "-B", "-m", "pytest", "-q", "-p", "no:cacheprovider"]
     tests = subprocess.run(command, cwd=student, capture_output=True, text=True)
     assert "4 passed" in tests.stdout, tests.stdout
@@ -209,9 +209,59 @@ def test_a_damaged_edition_is_told(student, file, text, says):
     assert "Traceback" not in done.stderr
 
 
-def test_another_minidl_is_told(student, capsys):
-    assert main(["course", "score", "--root", str(student)]) == 2
-    assert "the minidl that runs now is the one in" in capsys.readouterr().err
+def test_the_folder_s_own_engine_is_asked(student, tiny, capsys):
+    solve(student, tiny, "t1.1")
+    assert main(["course", "score", "--root", str(student)]) == 1
+    assert "public part 30 of 60" in capsys.readouterr().out
+
+
+ENDS = {  # what stands in t1.2: what is said of it
+    "        return (\n": "the lines of t1.2 are no Python ('(' was never closed)",
+    "        return 1 +\n": "the lines of t1.2 are no Python (invalid syntax)",
+    "        while True:\n            pass\n": "gradient of x: took longer than 2 s",
+    "        import sys\n        sys.exit(3)\n": "gradient of x: raised SystemExit: 3",
+    "        import os\n        os._exit(3)\n": "gradient of x: ended the process",
+    "        def f():\n            return f()\n        return f()\n": "raised RecursionError",
+    "    return g\n": "the lines of t1.2 are no Python (expected an indented block",
+}
+
+
+@pytest.mark.parametrize("code", ENDS)
+def test_a_task_costs_itself_only_whatever_it_does(student, tiny, code, capsys):
+    for task in tiny.tasks:
+        solve(student, tiny, task)
+    config = student / "assignment.cfg"
+    config.write_text(config.read_text().replace("seconds = 20", "seconds = 2"))
+    fill(student, "t1.2", code)
+    assert main(["course", "score", "--root", str(student)]) == 1
+    said = capsys.readouterr().out
+    assert ENDS[code] in said
+    assert "✓ t1.1    30 of 30" in said
+    assert "  t1.2     0 of 20" in said
+    assert "✓ t1.3    10 of 10" in said
+    assert main(["course", "submit", "--student", "가나", "--root", str(student)]) == 0
+    assert (student / "t1_가나.zip").is_file()
+    said = capsys.readouterr().out
+    assert ("are no Python" in said) == ("no Python" in ENDS[code])
+
+
+def test_pytest_survives_a_slip(student, tiny):
+    for task in tiny.tasks:
+        solve(student, tiny, task)
+    fill(student, "t1.2", "        return (\n")
+    command = [sys.executable, "-B", "-m", "pytest", "-q", "-p", "no:cacheprovider"]
+    tests = subprocess.run(command, cwd=student, capture_output=True, text=True)
+    assert "1 failed, 3 passed" in tests.stdout, tests.stdout
+    assert "'(' was never closed" in tests.stdout
+    lines = (student / "minidl/tiny.py").read_text().splitlines()
+    line = lines.index("        return (") + 1
+    assert f"minidl/tiny.py, line {line}: the lines" in course(student, "score").stdout
+
+
+def test_submit_tells_what_is_not_written(student, tiny):
+    solve(student, tiny, "t1.2")
+    done = course(student, "submit", "--student", "ada")
+    assert "careful: not written yet: t1.1, t1.3\n" in done.stdout
 
 
 @pytest.mark.parametrize("name", ["", "../ada", "ada lovelace", "a" * 99, ".ada"])

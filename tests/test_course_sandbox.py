@@ -11,25 +11,25 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from minidl.course.grade import wire
-from minidl.course.sandbox import box, bwrap, landlock, probe, process, seccomp, sweep
+from minidl_course.grade import frames
+from minidl_course.sandbox import box, bwrap, landlock, probe, process, seccomp, sweep
 
 PROOF = probe.probe("landlock")
 LEVEL = "landlock" if PROOF.holds else "process"
 ROOT = Path(__file__).parent.parent
 
 
-# -------------------------------------------------------------------------- the wire
+# -------------------------------------------------------------------------- the frames
 
 
-@pytest.mark.parametrize("dtype", wire.DTYPES)
+@pytest.mark.parametrize("dtype", frames.DTYPES)
 def test_an_array_comes_back_as_it_went(dtype, rng):
     arrays = {
         "a": (rng.standard_normal((3, 0, 2)) * 9).astype(dtype),
         "b": np.asfortranarray((rng.standard_normal((3, 4)) * 9).astype(dtype)),
         "c": np.array(3).astype(np.dtype(dtype).newbyteorder(">")),
     }
-    back = wire.decode(wire.encode(arrays)[wire.HEAD.size :])
+    back = frames.decode(frames.encode(arrays)[frames.HEAD.size :])
     for name, array in arrays.items():
         assert back[name].dtype == array.dtype.newbyteorder("=")
         np.testing.assert_array_equal(back[name], array)
@@ -46,29 +46,31 @@ def test_an_array_comes_back_as_it_went(dtype, rng):
     ],
 )  # fmt: skip
 def test_what_is_no_frame_is_refused(body):
-    with pytest.raises(wire.WireError):
-        wire.decode(body)
+    with pytest.raises(frames.FrameError):
+        frames.decode(body)
 
 
 def test_every_cut_and_every_flip_of_a_frame_is_an_array_or_refused():
-    frame = wire.encode({"y": np.arange(6.0).reshape(2, 3), "n": np.int8([1])})
+    frame = frames.encode({"y": np.arange(6.0).reshape(2, 3), "n": np.int8([1])})
     for at in range(len(frame)):
         for changed in (frame[:at], frame[:at] + b"\xff" + frame[at + 1 :]):
             try:
-                size = wire.length(changed[: wire.HEAD.size].ljust(wire.HEAD.size))
-                found = wire.decode(changed[wire.HEAD.size :][:size])
-            except wire.WireError:
+                size = frames.length(
+                    changed[: frames.HEAD.size].ljust(frames.HEAD.size)
+                )
+                found = frames.decode(changed[frames.HEAD.size :][:size])
+            except frames.FrameError:
                 continue
             assert all(type(array) is np.ndarray for array in found.values())
 
 
 def test_objects_and_floods_do_not_travel():
-    with pytest.raises(wire.WireError, match="not of numbers"):
-        wire.encode({"y": np.array([object()])})
-    with pytest.raises(wire.WireError, match="can be sent"):
-        wire.encode({"y": np.zeros(wire.CAP)})
-    with pytest.raises(wire.WireError, match="no frame"):
-        wire.length(b"mdl1\xff\xff\xff\xff")
+    with pytest.raises(frames.FrameError, match="not of numbers"):
+        frames.encode({"y": np.array([object()])})
+    with pytest.raises(frames.FrameError, match="can be sent"):
+        frames.encode({"y": np.zeros(frames.CAP)})
+    with pytest.raises(frames.FrameError, match="no frame"):
+        frames.length(b"mdl1\xff\xff\xff\xff")
 
 
 # ----------------------------------------------------------------------- the sandbox
@@ -232,7 +234,7 @@ def start(tmp_path):
 
 
 def asked(running, name):
-    running.send({wire.CALL: wire.text(name), "x": np.arange(3.0)})
+    running.send({frames.CALL: frames.text(name), "x": np.arange(3.0)})
     return running.receive()
 
 
@@ -242,9 +244,9 @@ def test_a_process_answers_arrays(start):
             np.testing.assert_array_equal(asked(running, "double")["y"], [0, 2, 4])
         assert list(asked(running, "double")) == ["y"]
         wrong = asked(running, "nothing")
-        assert "AttributeError" in wire.words(wrong[wire.ERROR])
+        assert "AttributeError" in frames.words(wrong[frames.ERROR])
         full = asked(running, "eat")
-        assert "MemoryError" in wire.words(full[wire.ERROR])
+        assert "MemoryError" in frames.words(full[frames.ERROR])
         np.testing.assert_array_equal(asked(running, "double")["y"], [0, 2, 4])
 
 
@@ -284,7 +286,7 @@ def test_orphans_are_inherited_and_killed(tmp_path):
     """A grandchild in a session of its own does not survive its family."""
     code = """
         import os, sys, time
-        from minidl.course.sandbox import sweep
+        from minidl_course.sandbox import sweep
         assert sweep.adopt_orphans()
         if os.fork() == 0:
             os.setsid()

@@ -10,7 +10,7 @@ import shutil
 import textwrap
 from pathlib import Path
 
-from minidl.course.assignment import Assignment, find
+from minidl_course.assignment import Assignment, find
 
 REPOSITORY = Path(__file__).parents[1]
 SKIPPED = shutil.ignore_patterns("__pycache__", "vendored", "rebuild")
@@ -95,7 +95,7 @@ CALLS = '''
 ROWS = '''
     """Rows."""
 
-    from minidl.course import Row
+    from minidl_course import Row
 
 
     def some(draw):
@@ -124,7 +124,7 @@ ROWS = '''
 HIDDEN = '''
     """Hidden rows."""
 
-    from minidl.course import Row
+    from minidl_course import Row
 
 
     def large(draw):
@@ -151,13 +151,13 @@ HIDDEN = '''
 MUTANTS = '''
     """Mutants."""
 
-    from minidl.course import Mutant
+    from minidl_course import Mutant
 
     MUTANTS = [
-        Mutant("t1.1", "the distance", "d * d + 0 * d * shift", "d"),
-        Mutant("t1.1", "the shift's sign", "x - shift", "x + shift"),
-        Mutant("t1.2", "only once", "g * d + g * d", "g * d"),
-        Mutant("t1.3", "no root", "", "root = total * 1.0"),
+        Mutant("t1.1", "the distance", "- y = d * d + 0 * d * shift\\n+ y = d"),
+        Mutant("t1.1", "the shift's sign", "- d = x - shift\\n+ d = x + shift"),
+        Mutant("t1.2", "only once", "- return (g * d + g * d) * 1.0\\n+ return g * d"),
+        Mutant("t1.3", "no root", "+ root = total * 1.0"),
     ]
 '''
 HANDOUT = """
@@ -175,7 +175,7 @@ TESTS = '''
 
     import pytest
 
-    from minidl.course.scoring import checks
+    from minidl_course.score import checks
 
 
     @pytest.mark.parametrize("check", checks(__file__), ids=str)

@@ -7,7 +7,7 @@ u = ∂L/∂y. A row that looks easy may hold a corner: a zero, a tie, a score o
 
 import numpy as np
 
-from minidl.course import Row, narrow, without
+from minidl_course import Row, narrow, without
 
 
 def plain(draw):

@@ -5,8 +5,8 @@ from pathlib import Path
 
 import numpy as np
 
-from minidl.course import Row
-from minidl.course.assignment import load
+from minidl_course import Row
+from minidl_course.assignment import load
 
 public = load(Path(__file__).with_name("rows.py"))
 number = public.number

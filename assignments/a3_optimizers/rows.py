@@ -7,7 +7,7 @@ easy may hold a corner: a gradient of 0, a step at which something changes.
 
 import numpy as np
 
-from minidl.course import Row, narrow
+from minidl_course import Row, narrow
 
 HALVES = {"low": 0.3, "high": 0.9}  # for momentum and for what means remember
 

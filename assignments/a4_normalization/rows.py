@@ -7,7 +7,7 @@ T time steps, K classes, and u = ∂L/∂y. A row that looks easy may hold a cor
 
 import numpy as np
 
-from minidl.course import Row, narrow, without
+from minidl_course import Row, narrow, without
 
 
 def number(draw, low, high):

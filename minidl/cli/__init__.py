@@ -1,8 +1,8 @@
 """The command `minidl`, also `python -m minidl`: one module here for each subcommand.
 
-A subcommand is a module with three names, in the list `COMMANDS`:
+`COMMANDS` lists the subcommands, each with a line of help. A subcommand is a module,
+imported when it is called (its docstring is the long help), with two functions:
 
-    HELP                what it does, in a line (its docstring is the long help)
     arguments(parser)   what may stand behind it on the command line
     run(options)        does it; returns the exit status
 
@@ -20,20 +20,23 @@ from collections.abc import Sequence
 from importlib import import_module
 from typing import Any
 
-from minidl.check import GradientError
-from minidl.cli import check, course, demo, devices
 from minidl.errors import MinidlError
 
-COMMANDS: dict[str, Any] = {
-    "demo": demo,
-    "check": check,
-    "devices": devices,
-    "course": course,
+COMMANDS = {
+    "demo": "check, train and test a small network on digits, and draw pictures",
+    "check": "check gradients: of all operations and layers, or of your own function",
+    "devices": "say what this machine computes with, and what is missing",
+    "course": "assignments: release, score, submit, check, grade",
 }
 
 
-def parser() -> argparse.ArgumentParser:
-    """Return the parser of the command line."""
+def command(name: str) -> Any:
+    """Import a subcommand."""
+    return import_module(f"minidl.cli.{name}")
+
+
+def parser(called: str | None = None) -> argparse.ArgumentParser:
+    """Return the parser of the command line; only what is called is imported."""
     version = import_module("minidl").__version__
     top = argparse.ArgumentParser(
         prog="minidl",
@@ -42,20 +45,21 @@ def parser() -> argparse.ArgumentParser:
     )
     top.add_argument("--version", action="version", version=f"minidl {version}")
     found = top.add_subparsers(dest="command", title="commands", metavar="COMMAND")
-    for name, module in COMMANDS.items():
+    for name, text in COMMANDS.items():
         sub = found.add_parser(
-            name,
-            help=module.HELP,
-            description=inspect.cleandoc(module.__doc__),
-            formatter_class=argparse.RawDescriptionHelpFormatter,
+            name, help=text, formatter_class=argparse.RawDescriptionHelpFormatter
         )
-        module.arguments(sub)
+        if name == called:
+            module = command(name)
+            sub.description = inspect.cleandoc(module.__doc__)
+            module.arguments(sub)
     return top
 
 
 def main(words: Sequence[str] | None = None) -> int:
     """Run the command; return the exit status. Without a subcommand, print the help."""
-    top = parser()
+    words = sys.argv[1:] if words is None else words
+    top = parser(next((word for word in words if word in COMMANDS), None))
     options = top.parse_args(words)
     if options.command is None:
         top.print_help()
@@ -64,11 +68,13 @@ def main(words: Sequence[str] | None = None) -> int:
         if hasattr(stream, "reconfigure"):
             stream.reconfigure(errors="replace")
     try:
-        return int(COMMANDS[options.command].run(options))
+        return int(command(options.command).run(options))
     except BrokenPipeError:  # `minidl check | head`: nobody reads any more
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 0
     except (MinidlError, OSError) as error:
+        from minidl.check import GradientError
+
         print(f"minidl {options.command}: {error}", file=sys.stderr)
         return 1 if isinstance(error, GradientError) else 2
     except KeyboardInterrupt:

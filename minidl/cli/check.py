@@ -25,8 +25,6 @@ from minidl.cli import examples
 from minidl.cli.examples import Example
 from minidl.errors import MinidlError, RangeError
 
-HELP = "check gradients: of all operations and layers, or of your own function"
-
 
 class UnknownNameError(MinidlError, LookupError):
     """A name that stands for nothing that can be checked."""

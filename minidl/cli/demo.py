@@ -11,7 +11,6 @@ import argparse
 from minidl import backend
 from minidl.cli.threads import one_blas_thread
 
-HELP = "check, train and test a small network on digits, and draw pictures"
 ENOUGH = 0.97
 
 

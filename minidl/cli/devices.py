@@ -16,8 +16,6 @@ import numpy as np
 
 from minidl import backend
 
-HELP = "say what this machine computes with, and what is missing"
-
 
 def arguments(parser: argparse.ArgumentParser) -> None:
     """Nothing stands behind `minidl devices`."""

@@ -46,16 +46,16 @@ y = z
     "patched-child": """
 import sys
 main = sys.modules["__main__"]
-main.excuse = main.answer = lambda *a: sys.modules["wire"].encode({})
+main.excuse = main.answer = lambda *a: sys.modules["frames"].encode({})
 main.plain = lambda r: {"y": __import__("numpy").ones((2, 2))}
-sys.modules["wire"].CAP = 2**62
+sys.modules["frames"].CAP = 2**62
 y = z
 """,
     "forged-frames": """
 import os, sys, numpy
-wire = sys.modules["wire"]
+frames = sys.modules["frames"]
 for name in ("y", "points", "right", "expected", "!verdict"):
-    os.write(int(sys.argv[2]), wire.encode({name: numpy.ones(z.shape)}))
+    os.write(int(sys.argv[2]), frames.encode({name: numpy.ones(z.shape)}))
 os._exit(0)
 """,
     "forged-bytes": "import os, sys\nos.write(int(sys.argv[2]), b'PASS' * 1000)\ny = z",

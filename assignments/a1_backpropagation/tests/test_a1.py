@@ -2,7 +2,7 @@
 
 import pytest
 
-from minidl.course.scoring import Check, checks
+from minidl_course.score import Check, checks
 
 
 @pytest.mark.parametrize("check", checks(__file__), ids=str)

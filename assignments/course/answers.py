@@ -1,0 +1,212 @@
+"""Rows asked of a tree in a process of its own, and what came of each.
+
+    inputs of a row -> a fresh Python that imports the tree -> arrays, or a Failure
+
+The clock of a group of questions (those of a task) starts when the process is ready for
+it. A process that hangs or ends itself costs the rest of that group; the next group
+gets a new process. The child is answers_child.py.
+"""
+
+from __future__ import annotations
+
+import pickle
+import queue
+import subprocess
+import sys
+import tempfile
+import threading
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+import numpy as np
+
+from . import answers_child
+from .draws import Draw
+from .errors import CourseError
+from .rows import Row
+
+CHILD = Path(__file__).with_name("answers_child.py")
+STARTING = 120.0  # seconds to import what is asked, on a busy machine
+
+Arrays = dict[str, np.ndarray[Any, Any]]
+Question = tuple[str, Arrays]  # a function of calls.py, and what it gets
+
+
+@dataclass(frozen=True)
+class Failure:
+    """No answer: the code raised, never ended, was refused, …
+
+    what   a sentence without a subject: "raised ValueError: …", "took over 20 s"
+    needs  the unfinished task that it ran into, if that was the reason
+    place  the file and the line that it came from, if they are known
+    """
+
+    what: str
+    needs: str = ""
+    place: tuple[str, int] = ("", 0)
+
+
+Answer = Mapping[str, Any] | Failure
+
+
+@dataclass(frozen=True)
+class Group:
+    """Questions that share a clock; nothing is asked if `seconds` are over."""
+
+    asked: Sequence[Question]
+    seconds: float
+
+
+def inputs_of(row: Row, seed: str, student: str = "", i: int = 0) -> Arrays:
+    """Return what a row asks a student in its i-th draw; numbers are 0-d arrays.
+
+    They depend on the arguments alone, and on nothing of this machine.
+    """
+    draw = Draw(seed, student, row.task, row.name, i)
+    inputs = {name: np.asarray(x) for name, x in row.inputs(draw).items()}
+    odd = [name for name, x in inputs.items() if x.dtype.kind not in "biuf"]
+    if odd:
+        raise CourseError(f"{row.task}, {row.name}: {odd[0]} is no array of numbers")
+    return inputs
+
+
+def ask(calls: ModuleType, row: Row, inputs: Mapping[str, Any]) -> Arrays:
+    """Return what the row's function makes of copies of the inputs, in this process.
+
+    Tensors become arrays. What the function raises goes through.
+    """
+    function = getattr(calls, row.call, None)
+    if function is None:
+        raise CourseError(
+            f"{row.task}, {row.name} calls {row.call}, which is not in calls.py"
+        )
+    made = function(**{name: x.copy() for name, x in inputs.items()})
+    if not isinstance(made, dict):
+        raise CourseError(
+            f"{row.call} of calls.py returned a {type(made).__name__}; it must return "
+            "arrays by their names"
+        )
+    return answers_child.plain(made)
+
+
+def answered(
+    tree: Path, calls: Path, modules: Mapping[str, str], groups: Sequence[Group]
+) -> Iterator[list[Answer]]:
+    """Yield the answers to each group of questions, as soon as they are there.
+
+    tree     the folder that holds the package minidl
+    modules  the texts of modules that differ from the tree's, by their names
+    """
+    with tempfile.TemporaryDirectory() as folder:
+        files = {}
+        for i, (name, text) in enumerate(modules.items()):
+            path = Path(folder, str(i), f"graft.{name}.py")
+            path.parent.mkdir()
+            path.write_text(text, encoding="utf-8")
+            files[name] = str(path)
+        job = {"tree": str(tree), "files": files, "calls": str(calls)}
+        done = 0
+        while done < len(groups):
+            for answers in _of_one_process(job, groups[done:]):
+                done += 1
+                yield answers
+
+
+def _of_one_process(
+    job: dict[str, Any], groups: Sequence[Group]
+) -> Iterator[list[Answer]]:
+    """Yield the answers of the groups, up to the one in which the process ends."""
+    asked = [question for group in groups for question in group.asked]
+    process = _Process(job | {"asked": asked})
+    try:
+        first = process.next(STARTING)
+        if first != ("ready",):
+            failed = _failed(process, first, STARTING, "cannot be imported")
+            for group in groups:
+                yield [failed for _ in group.asked]
+            return
+        for group in groups:
+            end = time.monotonic() + group.seconds
+            given: list[Answer] = []
+            for _ in group.asked:
+                said = process.next(end - time.monotonic())
+                if not said:
+                    failed = _failed(process, said, group.seconds, "ended the process")
+                    yield [*given, *[failed] * (len(group.asked) - len(given))]
+                    return
+                given.append(_answer(said))
+            yield given
+    finally:
+        process.end()
+
+
+class _Process:
+    """A process that answers a job; what it says is read by a thread as it comes."""
+
+    def __init__(self, job: dict[str, Any]) -> None:
+        self.errors = tempfile.TemporaryFile()  # noqa: SIM115  closed in `end`
+        self.process = subprocess.Popen(
+            [sys.executable, "-I", "-B", "-X", "utf8", str(CHILD)],
+            stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=self.errors,
+        )  # fmt: skip
+        self.said: queue.SimpleQueue[Any] = queue.SimpleQueue()
+        self.reader = threading.Thread(target=self._read, args=(job,), daemon=True)
+        self.reader.start()
+
+    def next(self, seconds: float) -> Any:
+        """Return what it says next: () if it ended, None if the time is over."""
+        try:
+            return self.said.get(timeout=max(0.0, seconds))
+        except queue.Empty:
+            return None
+
+    def last_words(self) -> str:
+        """Return the last line that it wrote to stderr."""
+        self.errors.seek(0)
+        lines = self.errors.read().decode(errors="replace").strip().splitlines()
+        return lines[-1] if lines else ""
+
+    def end(self) -> None:
+        """Kill it and close what belongs to it."""
+        self.process.kill()
+        self.process.wait()
+        self.reader.join()
+        for pipe in (self.process.stdin, self.process.stdout):
+            assert pipe is not None
+            with suppress(BrokenPipeError):
+                pipe.close()
+        self.errors.close()
+
+    def _read(self, job: dict[str, Any]) -> None:
+        assert self.process.stdin is not None
+        assert self.process.stdout is not None
+        try:
+            pickle.dump(job, self.process.stdin)
+            self.process.stdin.close()
+            while True:
+                self.said.put(pickle.load(self.process.stdout))
+        except (OSError, EOFError, pickle.UnpicklingError):
+            self.said.put(())
+
+
+def _failed(process: _Process, said: Any, seconds: float, otherwise: str) -> Failure:
+    if said is None:
+        return Failure(f"took longer than {seconds:g} s")
+    if said != ():
+        return _failure(said)
+    words = process.last_words()
+    return Failure(otherwise + (f": {words}" if words else ""))
+
+
+def _answer(said: Any) -> Answer:
+    return dict(said[1]) if said[0] == "arrays" else _failure(said)
+
+
+def _failure(said: Any) -> Failure:
+    _, what, task, place = said
+    return Failure(what, task, place)

@@ -1,0 +1,121 @@
+"""A fresh process that imports a tree and answers rows; or the same in this process.
+
+It runs as a script, `python -I -B answers_child.py`, and speaks in pickles: it gets a
+job, says ("ready",), then gives an answer for each question as soon as it has it. It is
+for the owner's code only: the reference, the mutants, a student's work on the student's
+own machine. Submissions of others run in grade/child.py, which trusts nobody.
+This file imports the standard library and NumPy only.
+"""
+
+from __future__ import annotations
+
+import importlib.abc
+import importlib.util
+import pickle
+import sys
+import traceback
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+Said = tuple[Any, ...]  # ("arrays", {…}) or ("error", what, task, (file, line))
+
+
+class Grafted(importlib.abc.MetaPathFinder):
+    """Finds some modules in other files than those of the tree."""
+
+    def __init__(self, files: dict[str, str]) -> None:
+        self.files = files
+
+    def find_spec(self, name: str, path: Any = None, target: Any = None) -> Any:
+        """Return where a grafted module is, None for all others."""
+        if (file := self.files.get(name)) is None:
+            return None
+        return importlib.util.spec_from_file_location(name, file)
+
+
+def plain(result: Any) -> dict[str, Any]:
+    """Return what a function of calls.py gave back as plain arrays by name.
+
+    A Tensor is its array. A subclass of ndarray, or an object that says it is an array,
+    becomes one here. None is left out: it is judged as absent.
+    """
+    import numpy as np
+
+    if not isinstance(result, dict):
+        raise TypeError(f"{type(result).__name__} came back, not arrays by name")
+    answers = {}
+    for name, value in result.items():
+        if type(value).__module__.startswith("minidl."):
+            value = value.data  # of a Tensor
+        if value is not None:
+            answers[str(name)] = np.array(value, order="C", subok=False)
+    return answers
+
+
+def answer(calls: Any, call: str, inputs: dict[str, Any], tree: str) -> Said:
+    """Return what one question gives: arrays, or what was raised."""
+    try:
+        return "arrays", plain(getattr(calls, call)(**inputs))
+    except BaseException as error:  # a SystemExit is no way out of a question
+        return failure(error, "raised ", tree)
+
+
+def failure(error: BaseException, how: str, tree: str) -> Said:
+    """Return what an exception says, which task is missing, and the line it is from."""
+    try:
+        what = f"{how}{type(error).__name__}: {error}"
+    except Exception:  # an exception whose text raises
+        what = f"{how}{type(error).__name__}"
+    return "error", what, missing(error), place(error, tree)
+
+
+def missing(error: BaseException | None) -> str:
+    """Return the unfinished task that an error came from, or ""."""
+    seen: list[BaseException] = []  # the engine raises some errors from themselves
+    while error is not None and error not in seen:
+        if isinstance(task := getattr(error, "task", ""), str) and task:
+            return task
+        seen.append(error)
+        error = error.__cause__ or error.__context__
+    return ""
+
+
+def place(error: BaseException, tree: str) -> tuple[str, int]:
+    """Return the innermost file of the tree, or grafted into it, and its line."""
+    for frame in reversed(traceback.extract_tb(error.__traceback__)):
+        path = Path(frame.filename)
+        if path.is_relative_to(Path(tree) / "minidl") or path.name.startswith("graft."):
+            return frame.filename, frame.lineno or 0
+    return "", 0
+
+
+def answers(job: dict[str, Any]) -> Iterator[Said]:
+    """Import what a job names; say "ready", then yield an answer for each question."""
+    sys.path.insert(0, job["tree"])
+    sys.meta_path.insert(0, Grafted(job["files"]))
+    spec: Any = importlib.util.spec_from_file_location("calls", job["calls"])
+    calls = importlib.util.module_from_spec(spec)
+    try:
+        spec.loader.exec_module(calls)
+    except BaseException as error:
+        yield failure(error, "cannot be imported: ", job["tree"])
+        return
+    home = str(Path(sys.modules["minidl"].__file__ or "").parents[1])
+    assert home == job["tree"], f"minidl came from {home}"
+    yield ("ready",)
+    for call, inputs in job["asked"]:
+        yield answer(calls, call, inputs, job["tree"])
+
+
+def main() -> None:
+    """Read a job, answer it."""
+    job = pickle.load(sys.stdin.buffer)
+    out, sys.stdout = sys.stdout.buffer, sys.stderr
+    for said in answers(job):
+        pickle.dump(said, out)
+        out.flush()
+
+
+if __name__ == "__main__":
+    main()

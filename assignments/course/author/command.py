@@ -1,0 +1,64 @@
+"""`minidl course release` and `minidl course check`: what an author runs."""
+
+from __future__ import annotations
+
+import argparse
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+
+def release_arguments(parser: argparse.ArgumentParser) -> None:
+    """What may stand behind `minidl course release`."""
+    parser.add_argument("name", help="such as a1")
+    text = "the folder to write to"
+    parser.add_argument("--to", type=Path, required=True, metavar="DIR", help=text)
+
+
+def check_arguments(parser: argparse.ArgumentParser) -> None:
+    """What may stand behind `minidl course check`."""
+    parser.add_argument("names", nargs="*", help="such as a1 (all)")
+    parser.add_argument("--dry", action="store_true", help="write no manifest.json")
+
+
+def release(options: argparse.Namespace) -> int:
+    """Write the student's edition, as a folder and as a zip."""
+    from ..assignment import find
+    from .release import release as write
+
+    folder, archive = write(find(options.name, options.root), options.to)
+    print(f"{folder} for students, and the same as {archive}")
+    print("try it there: python -m minidl course score")
+    return 0
+
+
+def check(options: argparse.Namespace) -> int:
+    """Print the proof of each assignment; status 1 if something in it does not hold."""
+    from ..assignment import all_assignments, find
+    from .check import check as prove
+
+    root = options.root
+    chosen = [find(name, root) for name in options.names] or all_assignments(root)
+    faults = 0
+    for assignment in chosen:
+        start = time.perf_counter()
+        report = prove(assignment, write=not options.dry)
+        print(report.table(), f"  in {time.perf_counter() - start:.1f} s", sep="\n")
+        faults += len(report.faults)
+    print("all is well" if not faults else f"{faults} faults")
+    return 1 if faults else 0
+
+
+Action = tuple[
+    str,
+    Callable[[argparse.ArgumentParser], None],
+    Callable[[argparse.Namespace], int],
+]
+ACTIONS: dict[str, Action] = {
+    "release": (
+        "write the student's edition of an assignment",
+        release_arguments,
+        release,
+    ),
+    "check": ("prove that assignments grade what they say", check_arguments, check),
+}

@@ -1,0 +1,129 @@
+"""What other platforms take: an autograder to upload, or results of a grading.
+
+an assignment's name    gradescope: a zip; classroom50: a folder's content as a zip
+the OUT of a grading    gradescope: a folder with <student>.json, in the form of
+                        results.json; classroom50: the same, of result.json; csv
+"""
+
+from __future__ import annotations
+
+import io
+import json
+import secrets
+import zipfile
+from collections.abc import Iterator
+from pathlib import Path
+
+from minidl.files.whole import replaced
+
+from ..assignment import Assignment, find
+from ..errors import CourseError
+from ..grade import class_report
+from ..grade.batch import secret_of, slug
+from ..grade.results import Result, from_json
+from ..manifest import manifest
+from ..source_tree import stripped
+from ..zips import DATE
+from . import classroom50, gradescope
+from .hosted import SECRET
+
+NEEDED = ("assignment.cfg", "calls.py", "rows.py", "hidden.py", "manifest.json")
+
+
+def write(
+    what: str,
+    platform: str,
+    to: Path,
+    root: Path | None,
+    secret: str,
+    classroom: str,
+) -> Iterator[str]:
+    """Write an export; yield sentences about it."""
+    if (Path(what) / "results").is_dir():
+        yield from _results(_read(Path(what)), platform, to, classroom)
+    elif platform == "csv":
+        raise CourseError(f"{what} holds no results; csv is of a grading's OUT folder")
+    else:
+        yield from _autograder(find(what, root), platform, to, secret)
+
+
+def _read(out: Path) -> list[Result]:
+    """Return the results of a grading, by student."""
+    results = []
+    for path in sorted((out / "results").glob("*.json")):
+        try:
+            results.append(from_json(path.read_text(encoding="utf-8")))
+        except ValueError as error:
+            raise CourseError(f"{path} cannot be used: {error}") from error
+    if not results:
+        raise CourseError(f"{out} holds no results yet; run `minidl course grade`")
+    return sorted(results, key=lambda result: result.student)
+
+
+def _results(
+    results: list[Result], platform: str, to: Path, classroom: str
+) -> Iterator[str]:
+    if platform == "csv":
+        with replaced(to) as file:
+            file.write(class_report.grades(results).encode("utf-8", "replace"))
+        yield f"{to}: {len(results)} students"
+        return
+    graded = [result for result in results if not result.trouble]
+    to.mkdir(parents=True, exist_ok=True)
+    for result in graded:
+        said = (
+            gradescope.results(result)
+            if platform == "gradescope"
+            else classroom50.result(result, {"CLASSROOM": classroom})
+        )
+        with replaced(to / f"{slug(result.student)}.json") as file:
+            file.write((json.dumps(said, indent=1) + "\n").encode())
+    yield f"{to}: {len(graded)} files in the form of {platform}"
+    if len(graded) < len(results):
+        yield f"{len(results) - len(graded)} are not graded yet and were left out"
+
+
+def _autograder(
+    assignment: Assignment, platform: str, to: Path, secret: str
+) -> Iterator[str]:
+    """Write the zip that a platform runs: the grader, one assignment, a secret."""
+    manifest(assignment)  # proven, and not changed since
+    words = secret_of(to.parent, secret) if secret else secrets.token_hex(16)
+    files = {name: (text, 0o644) for name, text in bundle(assignment).items()}
+    files[SECRET] = (words.encode() + b"\n", 0o600)
+    if platform == "gradescope":
+        files["setup.sh"] = (gradescope.SETUP.encode(), 0o755)
+        files["run_autograder"] = (gradescope.RUN.encode(), 0o755)
+    else:
+        files["autograder.py"] = (classroom50.RUN.encode(), 0o644)
+    content = io.BytesIO()
+    with zipfile.ZipFile(content, "w", zipfile.ZIP_DEFLATED) as archive:
+        for name, (text, mode) in sorted(files.items()):
+            info = zipfile.ZipInfo(name, DATE)
+            info.create_system, info.external_attr = 3, (0o100000 | mode) << 16
+            info.compress_type = zipfile.ZIP_DEFLATED
+            archive.writestr(info, text)
+    with replaced(to) as file:
+        file.write(content.getvalue())
+    yield f"{to}: the autograder of {assignment} for {platform}, {len(files)} files"
+    yield "it holds the hidden rows, the reference and a secret: give it to no student"
+    if platform == "classroom50":
+        yield "unpack it into CLASSROOM/autograders/ASSIGNMENT/, which is published"
+
+
+def machinery() -> dict[str, bytes]:
+    """Return the files of the package minidl_course, by their names."""
+    here = Path(__file__).parents[1]
+    names = (path.relative_to(here).as_posix() for path in here.rglob("*.py"))
+    return {f"minidl_course/{name}": (here / name).read_bytes() for name in names}
+
+
+def bundle(assignment: Assignment) -> dict[str, bytes]:
+    """Return what the grader needs: the package, and the assignment's graded part."""
+    files = stripped(assignment.root) | machinery()
+    place = f"assignments/{assignment.folder.name}"
+    for name in NEEDED:
+        path = assignment.folder / name
+        if path.exists():
+            files[f"{place}/{name}"] = path.read_bytes()
+    return files

@@ -1,0 +1,152 @@
+"""What an instructor reads: everybody's points, and what went wrong most often.
+
+grades.csv opens in a spreadsheet, where a cell that begins with =, +, - or @ would be a
+formula: such a cell gets an apostrophe in front, and is text.
+"""
+
+from __future__ import annotations
+
+import csv
+import io
+import re
+from collections import Counter
+from collections.abc import Sequence
+from statistics import mean, median
+
+from .feedback import HEAD, STYLE, plain, safe
+from .results import Result
+
+COMMON = 12  # mistakes that are listed
+BAR = 20  # characters of a histogram's longest bar
+
+
+def grades(results: Sequence[Result]) -> str:
+    """Return grades.csv: student, points, one column for each task, what is odd."""
+    out = io.StringIO()
+    table = csv.writer(out, lineterminator="\r\n")
+    tasks = [task.task for task in results[0].tasks] if results else []
+    table.writerow(["student", "points", "of", *tasks, "status"])
+    for result in results:
+        status = result.trouble or "; ".join(result.notes) or "graded"
+        table.writerow(
+            [
+                cell(result.student),
+                "" if result.trouble else result.points,
+                result.worth,
+                *("" if result.trouble else task.points for task in result.tasks),
+                cell(status),
+            ]
+        )
+    return out.getvalue()
+
+
+def cell(words: str) -> str:
+    """Return words that a spreadsheet takes for words.
+
+    >>> cell("=HYPERLINK(1)"), cell("ada")
+    ("'=HYPERLINK(1)", 'ada')
+    """
+    return f"'{words}" if re.match(r"[=+\-@\t\r\n＝＋－＠|%]", words) else words
+
+
+def mistakes(results: Sequence[Result]) -> list[tuple[int, str, str, str]]:
+    """Return the commonest mistakes: how many students, task, row, what.
+
+    Numbers differ from student to student; a mistake is the same without them.
+    """
+    seen: Counter[tuple[str, str, str]] = Counter()
+    for result in results:
+        for task in result.tasks:
+            failed = [row for row in task.rows if row.points < row.worth]
+            for row in failed[:1]:  # the first; what fails behind it often follows
+                seen[task.task, row.name, kind(row.what)] += 1
+    return [(n, *what) for what, n in seen.most_common(COMMON)]
+
+
+def kind(what: str) -> str:
+    """Return a sentence without its numbers.
+
+    >>> kind("y: 3 of 12 values are wrong: 0.5 came at [0, 1], 0.25 is right")
+    'y: … of … values are wrong: … came at […], … is right'
+    """
+    short = re.sub(r"[-+]?(\d[\d.]*(e[-+]?\d+)?|\binf\b|\bnan\b)", "…", what)
+    return re.sub(r"([(\[])…?(, ?…?)*([)\]])", r"\1…\3", short)
+
+
+def _summary(results: Sequence[Result]) -> tuple[list[str], list[list[str]]]:
+    """Return sentences about the class, and a row of figures for each task."""
+    graded = [r for r in results if not r.trouble]
+    points = [r.points for r in graded]
+    lines = [f"{len(graded)} graded, {len(results) - len(graded)} not yet"]
+    if not graded:
+        return lines, []
+    lines.append(
+        f"points: mean {mean(points):.1f}, median {median(points):g}, lowest "
+        f"{min(points)}, highest {max(points)}, of {graded[0].worth}"
+    )
+    table = []
+    for i, task in enumerate(graded[0].tasks):
+        got = [r.tasks[i].points for r in graded]
+        full, none = sum(g == task.worth for g in got), sum(g == 0 for g in got)
+        figures = [f"{mean(got):.1f} of {task.worth}", str(full), str(none)]
+        table.append([task.task, task.title, *figures])
+    return lines, table
+
+
+def markdown(results: Sequence[Result]) -> str:
+    """Return the class report as Markdown."""
+    lines, table = _summary(results)
+    first = results[0]
+    text = [f"# {plain(first.assignment)} {plain(first.title)}: the class", ""]
+    text += [f"- {line}" for line in lines]
+    text += ["", "| task | | mean | all points | none |", "|---|---|---|---|---|"]
+    text += ["| " + " | ".join(map(plain, row)) + " |" for row in table]
+    text += ["", "```", *histogram(results), "```", "", "## The commonest mistakes", ""]
+    for n, task, row, what in mistakes(results):
+        text.append(f"- {n} × {plain(task)} {plain(row)}: {plain(what)}")
+    failed = [r for r in results if r.trouble]
+    if failed:
+        text += ["", "## Look at these yourself", ""]
+        text += [f"- {plain(r.student)}: {plain(r.trouble)}" for r in failed]
+    return "\n".join([*text, "", "---", "", plain(first.sandbox), ""])
+
+
+def html(results: Sequence[Result]) -> str:
+    """Return the class report as a page of its own."""
+    lines, table = _summary(results)
+    first = results[0]
+    title = safe(f"{first.assignment} {first.title}: the class")
+    rows = "".join(
+        "<tr>" + "".join(f"<td>{safe(c)}</td>" for c in row) + "</tr>\n"
+        for row in table
+    )
+    common = "".join(
+        f"<tr><td class=n>{n}</td><td>{safe(f'{task} {row}')}</td>"
+        f"<td>{safe(what)}</td></tr>\n"
+        for n, task, row, what in mistakes(results)
+    )
+    failed = "".join(
+        f"<li>{safe(r.student)}: {safe(r.trouble)}</li>\n" for r in results if r.trouble
+    )
+    return (
+        HEAD.format(title=title, style=STYLE)
+        + f"<h1>{title}</h1>\n"
+        + "".join(f"<p>{safe(line)}</p>\n" for line in lines)
+        + "<table>\n<tr><th>task<th><th>mean<th>all points<th>none</tr>\n"
+        + f"{rows}</table>\n<pre>{safe(chr(10).join(histogram(results)))}</pre>\n"
+        + f"<h2>The commonest mistakes</h2>\n<table>\n{common}</table>\n"
+        + (f"<h2>Look at these yourself</h2>\n<ul>\n{failed}</ul>\n" if failed else "")
+        + f"<footer>{safe(first.sandbox)}</footer>\n</html>\n"
+    )
+
+
+def histogram(results: Sequence[Result]) -> list[str]:
+    """Return how many students have how many points, in steps of ten."""
+    points = [r.points for r in results if not r.trouble]
+    counts = Counter(min(p // 10, 9) for p in points)
+    most = max(counts.values(), default=1)
+    return [
+        f"{10 * i:3}-{10 * i + (10 if i == 9 else 9):<3} "
+        f"{'█' * round(BAR * counts[i] / most)} {counts[i] or ''}".rstrip()
+        for i in range(10)
+    ]

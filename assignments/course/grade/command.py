@@ -1,0 +1,142 @@
+"""`minidl course grade` and `minidl course export`: what instructors run.
+
+  minidl course grade DIR --out OUT       everything named aN_<student> in DIR
+  minidl course export OUT --format csv --to grades.csv
+  minidl course export a1 --format gradescope --to a1_gradescope.zip
+
+The sandbox proves itself first by attacking itself; assignments/SECURITY.md says what
+each level stops. Killed in the middle, the same command goes on where it was.
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+SANDBOXES = ("auto", "bwrap", "landlock", "process")
+FORMATS = ("gradescope", "classroom50", "csv")
+TRUST = "--i-trust-these-submissions"
+
+
+def grade_arguments(parser: argparse.ArgumentParser) -> None:
+    """What may stand behind `minidl course grade`."""
+    add = parser.add_argument
+    add("submissions", type=Path, metavar="DIR", help="folders and zips aN_<student>")
+    add("--out", type=Path, required=True, metavar="OUT", help="where results go")
+    add("--assignment", default="", metavar="aN", help="which (by the names in DIR)")
+    add("--jobs", type=int, default=1, metavar="N", help="submissions at once (1)")
+    text = "the walls around each process (auto: the best that holds here)"
+    add("--sandbox", choices=SANDBOXES, default="auto", help=text)
+    text = "a file with the secret seed (or $MINIDL_COURSE_SECRET, or OUT/secret.key)"
+    add("--secret", default="", metavar="FILE", help=text)
+    text = "grade below L2, where a submission can read files and use the network"
+    add(TRUST, action="store_true", dest="trusted", help=text)
+
+
+def export_arguments(parser: argparse.ArgumentParser) -> None:
+    """What may stand behind `minidl course export`."""
+    add = parser.add_argument
+    add(
+        "what", help="an assignment (its autograder), or the OUT of a grading (results)"
+    )
+    add("--format", choices=FORMATS, required=True, help="for which platform")
+    add(
+        "--to", type=Path, required=True, metavar="PATH", help="file or folder to write"
+    )
+    add("--secret", default="", metavar="FILE", help="a file with the secret seed")
+    add("--classroom", default="", help="classroom50: the classroom's short name")
+
+
+def grade(options: argparse.Namespace) -> int:
+    """Grade a folder; status 1 if something could not be graded."""
+    from minidl.files.whole import replaced
+
+    from . import class_report
+    from .batch import Batch, secret_of
+    from .preflight import chosen, proved
+
+    assignment = chosen(options.submissions, options.assignment, options.root)
+    proof = proved(options.sandbox, options.trusted)
+    print(proof)
+    options.out.mkdir(parents=True, exist_ok=True)
+    secret = secret_of(options.out, options.secret)
+    line = Progress()
+    batch = Batch(
+        assignment, options.submissions, options.out, proof.level, secret,
+        max(1, options.jobs), line,
+    )  # fmt: skip
+    results = batch.run()
+    line.end()
+    pages = {
+        "grades.csv": class_report.grades(results),
+        "class.md": class_report.markdown(results),
+        "class.html": class_report.html(results),
+    }
+    for name, text in pages.items():
+        with replaced(options.out / name) as file:
+            file.write(text.encode("utf-8", "replace"))
+    failed = [r.student for r in results if r.trouble]
+    kept = len(results) - batch.graded
+    print(
+        f"{assignment}: {batch.graded} graded in {line.took:.1f} s"
+        + (f" ({batch.graded / line.took:.2f} per second)" if batch.graded else "")
+        + (f", {kept} as they were" if kept else "")
+        + f"; {options.out / 'grades.csv'}, class.md, feedback/"
+    )
+    for student in failed:
+        print(f"not graded: {student}; look at it, then run the command again")
+    return 1 if failed else 0
+
+
+class Progress:
+    """A line that says how far a batch is; on no terminal, a line now and then."""
+
+    def __init__(self) -> None:
+        self.start = self.last = time.monotonic()
+        self.took = 1e-9
+        self.open = sys.stderr.isatty()
+
+    def __call__(self, result: Any, done: int, total: int) -> None:
+        """Tell of one more."""
+        now = time.monotonic()
+        self.took = now - self.start
+        rate = done / self.took
+        left = (total - done) / rate
+        text = f"graded {done}/{total}, {rate:.2f} per second, {left:.0f} s to go"
+        if self.open:
+            print(f"\r{text:60}", end="", file=sys.stderr, flush=True)
+        elif now - self.last > 10 or done == total:
+            self.last = now
+            print(text, file=sys.stderr, flush=True)
+
+    def end(self) -> None:
+        """Leave the line."""
+        if self.open:
+            print(file=sys.stderr)
+
+
+def export(options: argparse.Namespace) -> int:
+    """Write what another platform takes."""
+    from ..export.exporting import write
+
+    for line in write(
+        options.what, options.format, options.to, options.root, options.secret,
+        options.classroom,
+    ):  # fmt: skip
+        print(line)
+    return 0
+
+
+Action = tuple[
+    str,
+    Callable[[argparse.ArgumentParser], None],
+    Callable[[argparse.Namespace], int],
+]
+ACTIONS: dict[str, Action] = {
+    "grade": ("grade a folder of submissions", grade_arguments, grade),
+    "export": ("autograders and grades for other platforms", export_arguments, export),
+}

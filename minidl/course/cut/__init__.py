@@ -1,1 +1,0 @@
-"""Cutting: regions of a source, blanks in their place, and the tree without them."""

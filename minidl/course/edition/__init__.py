@@ -1,1 +1,0 @@
-"""The student's edition: what is handed out, and what comes back."""

@@ -1,0 +1,67 @@
+"""The distribution ships the machinery of courses as the package minidl_course."""
+
+import os
+import shutil
+import subprocess
+import sys
+import tarfile
+import zipfile
+from pathlib import Path
+
+import pytest
+
+import minidl_course
+from minidl.cli.course import machinery
+
+ROOT = Path(__file__).parents[1]
+LEFT_OUT = shutil.ignore_patterns(".*", "__pycache__", "build", "*.egg-info", "docs")
+BUILD = (
+    "from setuptools import build_meta; import sys; print(build_meta.{}(sys.argv[1]))"
+)
+
+
+def python(*words, cwd, **env):
+    done = subprocess.run(
+        [sys.executable, *words], cwd=cwd, env=os.environ | env,
+        capture_output=True, text=True, check=False,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stdout + done.stderr
+    return done.stdout
+
+
+def test_the_command_finds_what_lies_beside_it():
+    folder = Path(minidl_course.__file__).parent
+    assert folder == ROOT / "assignments" / "course"
+    assert machinery() is minidl_course
+    assert machinery("rows").Row is minidl_course.Row
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("kind", ["wheel", "sdist", "editable"])
+def test_a_distribution_has_both_packages(kind, tmp_path):
+    pytest.importorskip(
+        "setuptools", minversion="77", reason="it builds a distribution"
+    )
+    clone, out = tmp_path / "clone", tmp_path / "out"
+    shutil.copytree(ROOT, clone, ignore=LEFT_OUT)
+    name = python("-c", BUILD.format(f"build_{kind}"), str(out), cwd=clone).split()[-1]
+    if kind == "sdist":
+        with tarfile.open(out / name) as file:
+            file.extractall(out, filter="data")
+        (root,) = (path for path in out.iterdir() if path.is_dir())
+    else:
+        root = out / "site"
+        with zipfile.ZipFile(out / name) as file:
+            file.extractall(root)
+    if kind == "editable":
+        (path,) = root.glob("__editable___*_finder.py")
+        code = f"import {path.stem} as f; f.install(); import minidl_course as m; "
+    else:
+        code = "from minidl.cli.course import machinery; m = machinery(); "
+    code += "import minidl_course.grade.batch, minidl_course.sandbox; print(m.__file__)"
+    place = Path(python("-c", code, cwd=tmp_path, PYTHONPATH=str(root)).strip())
+    home = {"wheel": root / "minidl_course", "sdist": root / "assignments/course"}
+    assert place.parent == home.get(kind, clone / "assignments/course")
+    if kind == "wheel":
+        said = python("-m", "minidl", "course", "--help", cwd=root)
+        assert "prove that assignments grade" in said
