@@ -10,10 +10,10 @@ beside them a floor: what only copying, or only multiplying, would take on this 
 Below a row stands what was predicted before there was a GPU to measure on, and whether
 it was met: ratios of the same round, the median and the range.
 
-It ends well before `--minutes`, and says what it left out. The figures go to --out as
-JSON, or as a line to history.jsonl. `DRY=1 python -m benchmarks.gpu` rehearses it with
-tiny sizes on the mock driver of tests/drycuda; no figure is a timing then, and nothing
-goes to history.
+It ends well before `--minutes`, and says what it left out. `--out FILE` writes the
+figures as JSON, `--record` adds them as a line to history.jsonl. `DRY=1 python -m
+benchmarks.gpu` rehearses it with tiny sizes on the mock driver of tests/drycuda; no
+figure is a timing then, and nothing goes to history.
 """
 
 from __future__ import annotations
@@ -112,11 +112,11 @@ def report(names: list[str], minutes: float, work: Work, rows: Any) -> dict[str,
     return record
 
 
-def keep(record: dict[str, Any], out: Path | None) -> None:
-    """Write the record to a file of its own, or add it to history."""
+def keep(record: dict[str, Any], out: Path | None, history: bool) -> None:
+    """Write the record to a file of its own, and add it to history, if asked."""
     if out is not None:
         out.write_text(json.dumps(record, indent=1) + "\n", encoding="utf-8")
-    elif not record["dry"]:
+    if history and not record["dry"]:
         with HISTORY.open("a", encoding="utf-8") as file:
             file.write(json.dumps(record) + "\n")
 
@@ -129,12 +129,13 @@ def main() -> None:
     parser.add_argument("rows", nargs="*", default=list(ROWS), metavar="ROW")
     parser.add_argument("--minutes", type=float, default=9.0)
     parser.add_argument("--out", type=Path, metavar="FILE")
+    parser.add_argument("--record", action="store_true", help="add it to history.jsonl")
     asked = parser.parse_args()
     for name in asked.rows:
         if name not in ROWS:
             parser.error(f"no row is called {name!r}; there are {', '.join(ROWS)}")
     if record := report(asked.rows, asked.minutes, work, ROWS):
-        keep(record, asked.out)
+        keep(record, asked.out, asked.record)
 
 
 if __name__ == "__main__":

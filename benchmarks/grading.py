@@ -19,7 +19,7 @@ from collections.abc import Iterator
 from itertools import cycle, islice
 from pathlib import Path
 
-from benchmarks.run import remember
+from benchmarks.run import RECORD, remember
 from minidl_course.assignment import Assignment, find
 from minidl_course.regions import blank, region_of, replace
 from minidl_course.rows import Mutant
@@ -36,6 +36,7 @@ def main() -> int:
     parser.add_argument("--jobs", type=int, default=2)
     parser.add_argument("--sandbox", default="auto")
     parser.add_argument("--root", type=Path, default=ROOT)
+    parser.add_argument("--record", action="store_true", help=RECORD)
     options = parser.parse_args()
     assignment = find(options.assignment, options.root)
     with tempfile.TemporaryDirectory() as folder:
@@ -58,7 +59,9 @@ def main() -> int:
         return run.returncode
     used = resource.getrusage(resource.RUSAGE_CHILDREN)
     rate, megabytes = options.count / took, used.ru_maxrss / 1024
-    remember(grading={"per_second": rate, "jobs": options.jobs, "megabytes": megabytes})
+    figures = {"per_second": rate, "jobs": options.jobs, "megabytes": megabytes}
+    if options.record:
+        remember(grading=figures)
     print(
         f"{options.count} submissions of {assignment.name} ({len(assignment.tasks)} "
         f"tasks), {options.jobs} jobs: {took:.1f} s, {rate:.2f} per "

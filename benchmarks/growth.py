@@ -8,12 +8,13 @@ walks the growing graph again and again, and that is the second column.
 
 from __future__ import annotations
 
+import argparse
 import gc
 import statistics
 import time
 
 from benchmarks.chain import minidl
-from benchmarks.run import remember
+from benchmarks.run import RECORD, remember
 
 LENGTHS, ROUNDS = (1_000, 10_000, 100_000), 7
 
@@ -31,7 +32,10 @@ def per_op(length: int) -> float:
 
 
 def main() -> None:
-    """Print the table and add a line to the history."""
+    """Print the table; add a line to the history if asked."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--record", action="store_true", help=RECORD)
+    asked = parser.parse_args()
     rows: dict[str, dict[int, float]] = {}
     for collector in ("off", "on"):
         (gc.enable if collector == "on" else gc.disable)()
@@ -43,7 +47,8 @@ def main() -> None:
         ratio = row[LENGTHS[-1]] / row[LENGTHS[0]]
         cells = "".join(f"{us:10.2f}" for us in row.values())
         print(f"gc {collector:3}  µs/op{cells}   {ratio:.2f}")
-    remember(growth_us_per_op=rows)
+    if asked.record:
+        remember(growth_us_per_op=rows)
 
 
 if __name__ == "__main__":

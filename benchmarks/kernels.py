@@ -1,9 +1,10 @@
-"""Fast bodies one by one: python -m benchmarks.kernels [ROW …] [--rounds N]
+"""Fast bodies one by one: python -m benchmarks.kernels [ROW …] [--rounds N] [--record]
 
 A row is an op on arrays of one size, forward and backward, in one process on one core.
 It is run in turns by the engine as it is, by the engine without this op's fast bodies,
 and by PyTorch eager if that is installed; shown are ratios of the median CPU times.
-Below 1 the fast body takes less time. To measure another op, add a row.
+Below 1 the fast body takes less time. To measure another op, add a row. The row "adam"
+is a step of the network of mlp.py, with and without the faster ways of optimizers.
 """
 
 from __future__ import annotations
@@ -22,8 +23,10 @@ for variable in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"):
 
 import numpy as np  # noqa: E402
 
-from benchmarks.run import remember  # noqa: E402
+from benchmarks import mlp  # noqa: E402
+from benchmarks.run import RECORD, remember  # noqa: E402
 from minidl import Tensor, grad, ops  # noqa: E402
+from minidl.optim.optimizer import FAST  # noqa: E402
 
 Call = Callable[[], Any]
 
@@ -69,7 +72,7 @@ def sequence(gates: int, states: int, biases: int) -> tuple[Any, ...]:
 
 
 WIDE = ((2048, 512),)
-ROWS = {
+ROWS: dict[str, Row | None] = {
     "erf": Row(ops.erf, WIDE, {}, function("erf")),
     "gelu": Row(ops.gelu, WIDE, {}, function("gelu"), (ops.erf,)),
     "gelu_tanh": Row(
@@ -79,11 +82,14 @@ ROWS = {
     "rnn": Row(ops.rnn, sequence(1, 1, 1), {}, recurrent("RNN")),
     "gru": Row(ops.gru, sequence(3, 1, 2), {}, recurrent("GRU")),
     "lstm": Row(ops.lstm, sequence(4, 2, 1), {}, recurrent("LSTM")),
+    "adam": None,
 }
 
 
-def ours(row: Row) -> Call:
+def ours(row: Row | None) -> Call:
     """Return a step of the engine, forward and backward."""
+    if row is None:
+        return mlp.minidl()
     draw = np.random.default_rng(0)
     xs = [
         None if s is None else draw.standard_normal(s, np.float32) for s in row.shapes
@@ -103,9 +109,13 @@ def ours(row: Row) -> Call:
     return step
 
 
-def theirs(row: Row) -> Call | None:
+def theirs(row: Row | None) -> Call | None:
     """Return a step of PyTorch, or None where that is missing."""
-    if row.torch is None or importlib.util.find_spec("torch") is None:
+    if importlib.util.find_spec("torch") is None:
+        return None
+    if row is None:
+        return mlp.torch()
+    if row.torch is None:
         return None
     import torch
 
@@ -122,17 +132,20 @@ def theirs(row: Row) -> Call | None:
 
 
 @contextmanager
-def plain(row: Row) -> Iterator[None]:
-    """Take the fast bodies away."""
-    kept = [(op, op.fasts.pop("cpu", [])) for op in (row.op, *row.inside)]
+def plain(row: Row | None) -> Iterator[None]:
+    """Take the fast bodies away, or the faster ways of optimizers."""
+    tables = [op.fasts for op in (row.op, *row.inside)] if row else [FAST]
+    kept = [dict(table) for table in tables]
     try:
+        for table in tables:
+            table.clear()
         yield
     finally:
-        for op, fasts in kept:
-            op.fasts["cpu"] = fasts
+        for table, entries in zip(tables, kept, strict=True):
+            table.update(entries)
 
 
-def compare(row: Row, rounds: int) -> dict[str, float]:
+def compare(row: Row | None, rounds: int) -> dict[str, float]:
     """Return the median seconds of each, taken in turns."""
     step, other = ours(row), theirs(row)
     times: dict[str, list[float]] = {"fast": [], "plain": [], "torch": []}
@@ -156,10 +169,11 @@ def seconds(step: Call) -> float:
 
 
 def main() -> None:
-    """Print a line for each row, and add one to the history."""
+    """Print a line for each row; add one to the history if asked."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("rows", nargs="*", default=list(ROWS), metavar="ROW")
     parser.add_argument("--rounds", type=int, default=9)
+    parser.add_argument("--record", action="store_true", help=RECORD)
     asked = parser.parse_args()
     for name in asked.rows:
         if name not in ROWS:
@@ -173,7 +187,8 @@ def main() -> None:
         line = f"{name:<16}{1e3 * t['fast']:>10.2f}{t['fast'] / t['plain']:>10.2f}"
         print(line + (f"{t['fast'] / t['torch']:>11.2f}" if "torch" in t else ""))
         ratios[name] = {other: t["fast"] / t[other] for other in t if other != "fast"}
-    remember(kernels=ratios)
+    if asked.record:
+        remember(kernels=ratios)
 
 
 if __name__ == "__main__":

@@ -4,7 +4,7 @@ The demo's network and data, 25 steps of 50 images, forward and backward with Ad
 each round, one after the other in an order that rotates: batches that lie ready in a
 list; a shuffling DataLoader; one that augments (shifts, adds noise, cuts holes); the
 same, prepared by a thread. The table shows each time over the list's, the median of
-the rounds and their range. A line per run goes to history.jsonl.
+the rounds and their range. `--record` adds a line to history.jsonl.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ import time
 from collections.abc import Callable, Iterable
 from typing import Any
 
-from benchmarks.run import remember
+from benchmarks.run import RECORD, remember
 from minidl import backend, data, demo, ops, optim
 
 STEPS, BATCH = 25, 50
@@ -59,16 +59,17 @@ def epoch() -> Callable[[Iterable[Any]], float]:
 
 
 def main() -> None:
-    """Measure, print the table, and add a line to the history."""
+    """Measure, print the table, and add a line to the history if asked."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--rounds", type=int, default=7)
-    rounds = parser.parse_args().rounds
+    parser.add_argument("--record", action="store_true", help=RECORD)
+    asked = parser.parse_args()
     ways, run = loaders(), epoch()
     names = list(ways)
     times: dict[str, list[float]] = {name: [] for name in names}
     for name in names:  # once to warm up
         run(ways[name])
-    for i in range(rounds):
+    for i in range(asked.rounds):
         for name in names[i % 4 :] + names[: i % 4]:
             times[name].append(run(ways[name]))
     found: dict[str, list[float]] = {}
@@ -78,7 +79,8 @@ def main() -> None:
         row = [statistics.median(ratios), ratios[0], ratios[-1]]
         found[name] = row
         print(f"{name:12} {row[0]:.3f} ({row[1]:.3f} to {row[2]:.3f}) of that")
-    remember(loader=found)
+    if asked.record:
+        remember(loader=found)
 
 
 if __name__ == "__main__":

@@ -109,6 +109,6 @@ def torch() -> Step:
         loss = torch.nn.functional.cross_entropy(model(batch), target)
         loss.backward()
         optimizer.step()
-        return float(loss)
+        return loss.item()
 
     return step

@@ -1,9 +1,11 @@
-"""The benchmarks: python -m benchmarks.run [WORKLOAD …] [--rounds N]
+"""The benchmarks: python -m benchmarks.run [WORKLOAD …] [--rounds N] [--before FOLDER]
 
 Every figure is a ratio of two medians from the same round: each library runs in a fresh
 process on one pinned core, one after the other, in an order that rotates; the table
-shows the median ratio over the rounds and its range. A line per run goes to
-history.jsonl: a speed-up without a line there is not one.
+shows the median ratio over the rounds and its range. `--before` names a folder with
+another state of this repository (`git worktree add FOLDER COMMIT`), which takes its
+turns as one more library. `--record` adds a line to history.jsonl: a claim of speed in
+a document needs one.
 """
 
 from __future__ import annotations
@@ -17,21 +19,26 @@ import statistics
 import subprocess
 import sys
 import time
+from importlib import import_module
 from pathlib import Path
 from typing import Any
 
-WORKLOADS = ("chain", "mlp")
+ROOT = Path(__file__).parents[1]
+WORKLOADS = ("chain", "mlp", "importing")
+RECORD = "add a line to benchmarks/history.jsonl"
 ONE_THREAD = dict.fromkeys(
     ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"), "1"
 )
 HISTORY = Path(__file__).with_name("history.jsonl")
 
 
-def measure(workload: str, library: str) -> dict[str, Any]:
-    """Run one worker and read its line."""
-    command = [sys.executable, "-m", "benchmarks.worker", workload, library]
-    env = {**os.environ, **ONE_THREAD}
-    root = Path(__file__).parents[1]
+def measure(workload: str, library: str, before: Path | None) -> dict[str, Any]:
+    """Run one worker and read its line; "before" is minidl as it is in that folder."""
+    root, name = (before, "minidl") if library == "before" else (ROOT, library)
+    worker = str(Path(__file__).with_name("worker.py"))
+    command = [sys.executable, worker, workload, name]
+    env = {**os.environ, **ONE_THREAD, "PYTHONPATH": str(root)}
+    env.pop("PYTHONDONTWRITEBYTECODE", None)  # imports are timed with their bytecode
     done = subprocess.run(
         command, env=env, cwd=root, capture_output=True, text=True, check=False
     )
@@ -40,14 +47,18 @@ def measure(workload: str, library: str) -> dict[str, Any]:
     return json.loads(done.stdout.splitlines()[-1])
 
 
-def compare(workload: str, libraries: list[str], rounds: int) -> dict[str, Any]:
+def compare(
+    workload: str, libraries: list[str], rounds: int, before: Path | None = None
+) -> dict[str, Any]:
     """Measure every library once a round; void the row if their results differ."""
+    module = import_module(f"benchmarks.{workload}")
+    libraries = [x for x in libraries if x == "before" or hasattr(module, x)]
     times: dict[str, list[float]] = {library: [] for library in libraries}
     first: dict[str, list[float]] = {}
     for i in range(rounds):
         turn = i % len(libraries)
         for library in libraries[turn:] + libraries[:turn]:
-            result = measure(workload, library)
+            result = measure(workload, library, before)
             times[library].append(result["seconds"])
             first[library] = result["first"]
     for library, results in first.items():
@@ -92,25 +103,29 @@ def remember(**figures: Any) -> None:
 
 
 def main() -> None:
-    """Measure, print a table, and add a line to the history."""
+    """Measure, print a table, and add a line to the history if asked."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("workloads", nargs="*", default=WORKLOADS)
     parser.add_argument("--rounds", type=int, default=5)
+    parser.add_argument("--before", type=Path, metavar="FOLDER")
+    parser.add_argument("--record", action="store_true", help=RECORD)
     arguments = parser.parse_args()
-    libraries = ["minidl", "numpy"]
+    before = arguments.before and arguments.before.resolve()
+    libraries = ["minidl", *(["before"] if before else []), "numpy"]
     if importlib.util.find_spec("torch"):
         libraries.append("torch")
     else:
         print("PyTorch is not installed: no ratios to it (pip install torch)")
     record: dict[str, Any] = {}
     for workload in arguments.workloads:
-        row = record[workload] = compare(workload, libraries, arguments.rounds)
-        print(f"{workload:8} minidl {row['minidl_us']:8.0f} µs a step", end="")
+        row = record[workload] = compare(workload, libraries, arguments.rounds, before)
+        print(f"{workload:9} minidl {row['minidl_us']:8.0f} µs a step", end="")
         for name in [key for key in row if key.startswith("vs_")]:
             median, low, high = row[name]
             print(f"   {name} {median:5.2f} ({low:.2f} to {high:.2f})", end="")
         print()
-    remember(**record)
+    if arguments.record:
+        remember(**record)
 
 
 if __name__ == "__main__":

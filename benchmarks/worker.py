@@ -1,6 +1,8 @@
-"""One measurement in a fresh process: python -m benchmarks.worker WORKLOAD LIBRARY
+"""One measurement in a fresh process: python benchmarks/worker.py WORKLOAD LIBRARY
 
 Prints one line of JSON: the median seconds of a step, warm, and its first results.
+Counted is the processor's time, so that the turns of other processes are not. The
+workload is the file beside this one, and minidl is that of PYTHONPATH.
 """
 
 from __future__ import annotations
@@ -26,14 +28,14 @@ def main(workload: str, library: str) -> None:
             import torch
 
             torch.set_num_threads(1)
-    step = getattr(importlib.import_module(f"benchmarks.{workload}"), library)()
+    step = getattr(importlib.import_module(workload), library)()
     first = [step() for _ in range(WARM)]
     gc.disable()  # in the benchmark only: minidl itself never changes the collector
     times, end = [], time.perf_counter() + SECONDS
     while time.perf_counter() < end:
-        start = time.perf_counter()
+        start = time.process_time()
         step()
-        times.append(time.perf_counter() - start)
+        times.append(time.process_time() - start)
     print(json.dumps({"seconds": statistics.median(times), "first": first[:3]}))
 
 

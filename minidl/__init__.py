@@ -10,7 +10,7 @@ array([2., 4., 6.], dtype=float32)
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
-from minidl import ops
+from minidl import backend, ops
 from minidl.backend import default_dtype, seed, use
 from minidl.engine.backward import grad
 from minidl.engine.debug import debug
@@ -61,3 +61,6 @@ def __getattr__(name: str) -> Any:
 
 def __dir__() -> list[str]:
     return __all__
+
+
+backend.optional("minidl.kernels")  # faster bodies of some operations

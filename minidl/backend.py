@@ -84,6 +84,16 @@ def to_numpy(x: Any) -> np.ndarray[Any, Any]:
     return np.asarray(to_device(x, "cpu"))
 
 
+def optional(name: str) -> Any:
+    """Return the module `name` of minidl, or None where it was deleted."""
+    try:
+        return importlib.import_module(name)
+    except ModuleNotFoundError as error:
+        if f"{name}.".startswith(f"{error.name}."):
+            return None
+        raise
+
+
 class _Defaults:
     """What `use` and `default_dtype` set, for the whole process."""
 

@@ -156,14 +156,15 @@ def test_a_worker_that_is_ended_keeps_what_it_has_said(monkeypatch):
     assert found == {"us": 1, "skipped": {"the rest": "stopped after 3 s"}}
 
 
-def test_a_rehearsal_is_not_history(tmp_path, monkeypatch):
+def test_history_is_written_when_asked_and_never_by_a_rehearsal(tmp_path, monkeypatch):
     history = tmp_path / "history.jsonl"
     monkeypatch.setattr(gpu, "HISTORY", history)
-    gpu.keep({"dry": True}, None)
+    gpu.keep({"dry": True}, None, history=True)
+    gpu.keep({"dry": False}, None, history=False)
     assert not history.exists()
-    gpu.keep({"dry": False}, None)
+    gpu.keep({"dry": False}, None, history=True)
     assert json.loads(history.read_text()) == {"dry": False}
-    gpu.keep({"dry": True}, tmp_path / "one.json")
+    gpu.keep({"dry": True}, tmp_path / "one.json", history=False)
     assert json.loads((tmp_path / "one.json").read_text()) == {"dry": True}
 
 

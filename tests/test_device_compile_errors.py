@@ -6,6 +6,7 @@ The step then runs as it is written, as if nobody had tried; one warning says wh
 from __future__ import annotations
 
 import contextlib
+import sys
 import warnings
 
 import numpy as np
@@ -91,9 +92,15 @@ REASONS = {
     "returns a number": (lambda self, loss: 3, "number of Python"),
     "waits": (lambda self, loss: to_numpy(loss.data), "D2H"),
     "sends": (lambda self, loss: to_device(np.ones(3), "cuda"), "H2D"),
-    "branches on the rate": (lambda self, loss: self.branch(loss), "branch"),
+    "branches on the rate": (lambda self, loss: None, "branch"),
     "steps now and then": (lambda self, loss: self.swa.update(), "SWA"),
 }
+
+
+class Branches(optim.SGD):
+    def update(self, p, g, lr, t):
+        if t < 9:
+            p -= lr * g
 
 
 @pytest.mark.parametrize("name", REASONS)
@@ -106,12 +113,8 @@ def test_what_cannot_be_captured_runs_as_written_on_cuda(name, device):
         def learn(self, x, y):
             return what(self, super().learn(x, y))
 
-        def branch(self, loss):
-            from minidl.capture.replay import number
-
-            return loss if number(lambda: self.opt.t) > 9 else None
-
-    run, plain = (Odd(mlp, device, compiled, lr=0.01) for compiled in (True, False))
+    rule = Branches if name == "branches on the rate" else optim.Adam
+    run, plain = (Odd(mlp, device, on, rule, lr=0.01) for on in (True, False))
     for one in (run, plain):
         one.swa = optim.SWA(one.net.parameters())
     data = list(batches(device, (8, 20), 5))
@@ -135,6 +138,18 @@ def test_inputs_on_the_host_are_told_on_cuda(device):
     with pytest.warns(RuntimeWarning, match="on the host"):
         step(x, y)
     step(x, y)
+
+
+def test_without_the_kernels_it_says_so_on_cuda(device, monkeypatch):
+    """The folder may be deleted; captures are made with what is in there."""
+    if device == "cpu":
+        pytest.skip("there nothing is missing")
+    monkeypatch.setitem(sys.modules, "minidl.kernels.cuda.blas", None)
+    step = md.compile(lambda x: x * 2)
+    x = md.Tensor(to_device(np.ones(3, "float32"), device))
+    with pytest.warns(RuntimeWarning, match="needs minidl/kernels/cuda"):
+        assert to_numpy(step(x)).tolist() == [2, 2, 2]
+    step(x)  # once
 
 
 def test_ever_new_shapes_come_to_an_end(device):

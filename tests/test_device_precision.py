@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import copy
 import sys
 
@@ -272,6 +273,60 @@ def test_a_scaled_step_can_be_captured_on_cuda(device, meter):
     same, two = trained(device, True, 8, compiled=True)
     np.testing.assert_allclose(same, plain, rtol=1e-3)
     assert one.get_scale() == two.get_scale()
+
+
+def test_slots_made_first_in_a_captured_scaled_step_are_refused_on_cuda(device):
+    """Every replay would make them anew, as zeros; the scaler makes them, not `step`."""
+
+    def run(compiled):
+        p = nn.Parameter(tensor(np.ones(4), device))
+        opt, scaler = optim.Momentum([p], lr=0.1), optim.GradScaler()
+        calls = []
+
+        def step(x):
+            calls.append(x)
+            loss = scaler.scale((p * x).sum())
+            opt.zero_grad()
+            loss.backward()
+            if len(calls) > 1:  # the first call only warms up
+                scaler.step(opt)
+                scaler.update()
+
+        step = md.compile(step) if compiled else step
+        xs = [tensor(np.full(4, i), device) for i in range(1, 6)]
+        step(xs[0])
+        with contextlib.ExitStack() as told:
+            if compiled and device == "cuda":
+                told.enter_context(pytest.warns(RuntimeWarning, match="first step"))
+            step(xs[1])
+        for x in xs[2:]:
+            step(x)
+        assert opt.t == opt.members[0].t == 4
+        return to_numpy(p)
+
+    np.testing.assert_array_equal(run(True), run(False))
+
+
+def test_gradients_that_are_unscaled_before_the_step_are_not_divided_again(device):
+    """Whether they are is a list in Python: a step captured with it asks each time."""
+    p = nn.Parameter(tensor(np.ones(4), device))
+    opt, scaler = optim.SGD([p], lr=1.0), optim.GradScaler(8.0)
+
+    @md.compile
+    def step(x):
+        scaler.step(opt)
+        scaler.update()
+
+    p.grad = tensor(np.ones(4), device).data
+    for i, before in enumerate([True, True, True, False, False, True]):
+        if i == 2:  # another array: what was captured read from the first
+            p.grad = tensor(np.ones(4), device).data
+        p.grad[...] = 8 * i
+        if before:
+            scaler.unscale_(opt)
+        step(p)
+        np.testing.assert_array_equal(to_numpy(p), 1 - sum(range(i + 1)))
+        assert scaler.unscaled == []
 
 
 def test_a_scaled_step_makes_no_copy_and_no_wait_on_cuda(device, meter):

@@ -25,8 +25,8 @@ from contextlib import suppress
 from types import FunctionType, MethodType, ModuleType
 from typing import Any, TypeVar
 
-from minidl.backend import Array, default_device, device_of
-from minidl.capture.replay import Number, now, writing
+from minidl.backend import Array, default_device, device_of, optional
+from minidl.capture.replay import Number
 from minidl.capture.tree import Fixed, Nest, detached, filled, taken
 from minidl.engine.modes import mode, watchers
 from minidl.errors import GraphError
@@ -87,7 +87,7 @@ class Compiled:
         arrays: list[Array] = []
         form = taken((args, kwargs), arrays)
         devices = {device_of(x) for x in arrays} or {default_device()}
-        busy = now.script is not None or watchers or self.reason
+        busy = mode.stateful is not None or watchers or self.reason
         if "cuda" not in devices or busy:
             return self.function(*args, **kwargs)
         try:
@@ -128,12 +128,18 @@ class Compiled:
 
     def _warm_up(self, form: Any, arrays: list[Array]) -> Any:
         """Run as written: kernels get compiled, slots made, and gradients noticed."""
+        if optional("minidl.kernels.cuda.blas") is None:
+            raise _AsWritten(
+                "it needs minidl/kernels/cuda, and that folder is not here; put it "
+                "back, or leave out minidl.compile"
+            )
+        from minidl.capture.graph import noting
         from minidl.kernels.cuda.blas import Products
 
         if self.products is None:
             self.products = Products()
         args, kwargs = filled(form, arrays)
-        with self.products, writing(None, self.leaves):
+        with self.products, noting(self.leaves):
             return detached(self.function(*args, **kwargs))
 
     def _capture(self, form: Any, arrays: list[Array]) -> tuple[Any, Any]:

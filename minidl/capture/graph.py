@@ -15,14 +15,17 @@ Therefore
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable, Sequence
-from contextlib import suppress
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager, suppress
+from functools import partial
 from typing import Any
 
 import numpy as np
 
 from minidl.backend import Array
-from minidl.capture.replay import Number, Script, writing
+from minidl.capture.optimizers import rule
+from minidl.capture.replay import Number, Script
+from minidl.engine.modes import mode
 from minidl.kernels.cuda import compiler as cuda
 from minidl.kernels.cuda.blas import Products
 
@@ -31,6 +34,18 @@ TABLE = np.dtype(
     [("value", np.float64, MOST), ("at", np.uint64, MOST), ("width", np.int32, MOST)],
     align=True,
 )
+
+
+@contextmanager
+def noting(grads: dict[Any, Any], script: Script | None = None) -> Iterator[None]:
+    """Note the leaves that backward reaches and, in a capture, what Python counts."""
+    before = mode.reached, mode.stateful
+    mode.reached = grads
+    mode.stateful = partial(rule, script) if script else None
+    try:
+        yield
+    finally:
+        mode.reached, mode.stateful = before
 
 
 class Cells:
@@ -106,7 +121,7 @@ class Graph:
     def _capture(self, side: Any, step: Any) -> tuple[Any, list[Array]]:
         side.begin_capture()
         try:
-            with writing(self.script, self.script.grads):
+            with noting(self.script.grads, self.script):
                 outputs = step(self.inputs)
         except BaseException:
             with suppress(Exception):  # the device may have given it up already

@@ -1,14 +1,14 @@
 """What of a step Python must do again, when a captured step is replayed on a GPU.
 
 A captured step (`minidl.compile`) is a list of launches: replayed, it runs without any
-Python. But a step also counts, and asks a schedule for the rate. So whoever counts
-wraps it in `repeat`, and whoever uses a number that differs from step to step takes it
-through `number`. Outside of a capture both do nothing special.
+Python. But a step also counts, and asks a schedule for the rate. So there is a Script
+of what to do before every replay, and a number that differs from step to step stands
+in memory, as a Number.
 
-    step of an optimizer       captured once           before every replay
-    repeat(count)              count()                 count()
-    lr = number(rate)          a Number, in memory     rate(), into that memory
-    p −= lr g                  launched                (the graph does it)
+    step of an optimizer            captured once           before every replay
+    script.repeat(count)            count()                 count()
+    lr = Number(rate, script)       rate(), in memory       rate(), into that memory
+    p −= lr g                       launched                (the graph does it)
 
 The module knows no device: capture/graph.py makes the memory of a Number.
 """
@@ -16,12 +16,9 @@ The module knows no device: capture/graph.py makes the memory of a Number.
 from __future__ import annotations
 
 import operator
-import threading
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from typing import Any
 
-from minidl.engine.modes import mode
 from minidl.errors import GraphError
 
 
@@ -32,6 +29,7 @@ class Script:
     undone    what takes an action back, should the capture fail
     checks    whether the arrays that were captured are still those in use
     grads     each leaf that backward reached, and the `.grad` that it first found
+    found     how things were when the step met them first
     cells     makes the memory of a Number: (number, dtype) -> 0-d array
     """
 
@@ -40,73 +38,22 @@ class Script:
         self.undone: list[Callable[[], object]] = []
         self.checks: list[Callable[[], bool]] = []
         self.grads: dict[Any, Any] = {}
+        self.found: dict[Any, Any] = {}
         self.cell = cell
+
+    def repeat(
+        self, action: Callable[[], object], undo: Callable[[], object] | None = None
+    ) -> None:
+        """Do something now, and again before every replay."""
+        action()
+        self.actions.append(action)
+        if undo is not None:
+            self.undone.append(undo)
 
     def undo(self) -> None:
         """Take back what the failed capture counted."""
         for action in reversed(self.undone):
             action()
-
-
-class _Now(threading.local):
-    script: Script | None = None
-
-
-now = _Now()
-
-
-@contextmanager
-def writing(script: Script | None, grads: dict[Any, Any]) -> Iterator[None]:
-    """Let this thread's steps write into a script, and backward into `grads`."""
-    before = now.script, mode.reached
-    now.script, mode.reached = script, grads
-    try:
-        yield
-    finally:
-        now.script, mode.reached = before
-
-
-def repeat(
-    action: Callable[[], object], undo: Callable[[], object] | None = None
-) -> None:
-    """Do something now, and again before every replay of the step, if it is captured.
-
-    >>> counted = []
-    >>> repeat(lambda: counted.append(1))
-    >>> counted
-    [1]
-    """
-    action()
-    if now.script is not None:
-        now.script.actions.append(action)
-        if undo is not None:
-            now.script.undone.append(undo)
-
-
-def check(unchanged: Callable[[], bool]) -> None:
-    """Replay only while this is true; else the step is captured anew."""
-    if now.script is not None:
-        now.script.checks.append(unchanged)
-
-
-def refuse(why: str) -> None:
-    """Raise GraphError if a step is being captured: it then runs as it is written."""
-    if now.script is not None:
-        raise GraphError(why)
-
-
-def number(formula: Callable[[], Any]) -> Any:
-    """Return formula(), or, in a captured step, a Number that follows it.
-
-    >>> number(lambda: 0.1)
-    0.1
-    """
-    return formula() if now.script is None else Number(formula, now.script)
-
-
-def typed(x: Any, dtype: Any) -> Any:
-    """Return x for use with arrays of this dtype."""
-    return x.of(dtype) if isinstance(x, Number) else x
 
 
 class Number:
@@ -125,10 +72,6 @@ class Number:
     ) -> None:
         self.formula, self.script, self.dtype_in_place = formula, script, dtype
         self.cells: dict[Any, Any] = {}
-
-    def of(self, dtype: Any) -> Number:
-        """Return it for arrays of this dtype: `x *= number` does not say which."""
-        return Number(self.formula, self.script, dtype)
 
     def __cupy_get_ndarray__(self) -> Any:
         return self.cell(self.dtype_in_place)

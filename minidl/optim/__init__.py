@@ -1,6 +1,7 @@
 """Optimizers, schedules for their rates, tools for gradients, averages of weights."""
 
-from minidl.optim import fast, fast_cuda, schedules
+from minidl.backend import optional
+from minidl.optim import schedules
 from minidl.optim.adam import Adam, Adamax, AdamW, NAdam
 from minidl.optim.adamp import AdamP
 from minidl.optim.adaptive import Adadelta, Adagrad, RMSProp
@@ -39,8 +40,8 @@ __all__ = [
     "add_grad_noise",
     "clip_grad_norm",
     "clip_grad_value",
-    "fast",
-    "fast_cuda",
     "no_decay",
     "schedules",
 ]
+
+optional("minidl.kernels.optim")  # moves many parameters in few calls

@@ -15,13 +15,12 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from functools import partial
 from typing import Any
 
 import numpy as np
 
 from minidl.backend import Array, device_of, to_device, to_numpy
-from minidl.capture.replay import check, number, refuse, repeat
+from minidl.engine.modes import stateful
 from minidl.errors import GraphError, RangeError, ShapeError
 from minidl.optim.groups import Parameter, check_names, named
 from minidl.optim.settings import count, fraction
@@ -70,21 +69,19 @@ class Average:
             )
         self.take()
 
+    @stateful
     def take(self) -> None:
-        """a ← a + w (θ − a)."""
-        repeat(self._count, partial(self._count, -1))
-        if not self.averages:
-            refuse(f"the first step of an {type(self).__name__} differs from the rest")
+        """Count, and move the averages; the first time they start as θ."""
+        self.n += 1
+        if self.averages:
+            self.move(self.weight())
+        else:
             self.averages = [p.data.copy() for p in self.params]
-            return
-        averages = self.averages
-        check(lambda: self.averages is averages)
-        w = number(self.weight)
+
+    def move(self, w: Any) -> None:
+        """a ← a + w (θ − a)."""
         for a, p in zip(self.averages, self.params, strict=True):
             a += w * (p.data - a)
-
-    def _count(self, by: int = 1) -> None:
-        self.n += by
 
     @contextmanager
     def applied(self) -> Iterator[None]:
@@ -237,9 +234,9 @@ class SWA(Average):
         """1 / n."""
         return 1 / self.n
 
+    @stateful
     def take(self) -> None:
         """Count the step, and average at the end of a cycle."""
-        refuse("SWA takes the weights at some steps and not at others")
         self.t += 1
         since = self.t - self.start
         if since > 0 and since % self.every == 0:

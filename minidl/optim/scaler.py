@@ -13,13 +13,12 @@ Nobody asks on the host whether there was an overflow: `where` decides, on the d
 
 from __future__ import annotations
 
-from functools import partial
 from typing import Any
 
 import numpy as np
 
 from minidl.backend import Array, namespace, to_device, to_numpy
-from minidl.capture.replay import check, repeat
+from minidl.engine.modes import stateful
 from minidl.errors import DTypeError, RangeError
 from minidl.optim.groups import Member
 from minidl.optim.optimizer import Optimizer
@@ -87,6 +86,7 @@ class GradScaler:
         self._to(loss.device)
         return loss * self.scaling.astype(loss.dtype)
 
+    @stateful
     def unscale_(self, optimizer: Optimizer) -> None:
         """Divide the gradients by s, in place, and see whether they are finite."""
         if optimizer in self.unscaled:
@@ -94,15 +94,14 @@ class GradScaler:
                 "GradScaler: these gradients are divided by the scale already; call "
                 "update() once after every step"
             )
-        repeat(
-            partial(self.unscaled.append, optimizer), partial(self._forget, optimizer)
-        )
+        self.unscaled.append(optimizer)
         for p in optimizer.params:
             if p.grad is not None:
                 self._to(p.device)
                 p.grad *= (1 / self.scaling).astype(p.grad.dtype)
                 self.bad |= ~namespace(p.grad).isfinite(p.grad).all()
 
+    @stateful
     def step(self, optimizer: Optimizer) -> None:
         """Take the optimizer's step if all gradients are finite."""
         if optimizer not in self.unscaled:
@@ -117,6 +116,7 @@ class GradScaler:
             for x, old in zip(arrays_of(m), copies, strict=True):
                 namespace(x).copyto(x, old, where=self.bad)
 
+    @stateful
     def update(self) -> None:
         """Move s: s / 2 after an overflow, 2 s after 2000 good steps in a row."""
         where = namespace(self.scaling).where
@@ -127,13 +127,7 @@ class GradScaler:
         self.scaling[...] = where(self.bad, self.scaling * self.backoff_factor, grown)
         self.streak[...] = where(self.bad | long, 0, self.streak)
         self.bad[...] = False
-        repeat(self.unscaled.clear)
-        scaling = self.scaling
-        check(lambda: self.scaling is scaling)
-
-    def _forget(self, optimizer: Optimizer) -> None:
-        if optimizer in self.unscaled:
-            self.unscaled.remove(optimizer)
+        self.unscaled.clear()
 
     def get_scale(self) -> float:
         """Return s; on a GPU this waits for the device."""

@@ -1,10 +1,9 @@
 """Adam and AdamW on a CPU with fewer trips to memory: deletable, equal to rounding.
 
-Four ideas. A large array goes through the rule in chunks that stay in the cache, with
+Three ideas. A large array goes through the rule in chunks that stay in the cache, with
 `out=` in place of temporaries. Small arrays are gathered into one, so that the rule's
 dozen calls of NumPy are made once and not once for each bias. And the hats, which are
 numbers, go into η and ε and not over the arrays (Kingma & Ba 2015, end of section 2).
-And three of the sums are single passes of BLAS (blas.py).
 
     η m̂ / (√v̂ + ε) = η' m / (√v + ε')
     ε' = ε √(1 − β₂ᵗ) ;  η' = η √(1 − β₂ᵗ) / (1 − β₁ᵗ)
@@ -12,12 +11,9 @@ And three of the sums are single passes of BLAS (blas.py).
 It takes float32 that is contiguous; everything else is left to the printed lines, which
 are the specification (tests/test_optim_fast.py compares).
 
-Time of a step / PyTorch's (2.13, eager, not fused): medians of fresh processes on one
-core of a busy Xeon, in parentheses the lowest and the highest.
-                                              Adam              the printed lines
-    784-512-512-10, 670,000 numbers         0.9 (0.7-0.95)       2.0 (1.5-2.4)
-    40 arrays, 20 of them (64, 64)          0.30 (0.29-0.30)     0.45 (0.45-0.46)
-    50 arrays of 200,000 numbers            0.93 and 0.98        3.1 (two runs)
+Without it the whole step of the network of benchmarks/mlp.py takes 1.6 times as long
+(`python -m benchmarks.kernels adam`). Two sums of vectors by BLAS (axpby), which NumPy
+does not offer but its library holds, gained 2 % more and were left out.
 The same was tried for SGD, Momentum and Nesterov, and did not pay: they are a few
 passes over memory either way.
 """
@@ -32,7 +28,6 @@ import numpy as np
 
 from minidl.backend import Array
 from minidl.optim.adam import Adam, AdamW
-from minidl.optim.blas import axpby, axpy
 from minidl.optim.groups import Group, Member
 from minidl.optim.optimizer import FAST, Optimizer
 
@@ -102,13 +97,17 @@ def _rule(
         elif weight_decay:
             np.multiply(pc, weight_decay, out=b)
             gc = np.add(gc, b, out=b)
-        axpby(1 - opt.beta1, gc, opt.beta1, mc, a)
+        mc *= opt.beta1
+        mc += np.multiply(gc, 1 - opt.beta1, out=a)
         np.multiply(gc, gc, out=a)
-        axpby(1 - opt.beta2, a, opt.beta2, vc, a)
+        a *= 1 - opt.beta2
+        vc *= opt.beta2
+        vc += a
         np.sqrt(vc, out=b)  # g, which may be b, is not needed any more
         b += eps
         np.divide(mc, b, out=a)
-        axpy(-rate, a, pc)
+        a *= rate
+        pc -= a
 
 
 def _chunks(size: int) -> Iterator[slice]:
