@@ -92,8 +92,40 @@ def test_too_few_gradients_are_noticed():
     def bad(a, b):
         return a * b, lambda g: (g * b,)
 
-    with pytest.raises(ValueError, match="zip"):
+    with pytest.raises(GraphError, match="bad has 2 inputs and returned 1 map"):
         bad(leaf(2), leaf(2)).sum().backward()
+
+    @op
+    def worse(a, b):
+        return a * b, (lambda g: g * b,)
+
+    with pytest.raises(GraphError, match="worse has 2 inputs and returned 1 map"):
+        worse(leaf(2), leaf(2))
+
+
+@pytest.mark.parametrize("make", [leaf, np.ones])
+def test_an_op_without_a_way_back_is_noticed_at_its_first_call(make):
+    @op
+    def forgot(x):
+        return x * 2
+
+    for shape in (1, 2, 3):
+        with pytest.raises(GraphError, match="forgot returned one ndarray"):
+            forgot(make(shape))
+
+
+def test_a_backward_that_writes_into_g_is_named():
+    @op
+    def gate(x):
+        def back(g):
+            g *= x > 0
+            return g
+
+        return x * (x > 0), (back,)
+
+    x = leaf(3)
+    with pytest.raises(GraphError, match=r"gate wrote into g.*g \* mask"):
+        gate(x).sum().backward()
 
 
 def test_a_failing_backward_leaves_every_grad_alone():

@@ -109,31 +109,34 @@ def pull(  # noqa: C901  the hot loop, which calls as little as it can
     path = None if xs is None else _path(order, goals)
     for y, g in zip(ys, gs, strict=True):
         sums.add(edge_of(y), g)
-    while order:  # the youngest node stands last
-        node = order.pop()
-        arrived = sums.arrived.pop(node, None)
-        if arrived is None:
-            continue
-        back, edges = node.back, node.edges
-        if path is not None:
-            edges = _towards(goals, path, node)
-            if any(to is node for to, _ in goals):
-                sums.arrived[node] = [*arrived]
-            if not any(edges):
+    try:
+        while order:  # the youngest node stands last
+            node = order.pop()
+            arrived = sums.arrived.pop(node, None)
+            if arrived is None:
                 continue
-        slow = create or watchers or versions.last > node.tick
-        if type(back) is tuple and len(arrived) == 1 and not slow:
-            # the common case, in few steps: _gradients would do the same
-            for way, edge in zip(back, edges, strict=True):
-                if edge is not None:
-                    sums.add(edge, way(*arrived) if way else None, node)
-        else:
-            gradients = _gradients(node, arrived, edges, create)
-            for gx, edge in zip(gradients, edges, strict=True):
-                if edge is not None:
-                    sums.add(edge, gx, node)
-        if not retain:
-            node.back, node.inputs, node.edges = None, None, ()
+            back, edges = node.back, node.edges
+            if path is not None:
+                edges = _towards(goals, path, node)
+                if any(to is node for to, _ in goals):
+                    sums.arrived[node] = [*arrived]
+                if not any(edges):
+                    continue
+            slow = create or watchers or versions.last > node.tick
+            if type(back) is tuple and len(arrived) == 1 and not slow:
+                # the common case, in few steps: _gradients would do the same
+                for way, edge in zip(back, edges, strict=True):
+                    if edge is not None:
+                        sums.add(edge, way(*arrived) if way else None, node)
+            else:
+                gradients = _gradients(node, arrived, edges, create)
+                for gx, edge in zip(gradients, edges, strict=True):
+                    if edge is not None:
+                        sums.add(edge, gx, node)
+            if not retain:
+                node.back, node.inputs, node.edges = None, None, ()
+    except Exception as error:
+        raise messages.way_back_failed(node, error) from error
     return sums
 
 
@@ -192,6 +195,8 @@ def _gradients(
     else:
         found = back(*gs, wanted) if back.__code__.co_argcount > len(gs) else back(*gs)
         found = found if type(found) is tuple else (found,)
+        if len(found) != len(edges):
+            raise messages.wrong_count(node.op, len(found), len(edges))
     if watchers:
         watchers[-1].after(node, gs, found)
     return found

@@ -23,8 +23,9 @@ from typing import Any, ParamSpec, Protocol, TypeVar, overload
 
 import numpy as np
 
-from minidl.backend import Array, device_of
-from minidl.engine.messages import Signature, as_operand, explain, refuse_mixed_floats
+from minidl.backend import Array, default_dtype, device_of
+from minidl.engine import messages
+from minidl.engine.messages import Signature, as_operand, explain
 from minidl.engine.modes import mode, watchers
 from minidl.engine.tensor import Edge, Tensor
 from minidl.engine.versions import clock
@@ -117,6 +118,9 @@ def op(  # noqa: C901  it holds the hot path, which calls as little as it can
             settings and not known.issuperset(settings)
         ):
             args, settings = signature.bind(args, settings)
+        for name, value in settings.items():
+            if isinstance(value, (np.generic, np.ndarray)) and not value.ndim:
+                settings = {**settings, name: value.item()}  # it would widen float32
         for x in args:
             if isinstance(x, Tensor):
                 break
@@ -125,7 +129,7 @@ def op(  # noqa: C901  it holds the hot path, which calls as little as it can
             return made[0] if len(made) == 2 else (*_outputs(made), *made[2])
         arrays: list[Any] = []
         edges: list[Edge | None] = []
-        tracked, dtype = False, None
+        tracked, dtypes, dtype = False, 0, None
         for x in args:
             edge = None
             if isinstance(x, Tensor):
@@ -133,34 +137,35 @@ def op(  # noqa: C901  it holds the hot path, which calls as little as it can
                     edge, tracked = x.edge or (x, 0), True
                 x = x.data
                 if x.dtype is not dtype:
-                    if dtype is not None:
-                        refuse_mixed_floats(call, args)
-                    dtype = x.dtype
+                    dtypes, dtype = dtypes + 1, x.dtype
             elif type(x) is np.ndarray:
-                if x.dtype is not dtype and x.dtype.kind == "f":
-                    refuse_mixed_floats(call, args)
+                if x.dtype is not dtype:
+                    dtypes, dtype = dtypes + 1, x.dtype
             elif type(x) is not float and x is not None:
                 x = as_operand(x, args, broadcasts)
             arrays.append(x)
             edges.append(edge)
         try:
-            made = (fasts and _fast(fasts, arrays, settings)) or body(
-                *arrays, **settings
-            )
+            if dtypes > 1 or dtype.kind != "f":  # type: ignore[union-attr]
+                made = _in_one_width(call, arrays, settings)
+            else:
+                made = (fasts and _fast(fasts, arrays, settings)) or body(
+                    *arrays, **settings
+                )
         except Exception as error:
             raise explain(call, arrays, error) from error
+        if type(made) is not tuple:
+            raise messages.no_pair(call, made)
         if watchers:
             watchers[-1].computed(call, arrays, made)
         node = None
         if tracked and mode.recording:
             node = Node()
-            node.op, node.settings, node.edges, node.back = (
-                call,
-                settings,
-                edges,
-                made[1],
-            )
+            node.op, node.settings, node.edges = call, settings, edges
+            node.back = back = made[1]
             node.inputs, node.tick = None if linear else args, next(clock)
+            if type(back) is tuple and len(back) != len(edges):
+                raise messages.wrong_count(call, len(back), len(edges))
             if watchers:
                 watchers[-1].recorded(node, arrays)
         if len(made) == 3 or type(made[0]) is tuple:
@@ -202,10 +207,51 @@ def _fast(fasts: dict[str, list[Any]], arrays: Any, settings: dict[str, Any]) ->
 
 def _run(op: Any, arrays: Any, settings: dict[str, Any]) -> Any:
     """Run an op on arrays alone."""
+    dtype, alike = None, True
+    for x in arrays:
+        if type(x) is np.ndarray or isinstance(x, np.floating):
+            alike = alike and (dtype is None or x.dtype is dtype)
+            dtype = x.dtype
+        else:
+            alike = alike and (x is None or type(x) is float or device_of(x) == "cuda")
     try:
-        return _fast(op.fasts, arrays, settings) or op.body(*arrays, **settings)
+        if alike and (dtype is None or dtype.kind == "f"):
+            made = _fast(op.fasts, arrays, settings) or op.body(*arrays, **settings)
+        else:
+            arrays = messages.operands(arrays, op.broadcasts)
+            made = _in_one_width(op, arrays, settings)
     except Exception as error:
         raise explain(op, arrays, error) from error
+    if type(made) is not tuple:
+        raise messages.no_pair(op, made)
+    return made
+
+
+def _in_one_width(op: Any, arrays: Sequence[Any], settings: dict[str, Any]) -> Any:
+    """Run an op on arrays of several dtypes, or of no float: integers widen nothing.
+
+    What integers and truth values compute with a float has that float's width; with
+    none among them, the default dtype. NumPy would make float64 of most. So where a
+    result came out wider, integers are brought to that width, and it is computed again.
+    """
+    messages.refuse_mixed_floats(op, arrays)
+    dtypes = [x.dtype for x in arrays if hasattr(x, "dtype")]
+    width = next((d for d in dtypes if d.kind == "f"), default_dtype())
+    kinds = "iu" if any(d.kind in "iu" for d in dtypes) else "b"
+    made = _fast(op.fasts, arrays, settings) or op.body(*arrays, **settings)
+    if type(made) is not tuple or not _wider(made, width):
+        return made
+    arrays = [
+        x.astype(width) if getattr(x, "dtype", width).kind in kinds else x
+        for x in arrays
+    ]
+    again = _fast(op.fasts, arrays, settings) or op.body(*arrays, **settings)
+    return made if _wider(again, width) else again  # astype(float64) was asked for it
+
+
+def _wider(made: Any, width: Any) -> bool:
+    """Whether a floating output has another width than this."""
+    return any(y.dtype.kind == "f" and y.dtype != width for y in _outputs(made))
 
 
 def _outputs(made: Any) -> tuple[Any, ...]:

@@ -8,6 +8,7 @@ import numpy as np
 
 from minidl import backend
 from minidl.backend import Array
+from minidl.engine.messages import plain_array
 from minidl.engine.modes import mode
 from minidl.engine.protocols import Protocols
 from minidl.engine.versions import versions
@@ -194,6 +195,10 @@ def _array(data: Any, device: str | None, dtype: Any, copy: bool) -> Array:
     if isinstance(data, (np.ndarray, np.generic)) or hasattr(
         data, "__cuda_array_interface__"
     ):
+        if isinstance(data, np.ndarray) and (
+            type(data) is not np.ndarray or not data.dtype.isnative
+        ):
+            data = plain_array(data)
         array = data.copy() if copy else data
         array = np.asarray(array) if isinstance(array, np.generic) else array
     else:
