@@ -17,6 +17,10 @@ class DTypeError(MinidlError, TypeError):
     """Numbers of the wrong kind, or of two widths at once."""
 
 
+class WidthError(DTypeError):
+    """Floats of two widths in one operation, such as float32 and float64."""
+
+
 class RangeError(MinidlError, ValueError):
     """A value outside of the range in which it means something."""
 

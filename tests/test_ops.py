@@ -10,6 +10,7 @@ import pytest
 
 from minidl import Tensor, check, grad, ops
 from minidl.engine.tensor import values
+from minidl.errors import MinidlError
 from tests.rows import Row, all_rows, alone, curved, float_inputs, is_float
 
 ROWS = all_rows()
@@ -69,6 +70,43 @@ def test_float32_stays_float32(row):
             assert g is None or g.dtype == np.float32
         for g in grad(y, leaves, cotangent, create_graph=True, allow_unused=True):
             assert g is None or g.dtype == np.float32
+
+
+@each_row
+def test_integers_widen_nothing(row):
+    """An input of integers, or all inputs: results stay float32."""
+    floats = float_inputs(row)
+    if row.op in (ops.rnn, ops.gru, ops.lstm):  # their inputs; not their weights
+        floats = floats[:1]
+    if row.op in (ops.additive_scores, ops.focal_loss):  # composed of several ops
+        floats = floats[1:]
+    for whole in [{i} for i in floats]:
+        xs = tensors(row, "float32")
+        for i in whole:
+            xs[i] = np.asarray(np.rint(row.inputs[i])).astype("int64")
+        leaves = [x for x in xs if isinstance(x, Tensor)]
+        try:
+            with np.errstate(all="ignore"):  # log 0
+                ys = [y for y in outputs(row(*xs)) if values(y).dtype.kind == "f"]
+        except MinidlError:  # labels in place of probabilities, say
+            continue
+        assert all(values(y).dtype == np.float32 for y in ys)
+        ys = [y for y in ys if isinstance(y, Tensor) and y.requires_grad]
+        gs = [np.ones_like(y.data) for y in ys]
+        with np.errstate(all="ignore"):
+            found = grad(ys, leaves, gs, allow_unused=True) if ys else ()
+        assert all(g is None or g.dtype == np.float32 for g in found)
+
+
+@each_row
+def test_numpy_scalars_as_settings_widen_nothing(row):
+    settings = {
+        name: np.float64(x) if type(x) is float else x
+        for name, x in row.settings.items()
+    }
+    for y in outputs(row.op(*tensors(row, "float32"), **settings)):
+        if isinstance(y, Tensor) and y.requires_grad:
+            assert y.data.dtype == np.float32
 
 
 @each_row

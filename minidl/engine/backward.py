@@ -17,7 +17,7 @@ import numpy as np
 from minidl.backend import namespace
 from minidl.engine import messages
 from minidl.engine.modes import mode, recording, watchers
-from minidl.engine.op import Node, as_array
+from minidl.engine.op import Narrow, Node, as_array
 from minidl.engine.tensor import Edge, Tensor, edge_of, values
 from minidl.engine.versions import versions
 from minidl.errors import ShapeError
@@ -177,12 +177,9 @@ def _gradients(
     node: Node, gs: list[Any], edges: Sequence[Edge | None], create: bool
 ) -> Sequence[Any]:
     """Ask a node for the gradients of its inputs, one for each edge."""
-    back, again = node.back, create and node.inputs is not None
-    if back is None:
-        raise messages.freed(node)
-    saved = node.inputs if again else back
-    if versions.last > node.tick and versions.since(node.tick, saved):
-        raise messages.overwritten(node)
+    again = create and node.inputs is not None
+    _check_saved(node, again)
+    back, width = node.back if type(node.back) is Narrow else (node.back, None)
     if watchers:
         watchers[-1].before(node)
     gs = [g if g is not None else _zeros(node, i, gs, create) for i, g in enumerate(gs)]
@@ -197,9 +194,22 @@ def _gradients(
         found = found if type(found) is tuple else (found,)
         if len(found) != len(edges):
             raise messages.wrong_count(node.op, len(found), len(edges))
+    if width is not None:
+        fits = [getattr(g, "dtype", width) == width for g in found]
+        pairs = zip(found, fits, strict=True)
+        found = tuple([g if fit else g.astype(width) for g, fit in pairs])
     if watchers:
         watchers[-1].after(node, gs, found)
     return found
+
+
+def _check_saved(node: Node, again: bool) -> None:
+    """Raise GraphError if what a node saved for its backward is gone or changed."""
+    if node.back is None:
+        raise messages.freed(node)
+    saved = node.inputs if again else node.back
+    if versions.last > node.tick and versions.since(node.tick, saved):
+        raise messages.overwritten(node)
 
 
 def _zeros(node: Node, i: int, gs: list[Any], create: bool) -> Any:

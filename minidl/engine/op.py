@@ -19,7 +19,7 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Callable, Sequence
-from typing import Any, ParamSpec, Protocol, TypeVar, overload
+from typing import Any, NamedTuple, ParamSpec, Protocol, TypeVar, overload
 
 import numpy as np
 
@@ -29,6 +29,7 @@ from minidl.engine.messages import Signature, as_operand, explain
 from minidl.engine.modes import mode, watchers
 from minidl.engine.tensor import Edge, Tensor
 from minidl.engine.versions import clock
+from minidl.errors import MinidlError, WidthError
 
 P = ParamSpec("P")
 F = TypeVar("F", bound=Callable[..., Any])
@@ -85,6 +86,13 @@ class Node:
     def name(self) -> str:
         """The name of the operation."""
         return str(self.op.__name__).lstrip("_")
+
+
+class Narrow(NamedTuple):
+    """The way back of an op that met integers: its gradients get the floats' width."""
+
+    back: Any
+    width: Any
 
 
 @overload
@@ -232,21 +240,32 @@ def _in_one_width(op: Any, arrays: Sequence[Any], settings: dict[str, Any]) -> A
 
     What integers and truth values compute with a float has that float's width; with
     none among them, the default dtype. NumPy would make float64 of most. So where a
-    result came out wider, integers are brought to that width, and it is computed again.
+    result came out wider, integers are brought to that width, and it is computed again;
+    and gradients are brought to it. (Which integers are labels only the body knows.)
     """
     messages.refuse_mixed_floats(op, arrays)
     dtypes = [x.dtype for x in arrays if hasattr(x, "dtype")]
     width = next((d for d in dtypes if d.kind == "f"), default_dtype())
     kinds = "iu" if any(d.kind in "iu" for d in dtypes) else "b"
-    made = _fast(op.fasts, arrays, settings) or op.body(*arrays, **settings)
-    if type(made) is not tuple or not _wider(made, width):
+    refused = made = None
+    try:
+        made = _fast(op.fasts, arrays, settings) or op.body(*arrays, **settings)
+    except WidthError as error:  # integers may have made one of the two widths
+        refused = error
+    if refused or (type(made) is tuple and _wider(made, width)):
+        floats = [
+            x.astype(width) if getattr(x, "dtype", width).kind in kinds else x
+            for x in arrays
+        ]
+        try:
+            again = _fast(op.fasts, floats, settings) or op.body(*floats, **settings)
+        except MinidlError as error:
+            raise refused or error from error
+        if refused or not _wider(again, width):  # not asked for, as by astype
+            made = again
+    if type(made) is not tuple:
         return made
-    arrays = [
-        x.astype(width) if getattr(x, "dtype", width).kind in kinds else x
-        for x in arrays
-    ]
-    again = _fast(op.fasts, arrays, settings) or op.body(*arrays, **settings)
-    return made if _wider(again, width) else again  # astype(float64) was asked for it
+    return made[0], Narrow(made[1], width), *made[2:]
 
 
 def _wider(made: Any, width: Any) -> bool:
