@@ -10,6 +10,8 @@ array([2., 4., 6.], dtype=float32)
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
+import numpy as _numpy
+
 from minidl import backend, ops
 from minidl.backend import default_dtype, seed, use
 from minidl.engine.backward import grad
@@ -48,19 +50,28 @@ __all__ = [
 ]
 
 
+# What NumPy has under the same name is here, too: md.exp is md.ops.exp.
+_SHORT = {name for name in ops.__all__ if hasattr(_numpy, name)}
+
+
 def __getattr__(name: str) -> Any:
-    """Import an upper floor when it is first named: `import minidl` stays quick."""
+    """Import a package when it is first named: `import minidl` stays quick."""
+    if name in _SHORT:
+        return getattr(ops, name)
     if name in ("load", "save"):
         return getattr(import_module("minidl.nn.state"), name)
     if name == "compile":
         return import_module("minidl.capture.compile").compile
     if name in __all__:
         return import_module(f"minidl.{name}")
+    for home in ("ops", "nn", "optim", "data", "train"):
+        if name in import_module(f"minidl.{home}").__all__:
+            raise AttributeError(f"minidl has no {name!r}; it is md.{home}.{name}")
     raise AttributeError(f"minidl has no {name!r}; there are {', '.join(__all__)}")
 
 
 def __dir__() -> list[str]:
-    return __all__
+    return sorted({*__all__, *_SHORT})
 
 
 backend.optional("minidl.kernels")  # faster bodies of some operations

@@ -13,6 +13,8 @@ from minidl.errors import MinidlError, RangeError, ShapeError
 from minidl.kernels.cpu.where import quick_where
 from tests.against_torch import assert_agree
 
+pytestmark = pytest.mark.quick
+
 INF = math.inf
 SHAPES = [(7,), (3, 5), (2, 4, 3), (2, 4, 2, 3)]
 

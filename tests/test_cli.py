@@ -19,6 +19,8 @@ from minidl.engine.op import op
 from minidl.errors import DeviceError
 from minidl.nn import Module, Parameter
 
+pytestmark = pytest.mark.quick
+
 ROOT = Path(__file__).parent.parent
 
 

@@ -6,6 +6,8 @@ import pytest
 from minidl import nn, ops
 from minidl.errors import DTypeError, IndexRangeError, ShapeError
 
+pytestmark = pytest.mark.quick
+
 
 def test_sequential():
     a, b, c = nn.Linear(2, 3), nn.ReLU(), nn.Linear(3, 1)

@@ -6,9 +6,12 @@ import gc
 import tracemalloc
 
 import numpy as np
+import pytest
 
 import minidl as md
 from minidl import nn, optim
+
+pytestmark = pytest.mark.quick
 
 
 def network():

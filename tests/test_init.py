@@ -13,6 +13,8 @@ import minidl as md
 from minidl.errors import RangeError, ShapeError
 from minidl.nn import init
 
+pytestmark = pytest.mark.quick
+
 N_IN, N_OUT = 250, 400  # 10⁵ weights
 
 # initializer, settings, the standard deviation that the paper says

@@ -12,6 +12,8 @@ from minidl import Tensor, grad, nn, ops
 from minidl.kernels.cpu.loss import quick_cross_entropy
 from tests.against_torch import assert_agree
 
+pytestmark = pytest.mark.quick
+
 REDUCTIONS = ("mean", "sum", "none")
 SHAPES = [(5, 3), (4, 10), (3, 4, 2), (2, 3, 2, 2)]
 

@@ -10,6 +10,8 @@ import pytest
 from minidl import Tensor, ops
 from minidl.errors import DTypeError, RangeError, ShapeError
 
+pytestmark = pytest.mark.quick
+
 X, Y = np.zeros((3, 4)), np.array([0, 1, 2])
 
 

@@ -18,6 +18,8 @@ from minidl.errors import (
 )
 from minidl.nn import Buffer, Module, Parameter
 
+pytestmark = pytest.mark.quick
+
 
 class Scale(Module):
     """y = gain · x, and a counter: with no super().__init__()."""

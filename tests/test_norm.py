@@ -6,6 +6,8 @@ import pytest
 from minidl import Tensor, grad, nn, no_grad, ops
 from minidl.errors import GraphError, RangeError, ShapeError
 
+pytestmark = pytest.mark.quick
+
 CLOSE = {"rtol": 1e-10, "atol": 1e-10}
 SEEDS = range(20)
 

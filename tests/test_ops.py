@@ -13,6 +13,8 @@ from minidl.engine.tensor import values
 from minidl.errors import MinidlError
 from tests.rows import Row, all_rows, alone, curved, float_inputs, is_float
 
+pytestmark = pytest.mark.quick
+
 ROWS = all_rows()
 each_row = pytest.mark.parametrize("row", ROWS, ids=str)
 

@@ -15,6 +15,8 @@ from minidl import Tensor, check, ops
 from minidl.errors import GraphError
 from tests.rows import all_rows
 
+pytestmark = pytest.mark.quick
+
 INF = math.inf
 AXES = [None, 0, 1, -1, (0, 1), (-1, 0), (0, 1, 2)]
 
@@ -359,3 +361,15 @@ def test_einsum_contracts_in_a_good_order():
     close(w, a.sum() * b.sum() * (c * c).sum(), rtol=1e-9)
     w.backward()
     close(z.grad, a.sum() * b.sum() * c, rtol=1e-9)
+
+
+def test_add_at_counts_an_index_as_often_as_it_stands_there():
+    total = np.zeros(3)
+    ops.add_at(total, np.array([0, 2, 0]), np.array([1.0, 2.0, 4.0]))
+    ops.add_at(total, slice(1, 3), np.array([10.0, 20.0]))
+    np.testing.assert_array_equal(total, [5.0, 10.0, 22.0])
+
+
+def test_the_last_query_of_a_causal_mask_sees_every_key():
+    mask = ops.causal_mask(3, 5, like=np.ones(1))
+    np.testing.assert_array_equal(mask, np.tri(3, 5, 2, dtype=bool))

@@ -6,6 +6,8 @@ import pytest
 from minidl import Tensor, ops
 from minidl.errors import DTypeError, IndexRangeError, RangeError, ShapeError
 
+pytestmark = pytest.mark.quick
+
 
 @pytest.mark.parametrize(
     ("f", "error", "words"),

@@ -14,6 +14,8 @@ from minidl import Tensor, optim
 from minidl.errors import DTypeError, GraphError, MinidlError, RangeError, ShapeError
 from minidl.optim import schedules
 
+pytestmark = pytest.mark.quick
+
 RULES = {
     "SGD": {},
     "Momentum": {"dampening": 0.5},

@@ -16,6 +16,8 @@ from minidl import Tensor, optim
 from minidl.errors import DTypeError, RangeError, ShapeError
 from minidl.optim import schedules
 
+pytestmark = pytest.mark.quick
+
 HALF, STEPS = 50, 100
 SHAPES = {"fc.weight": (6, 4), "fc.bias": (4,), "conv.weight": (3, 2, 2, 2), "s": ()}
 RULES = {

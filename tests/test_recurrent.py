@@ -8,6 +8,8 @@ import pytest
 from minidl import Tensor, check, grad, nn, no_grad, ops
 from minidl.errors import DTypeError, RangeError, ShapeError
 
+pytestmark = pytest.mark.quick
+
 CLOSE = {"rtol": 1e-10, "atol": 1e-10}
 KINDS = ["RNN", "LSTM", "GRU"]
 SEEDS = range(20)

@@ -85,6 +85,6 @@ class CNN(nn.Module):
         self.head = nn.Linear(channels[-1], classes, rng=rng)
 
     def forward(self, x: Tensor) -> Tensor:
-        """Return y."""
+        """Return the scores of every class."""
         y: Tensor = self.head(self.dropout(self.features.places(x).mean(axis=1)))
         return y

@@ -54,6 +54,6 @@ class MLP(nn.Module):
         self.layers = nn.Sequential(*layers)
 
     def forward(self, x: Tensor) -> Tensor:
-        """Return y."""
+        """Return the scores of the last layer."""
         y: Tensor = self.layers(x)
         return y

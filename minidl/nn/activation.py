@@ -20,6 +20,11 @@ from minidl.nn import init as initializers
 from minidl.nn.layer import UnaryLayer
 from minidl.nn.module import Module, Parameter
 
+__all__ = [
+    "ELU", "GELU", "SELU", "LeakyReLU", "LogSoftmax", "Maxout", "PReLU", "ReLU",
+    "SiLU", "Sigmoid", "Softmax", "Softplus", "Tanh",
+]  # fmt: skip
+
 
 class ReLU(UnaryLayer, op=ops.relu):
     """max(x, 0)."""

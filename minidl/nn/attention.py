@@ -27,6 +27,8 @@ from minidl.nn.interchange import Layout, State
 from minidl.nn.linear import Linear
 from minidl.nn.module import Module
 
+__all__ = ["AdditiveAttention", "DotAttention", "MultiHeadAttention"]
+
 # One head, between a decoder and what an encoder has read: query (N, L, D), key
 # (N, S, …) and value (N, S, E), which defaults to key. Both layers return the context
 # (N, L, E), the mixture of the values, and the weights (N, L, S), to draw.
@@ -192,11 +194,11 @@ class MultiHeadAttention(Module):
             )
         rng = backend.generator(rng)
         self.heads = heads
-        start = {"init": init.xavier_uniform, "rng": rng}
-        self.query = Linear(dim, dim, bias, **start)  # type: ignore[arg-type]
-        self.key = Linear(key_dim or dim, dim, bias, **start)  # type: ignore[arg-type]
-        self.value = Linear(value_dim or dim, dim, bias, **start)  # type: ignore[arg-type]
-        self.output = Linear(dim, dim, bias, **start)  # type: ignore[arg-type]
+        start: dict[str, Any] = {"init": init.xavier_uniform, "rng": rng}
+        self.query = Linear(dim, dim, bias, **start)
+        self.key = Linear(key_dim or dim, dim, bias, **start)
+        self.value = Linear(value_dim or dim, dim, bias, **start)
+        self.output = Linear(dim, dim, bias, **start)
         self.dropout = Dropout(dropout, rng=rng)
 
     def forward(
@@ -248,8 +250,9 @@ class MultiHeadAttention(Module):
     def _cut(self, x: Tensor) -> Tensor:
         """Deal features out to heads.    (N, L, D) -> (N, heads, L, D / heads)."""
         n, length, d = x.shape
-        cut = ops.reshape(x, shape=(n, length, self.heads, d // self.heads))
-        return cut.swapaxes(1, 2)  # type: ignore[no-any-return]
+        cut: Tensor = ops.reshape(x, shape=(n, length, self.heads, d // self.heads))
+        heads: Tensor = cut.swapaxes(1, 2)
+        return heads
 
     def _check(self, query: Tensor, key: Tensor, value: Tensor) -> None:
         for what, x in (("query", query), ("key", key), ("value", value)):

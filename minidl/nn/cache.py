@@ -13,6 +13,8 @@ from minidl.engine.modes import mode
 from minidl.engine.tensor import values
 from minidl.errors import GraphError, ShapeError
 
+__all__ = ["KVCache"]
+
 
 class KVCache:
     """Keys and values of every attention layer of one model, for one batch.

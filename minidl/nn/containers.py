@@ -12,6 +12,8 @@ from minidl.errors import DTypeError, IndexRangeError, ShapeError
 from minidl.nn import fuse
 from minidl.nn.module import Module
 
+__all__ = ["Flatten", "Identity", "ModuleList", "Sequential"]
+
 Layer = Callable[..., Any]
 
 
@@ -125,7 +127,8 @@ class Flatten(Module):
             )
         kept = x.shape[: self.start]
         shape = (*kept, math.prod(x.shape[self.start :]))  # no −1: a batch may be empty
-        return ops.reshape(x, shape=shape)  # type: ignore[no-any-return]
+        y: Tensor = ops.reshape(x, shape=shape)
+        return y
 
 
 class Function(Module):

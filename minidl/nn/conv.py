@@ -18,8 +18,11 @@ from minidl.backend import Seed
 from minidl.engine.tensor import Tensor
 from minidl.errors import ShapeError
 from minidl.nn import init as initializers
+from minidl.nn.layer import UnaryLayer
 from minidl.nn.module import Module, Parameter
 from minidl.ops.windows import pair
+
+__all__ = ["Conv1d", "Conv2d", "ConvTranspose2d", "Fold", "Unfold"]
 
 Lengths = int | tuple[int, int]  # height and width, or one number for both
 Padding = str | int | tuple[Any, Any]  # "same", "valid", a number, a pair, two pairs
@@ -58,7 +61,7 @@ class Conv2d(Module):
         self.bias = Parameter(initializers.zeros((n_out,))) if bias else None
 
     def forward(self, x: Tensor) -> Tensor:
-        """Return y."""
+        """Return the cross-correlation of x with every filter, and the bias."""
         y: Tensor = ops.conv2d(
             x,
             self.weight,
@@ -99,7 +102,7 @@ class Conv1d(Module):
         self.bias = Parameter(initializers.zeros((n_out,))) if bias else None
 
     def forward(self, x: Tensor) -> Tensor:
-        """Return y."""
+        """Return the cross-correlation of x with every filter, and the bias."""
         y: Tensor = ops.conv1d(
             x,
             self.weight,
@@ -147,7 +150,7 @@ class ConvTranspose2d(Module):
         self.bias = Parameter(initializers.zeros((n_out,))) if bias else None
 
     def forward(self, x: Tensor) -> Tensor:
-        """Return y."""
+        """Return the transpose of a convolution, applied to x, and the bias."""
         y: Tensor = ops.conv_transpose2d(
             x,
             self.weight,
@@ -163,59 +166,26 @@ class ConvTranspose2d(Module):
     def multiply_adds(self, inputs: tuple[Any, ...], output: Tensor) -> int:
         """Every weight is used once at each pixel of the input, not of the output."""
         x = inputs[0]
-        return x.size // x.shape[1] * self.weight.size  # type: ignore[no-any-return]
+        return int(x.size // x.shape[1] * self.weight.size)
 
 
-class Unfold(Module):
+class Unfold(UnaryLayer, op=ops.unfold):
     """Every window as a column.    x (N, C, H, W) -> y (N, C KH KW, windows)."""
 
-    def __init__(
-        self,
-        kernel_size: Lengths,
-        dilation: Lengths = 1,
-        padding: Padding = 0,
-        stride: Lengths = 1,
-    ) -> None:
-        self.kernel_size, self.dilation = kernel_size, dilation
-        self.padding, self.stride = padding, stride
-
-    def forward(self, x: Tensor) -> Tensor:
-        """Return y."""
-        y: Tensor = ops.unfold(
-            x,
-            kernel_size=self.kernel_size,
-            dilation=self.dilation,
-            padding=self.padding,
-            stride=self.stride,
-        )
-        return y
+    kernel_size: Lengths
+    dilation: Lengths = 1
+    padding: Padding = 0
+    stride: Lengths = 1
 
 
-class Fold(Module):
+class Fold(UnaryLayer, op=ops.fold):
     """Columns added up to images: x (N, C KH KW, windows) -> y (N, C, *output_size)."""
 
-    def __init__(
-        self,
-        output_size: Lengths,
-        kernel_size: Lengths,
-        dilation: Lengths = 1,
-        padding: Padding = 0,
-        stride: Lengths = 1,
-    ) -> None:
-        self.output_size, self.kernel_size = output_size, kernel_size
-        self.dilation, self.padding, self.stride = dilation, padding, stride
-
-    def forward(self, x: Tensor) -> Tensor:
-        """Return y."""
-        y: Tensor = ops.fold(
-            x,
-            output_size=self.output_size,
-            kernel_size=self.kernel_size,
-            dilation=self.dilation,
-            padding=self.padding,
-            stride=self.stride,
-        )
-        return y
+    output_size: Lengths
+    kernel_size: Lengths
+    dilation: Lengths = 1
+    padding: Padding = 0
+    stride: Lengths = 1
 
 
 def _shape(

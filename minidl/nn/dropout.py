@@ -22,6 +22,8 @@ from minidl.errors import GraphError, RangeError, ShapeError
 from minidl.nn.interchange import Layout
 from minidl.nn.module import Buffer, Module, Parameter
 
+__all__ = ["Dropout", "Dropout2d", "GaussianNoise", "WeightNoise"]
+
 
 class Noisy(Module):
     """A layer with a key of its own, which PyTorch's layers do not have."""

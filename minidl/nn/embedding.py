@@ -12,6 +12,8 @@ from minidl.nn import init as initializers
 from minidl.nn.init import Initializer
 from minidl.nn.module import Module, Parameter
 
+__all__ = ["Embedding"]
+
 
 class Embedding(Module):
     """y = W[i]: the vector of each token.    i (N, T) whole numbers -> y (N, T, D).
@@ -61,4 +63,5 @@ class Embedding(Module):
                 f"Embedding.scores: h {tuple(h.shape)} should end with "
                 f"{self.weight.shape[1]}, the length of this table's vectors"
             )
-        return ops.matmul(h, self.weight.T)  # type: ignore[no-any-return]
+        scores: Tensor = ops.matmul(h, self.weight.T)
+        return scores

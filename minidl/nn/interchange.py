@@ -16,6 +16,8 @@ from minidl import backend
 from minidl.errors import DTypeError
 from minidl.nn.tree import Tree
 
+__all__ = ["load_torch_state_dict", "to_torch_state_dict"]
+
 if TYPE_CHECKING:
     from minidl.nn.module import Module
     from minidl.nn.state import Mismatch

@@ -14,8 +14,8 @@ Written out by hand the same layer is
         def forward(self, x: Tensor) -> Tensor:
             return ops.elu(x, alpha=self.alpha)
 
-A setting that is an array or a list (such as the weights of classes) becomes a buffer:
-it moves with the module and is saved with it.
+A setting that holds numbers (such as the weights of classes) becomes a buffer: it moves
+with the module and is saved with it. Strings and whole numbers stay what they are.
 """
 
 from __future__ import annotations
@@ -45,7 +45,8 @@ class OpLayer(Module):
     def __post_init__(self) -> None:
         for name in self._names:
             value = getattr(self, name)
-            if hasattr(value, "__len__") and not isinstance(value, (str, tuple)):
+            whole = isinstance(value, tuple) and all(type(n) is int for n in value)
+            if hasattr(value, "__len__") and not isinstance(value, str) and not whole:
                 setattr(self, name, Buffer(value))
 
     def compute(self, *inputs: Any) -> Tensor:

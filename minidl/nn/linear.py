@@ -12,6 +12,8 @@ from minidl.nn.init import Initializer
 from minidl.nn.interchange import Layout
 from minidl.nn.module import Module, Parameter
 
+__all__ = ["Linear"]
+
 
 class Linear(Module):
     """y = x W + b.    x (N, in) -> y (N, out); further leading axes count as batch.
@@ -41,4 +43,5 @@ class Linear(Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """Return x W + b."""
-        return ops.affine(x, self.weight, self.bias)  # type: ignore[no-any-return]
+        y: Tensor = ops.affine(x, self.weight, self.bias)
+        return y

@@ -15,6 +15,12 @@ from minidl import ops
 from minidl.engine.tensor import Tensor
 from minidl.nn.layer import OpLayer
 
+__all__ = [
+    "BCEWithLogitsLoss", "CosineEmbeddingLoss", "CrossEntropyLoss", "FocalLoss",
+    "HingeLoss", "HuberLoss", "KLDivLoss", "L1Loss", "LabelSmoothingLoss",
+    "MSELoss", "NLLLoss",
+]  # fmt: skip
+
 
 class LabelLoss(OpLayer):
     """A loss of scores and labels."""

@@ -17,6 +17,11 @@ from minidl.engine.tensor import Tensor
 from minidl.errors import RangeError, ShapeError
 from minidl.nn.module import Buffer, Module, Parameter
 
+__all__ = [
+    "BatchNorm1d", "BatchNorm2d", "GroupNorm", "InstanceNorm2d", "LayerNorm",
+    "RMSNorm",
+]  # fmt: skip
+
 
 class _BatchNorm(Module):
     """What batch norm of vectors and of images have in common: see BatchNorm1d."""
@@ -143,7 +148,7 @@ class LayerNorm(Module):
         self.bias = _filled(self.normalized_shape, 0) if affine and bias else None
 
     def forward(self, x: Tensor) -> Tensor:
-        """Return y."""
+        """Return x normalized over its last axes."""
         n_axes = _check_last(self, x, self.normalized_shape)
         y: Tensor = ops.layer_norm(
             x, self.weight, self.bias, n_axes=n_axes, eps=self.eps
@@ -168,7 +173,7 @@ class RMSNorm(Module):
         self.weight = _filled(self.normalized_shape, 1) if affine else None
 
     def forward(self, x: Tensor) -> Tensor:
-        """Return y."""
+        """Return x divided by its root mean square."""
         n_axes = _check_last(self, x, self.normalized_shape)
         y: Tensor = ops.rms_norm(x, self.weight, n_axes=n_axes, eps=self.eps)
         return y
@@ -197,7 +202,7 @@ class GroupNorm(Module):
         self.bias = _filled(num_channels, 0) if affine else None
 
     def forward(self, x: Tensor) -> Tensor:
-        """Return y."""
+        """Return x normalized over each group of channels."""
         _check_channels(self, x, self.num_channels, x.ndim >= 2)
         y: Tensor = ops.group_norm(
             x, self.weight, self.bias, num_groups=self.num_groups, eps=self.eps
@@ -219,7 +224,7 @@ class InstanceNorm2d(Module):
         self.bias = _filled(num_features, 0) if affine else None
 
     def forward(self, x: Tensor) -> Tensor:
-        """Return y."""
+        """Return x normalized over each channel of each image."""
         _check_channels(self, x, self.num_features, x.ndim == 4)
         y: Tensor = ops.instance_norm(x, self.weight, self.bias, eps=self.eps)
         return y

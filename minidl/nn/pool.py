@@ -10,6 +10,8 @@ from __future__ import annotations
 from minidl import ops
 from minidl.nn.layer import UnaryLayer
 
+__all__ = ["AdaptiveAvgPool2d", "AvgPool2d", "GlobalAvgPool2d", "MaxPool2d", "Upsample"]
+
 Lengths = int | tuple[int, int]  # height and width, or one number for both
 
 

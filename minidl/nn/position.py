@@ -18,6 +18,8 @@ from minidl.nn import init
 from minidl.nn.dropout import Dropout
 from minidl.nn.module import Module, Parameter
 
+__all__ = ["LearnedPositions", "PositionalEncoding"]
+
 
 def sinusoids(length: int, dim: int) -> np.ndarray[Any, Any]:
     """P[t, 2k] = sin(t / 10000^(2k/D)),  P[t, 2k+1] = cos(…).    -> (length, D).

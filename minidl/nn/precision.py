@@ -28,6 +28,8 @@ from minidl.nn.module import Module
 from minidl.nn.norm import GroupNorm, InstanceNorm2d, LayerNorm, RMSNorm, _BatchNorm
 from minidl.nn.tree import Buffer, Parameter
 
+__all__ = ["MixedPrecision"]
+
 EXACT = (_BatchNorm, LayerNorm, GroupNorm, InstanceNorm2d, RMSNorm)
 
 

@@ -34,6 +34,8 @@ from minidl.nn.dropout import Dropout
 from minidl.nn.interchange import Layout, State
 from minidl.nn.module import Module, Parameter
 
+__all__ = ["GRU", "LSTM", "RNN", "GRUCell", "LSTMCell", "RNNCell", "detach_state"]
+
 States = tuple[Any, ...]
 THEIRS = re.compile(r"((?:weight|bias)_[ih]h)_l(\d+)(_reverse)?")
 

@@ -29,6 +29,8 @@ from minidl.nn.linear import Linear
 from minidl.nn.module import Module
 from minidl.nn.norm import LayerNorm
 
+__all__ = ["TransformerDecoderLayer", "TransformerEncoderLayer"]
+
 ACTIVATIONS: dict[str, Callable[[Any], Any]] = {
     "relu": ops.relu,
     "gelu": ops.gelu,
@@ -82,13 +84,16 @@ class _Layer(Module):
     ) -> Tensor:
         """Return x after one part, with its shortcut and its norm."""
         if self.norm_first:
-            return x + self.dropout(f(norm(x)))  # type: ignore[no-any-return]
-        return norm(x + self.dropout(f(x)))  # type: ignore[no-any-return]
+            x = x + self.dropout(f(norm(x)))
+        else:
+            x = norm(x + self.dropout(f(x)))
+        return x
 
     def _feed_forward(self, x: Tensor) -> Tensor:
         """max(0, x W₁ + b₁) W₂ + b₂, on every token alone."""
         hidden = ACTIVATIONS[self.activation](self.linear1(x))
-        return self.linear2(self.dropout(hidden))  # type: ignore[no-any-return]
+        y: Tensor = self.linear2(self.dropout(hidden))
+        return y
 
 
 class TransformerEncoderLayer(_Layer):
@@ -115,8 +120,8 @@ class TransformerEncoderLayer(_Layer):
         rng: Seed = None,
     ) -> None:
         rng = backend.generator(rng)
-        settings = {"dropout": dropout, "bias": bias, "rng": rng}
-        self.self_attn = MultiHeadAttention(dim, heads, **settings)  # type: ignore[arg-type]
+        settings: dict[str, Any] = {"dropout": dropout, "bias": bias, "rng": rng}
+        self.self_attn = MultiHeadAttention(dim, heads, **settings)
         super().__init__(dim, hidden, dropout, activation, norm_first, bias, rng)
         self.norm1 = LayerNorm(dim, eps, bias=bias)
         self.norm2 = LayerNorm(dim, eps, bias=bias)
@@ -130,7 +135,7 @@ class TransformerEncoderLayer(_Layer):
         causal: bool = False,
         cache: KVCache | None = None,
     ) -> Tensor:
-        """Return y."""
+        """Return x after self-attention and feed-forward, each with a shortcut."""
         given = {"mask": mask, "key_mask": key_mask, "causal": causal, "cache": cache}
         x = self._around(self.norm1, lambda z: self.self_attn(z, **given), x)
         return self._around(self.norm2, self._feed_forward, x)
@@ -159,9 +164,9 @@ class TransformerDecoderLayer(_Layer):
         rng: Seed = None,
     ) -> None:
         rng = backend.generator(rng)
-        settings = {"dropout": dropout, "bias": bias, "rng": rng}
-        self.self_attn = MultiHeadAttention(dim, heads, **settings)  # type: ignore[arg-type]
-        self.cross_attn = MultiHeadAttention(dim, heads, **settings)  # type: ignore[arg-type]
+        settings: dict[str, Any] = {"dropout": dropout, "bias": bias, "rng": rng}
+        self.self_attn = MultiHeadAttention(dim, heads, **settings)
+        self.cross_attn = MultiHeadAttention(dim, heads, **settings)
         super().__init__(dim, hidden, dropout, activation, norm_first, bias, rng)
         self.norm1 = LayerNorm(dim, eps, bias=bias)
         self.norm2 = LayerNorm(dim, eps, bias=bias)
@@ -187,11 +192,11 @@ class TransformerDecoderLayer(_Layer):
         seen = []
 
         def look(z: Tensor) -> Tensor:
-            y = self.cross_attn(z, memory, weights=weights, **there)
+            found = self.cross_attn(z, memory, weights=weights, **there)
+            y: Tensor = found[0] if weights else found
             if weights:
-                y, p = y
-                seen.append(p)
-            return y  # type: ignore[no-any-return]
+                seen.append(found[1])
+            return y
 
         x = self._around(self.norm2, look, x)
         y = self._around(self.norm3, self._feed_forward, x)

@@ -24,6 +24,11 @@ from minidl.errors import RangeError, ShapeError
 from minidl.ops.elementwise import clip, erf, exp, expm1, log, tanh, where
 from minidl.ops.shape import reshape, sum_to
 
+__all__ = [
+    "elu", "gelu", "leaky_relu", "log_softmax", "maxout", "prelu", "relu", "selu",
+    "sigmoid", "silu", "softmax", "softplus",
+]  # fmt: skip
+
 FAR = 1000.0  # where σ(−x), Φ(−x) and their slopes are 0 in any float
 
 

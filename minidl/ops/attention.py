@@ -20,6 +20,11 @@ from minidl.errors import DTypeError, ShapeError
 from minidl.ops.elementwise import exp, tanh, where
 from minidl.ops.shape import sum_to
 
+__all__ = [
+    "additive_scores", "causal_mask", "masked_softmax",
+    "scaled_dot_product_attention",
+]  # fmt: skip
+
 NEVER = -math.inf
 
 

@@ -20,6 +20,8 @@ from minidl.errors import RangeError, ShapeError
 from minidl.ops.shape import reshape
 from minidl.ops.windows import check_images, fold, pair, place, slide, unfold
 
+__all__ = ["conv1d", "conv2d", "conv_transpose2d"]
+
 
 @op
 def conv2d(x, w, b=None, *, stride=1, padding=0, dilation=1, groups=1):

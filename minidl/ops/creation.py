@@ -25,6 +25,11 @@ from minidl.engine.op import op
 from minidl.engine.tensor import Tensor, values
 from minidl.errors import DTypeError, RangeError
 
+__all__ = [
+    "arange", "astype", "detach", "full", "one_hot", "ones", "ones_like", "to",
+    "zeros", "zeros_like",
+]  # fmt: skip
+
 Shape = int | Sequence[int]
 
 

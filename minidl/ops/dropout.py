@@ -27,6 +27,8 @@ from minidl.engine.op import op
 from minidl.engine.tensor import values
 from minidl.errors import DTypeError, RangeError, ShapeError
 
+__all__ = ["dropout", "gaussian_noise"]
+
 BITS = 16  # random bits for each element: p is rounded to a multiple of 2⁻¹⁶
 
 

@@ -19,6 +19,8 @@ from minidl.ops.indexing import diagonal
 from minidl.ops.reduce import sum
 from minidl.ops.shape import reshape, transpose
 
+__all__ = ["einsum"]
+
 
 def einsum(subscripts: str, *operands: Any) -> Any:
     """Sum products over named axes, as np.einsum does.

@@ -18,6 +18,13 @@ from minidl.engine.tensor import values
 from minidl.errors import RangeError
 from minidl.ops.creation import zeros_like
 
+__all__ = [
+    "abs", "add", "arccos", "arcsin", "arctan", "clip", "cos", "cosh", "divide",
+    "erf", "exp", "expm1", "log", "log1p", "masked_fill", "maximum", "minimum",
+    "multiply", "negative", "power", "reciprocal", "rsqrt", "sign", "sin", "sinh",
+    "sqrt", "square", "subtract", "tan", "tanh", "where",
+]  # fmt: skip
+
 
 @op(linear=True, broadcasts=True)
 def add(a, b):

@@ -12,6 +12,8 @@ from minidl.errors import DTypeError, RangeError, ShapeError
 from minidl.ops.elementwise import where
 from minidl.ops.indexing import Scatter
 
+__all__ = ["embedding"]
+
 
 @op(linear=True)
 def embedding(i, weight, *, padding_idx=None):

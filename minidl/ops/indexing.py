@@ -16,6 +16,11 @@ from minidl.engine.tensor import values
 from minidl.errors import RangeError, ShapeError
 from minidl.ops.shape import axes_of, reshape, transpose
 
+__all__ = [
+    "add_at", "argsort", "diagonal", "getitem", "scatter", "sort", "take",
+    "take_along_axis", "topk",
+]  # fmt: skip
+
 
 class Scatter:
     """A gradient that is zero but at x[index]: returned by the backward of indexing.

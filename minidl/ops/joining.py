@@ -19,6 +19,8 @@ from minidl.ops.indexing import take
 from minidl.ops.reduce import sum
 from minidl.ops.shape import axes_of, reshape
 
+__all__ = ["concatenate", "repeat", "split", "stack", "tile", "unstack"]
+
 
 def concatenate(xs: Sequence[Any], axis: int = 0) -> Any:
     """Join arrays end to end along `axis`; the other lengths must agree."""

@@ -15,6 +15,8 @@ from minidl.ops.activation import relu
 from minidl.ops.elementwise import where
 from minidl.ops.shape import axes_of, reshape, sum_to, transpose
 
+__all__ = ["affine", "affine_relu", "matmul", "outer", "tensordot"]
+
 
 @op
 def matmul(a, b):

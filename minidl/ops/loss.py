@@ -48,6 +48,12 @@ from minidl.ops.targets import (
     spread,
 )
 
+__all__ = [
+    "binary_cross_entropy_with_logits", "cosine_embedding_loss", "cross_entropy",
+    "focal_loss", "hinge_loss", "huber_loss", "kl_div", "l1_loss", "mse_loss",
+    "nll_loss",
+]  # fmt: skip
+
 # Of classes
 
 

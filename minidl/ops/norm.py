@@ -18,6 +18,11 @@ from minidl.engine.tensor import values
 from minidl.errors import ShapeError
 from minidl.ops.elementwise import sqrt, where
 
+__all__ = [
+    "batch_norm", "batch_norm_eval", "cosine_similarity", "group_norm",
+    "instance_norm", "layer_norm", "normalize", "rms_norm",
+]  # fmt: skip
+
 
 @op
 def batch_norm(x, gamma=None, beta=None, *, eps=1e-5):

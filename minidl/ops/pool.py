@@ -22,6 +22,11 @@ from minidl.ops.reduce import sum
 from minidl.ops.shape import broadcast_to, reshape, transpose
 from minidl.ops.windows import Windows, check_images, fold, frame, pair, slide, unfold
 
+__all__ = [
+    "adaptive_avg_pool2d", "avg_pool2d", "global_avg_pool2d", "max_pool2d",
+    "upsample",
+]  # fmt: skip
+
 
 @op(linear=True)
 def max_pool2d(x, *, kernel_size, stride=None, padding=0, dilation=1):

@@ -32,6 +32,8 @@ from minidl.ops.elementwise import tanh, where
 from minidl.ops.joining import concatenate, stack, unstack
 from minidl.ops.linalg import affine
 
+__all__ = ["gru", "gru_cell", "length_mask", "lstm", "lstm_cell", "rnn", "rnn_cell"]
+
 Step = Callable[..., Any]
 State = tuple[Any, ...]
 Inputs = tuple[Any, State, Any, Any, list[Any]]  # x, (h, …), wx, wh, [b] or [b, bh]

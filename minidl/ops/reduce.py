@@ -18,6 +18,11 @@ from minidl.ops.creation import ones_like
 from minidl.ops.elementwise import abs, sqrt, where
 from minidl.ops.shape import axes_of, broadcast_to, flip, reshape
 
+__all__ = [
+    "all", "any", "argmax", "cumsum", "logsumexp", "max", "mean", "min", "norm",
+    "prod", "std", "sum", "var",
+]  # fmt: skip
+
 Axis = int | tuple[int, ...] | None
 
 

@@ -11,6 +11,11 @@ from minidl.backend import namespace
 from minidl.engine.op import op
 from minidl.errors import ShapeError
 
+__all__ = [
+    "broadcast_to", "expand_dims", "flip", "pad", "reshape", "roll", "squeeze",
+    "sum_to", "swapaxes", "transpose", "tril", "triu",
+]  # fmt: skip
+
 
 def axes_of(axis: int | tuple[int, ...] | None, ndim: int) -> tuple[int, ...]:
     """Return the axes that `axis` names, counted from 0; None names all of them.

@@ -22,6 +22,8 @@ from minidl.backend import Array, namespace
 from minidl.engine.op import op
 from minidl.errors import DTypeError, RangeError, ShapeError
 
+__all__ = ["fold", "unfold"]
+
 Pair = tuple[int, int]
 
 

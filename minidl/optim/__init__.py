@@ -1,6 +1,6 @@
 """Optimizers, schedules for their rates, tools for gradients, averages of weights."""
 
-from minidl.backend import optional
+from minidl.backend import optional as _optional
 from minidl.optim import schedules
 from minidl.optim.adam import Adam, Adamax, AdamW, NAdam
 from minidl.optim.adamp import AdamP
@@ -44,4 +44,4 @@ __all__ = [
     "schedules",
 ]
 
-optional("minidl.kernels.optim")  # moves many parameters in few calls
+_optional("minidl.kernels.optim")  # moves many parameters in few calls

@@ -3,39 +3,60 @@
 Every module of this package holds `ROWS` for one chapter of minidl.ops. A row buys, in
 tests/test_ops.py: the value; gradients of order 1, 2 and 3; float32 stays float32;
 inputs are never written; the graph dies without the garbage collector; each device.
+Layers that are one op stand in `LAYERS` beside them: see tests/test_layers.py.
+
+Every line of a table draws from a generator of its own, whose seed is the line's text:
+a line that is added or taken away changes no other.
 """
 
 from __future__ import annotations
 
 import importlib
+import linecache
 import pkgutil
+import sys
+import zlib
+from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
 
+from minidl import nn
 from minidl.engine.tensor import values
 
-rng = np.random.default_rng(0)
+_drawn: Counter[tuple[str, int]] = Counter()  # how often a line has drawn
+
+
+def generator():
+    """Return a generator for the line of a table that is being made."""
+    frame = sys._getframe(1)
+    while frame.f_code.co_name != "<module>":
+        frame = frame.f_back
+    place = frame.f_code.co_filename, frame.f_lineno
+    _drawn[place] += 1
+    text = linecache.getline(*place).strip()
+    return np.random.default_rng([zlib.crc32(text.encode()), _drawn[place]])
 
 
 def normal(*shape):
-    return rng.standard_normal(shape)
+    return generator().standard_normal(shape)
 
 
 def positive(*shape):
-    return rng.uniform(0.5, 2.0, shape)
+    return generator().uniform(0.5, 2.0, shape)
 
 
 def off_zero(*shape):
     """Away from a kink at 0, where a difference quotient tells nothing."""
+    rng = generator()
     return rng.choice([-1.0, 1.0], shape) * rng.uniform(0.1, 2.0, shape)
 
 
 def distinct(*shape):
     """No two numbers closer than 0.1: no ties for max, sort and pooling."""
-    n = int(np.prod(shape))
+    n, rng = int(np.prod(shape)), generator()
     return (rng.permutation(n) * 0.1 + rng.uniform(0, 0.02, n)).reshape(shape) - n / 20
 
 
@@ -66,6 +87,20 @@ class Row:
 
     def __call__(self, *inputs: Any) -> Any:
         return self.op(*inputs, **self.settings)
+
+
+@dataclass
+class LayerRow:
+    """One layer that is an op with settings, and the inputs to try it on."""
+
+    layer: type[nn.Module]
+    op: Callable[..., Any]
+    inputs: tuple[Any, ...]
+    settings: dict[str, Any] = field(default_factory=dict)
+
+    def __str__(self) -> str:
+        extra = ",".join(f"{k}={plain(v)}" for k, v in self.settings.items())
+        return f"{self.layer.__name__}-{extra}".rstrip("-").replace(" ", "")[:90]
 
 
 def plain(value: Any) -> str:
@@ -102,7 +137,13 @@ def is_float(x: Any) -> bool:
 
 
 def all_rows() -> list[Row]:
-    rows = []
-    for module in pkgutil.iter_modules(__path__):
-        rows += importlib.import_module(f"{__name__}.{module.name}").ROWS
-    return rows
+    return [row for module in modules() for row in module.ROWS]
+
+
+def all_layers() -> list[LayerRow]:
+    return [row for module in modules() for row in getattr(module, "LAYERS", ())]
+
+
+def modules() -> list[Any]:
+    names = [f"{__name__}.{info.name}" for info in pkgutil.iter_modules(__path__)]
+    return [importlib.import_module(name) for name in names]

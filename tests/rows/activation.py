@@ -4,8 +4,8 @@ import math
 
 import numpy as np
 
-from minidl import ops
-from tests.rows import Row, distinct, normal, off_zero, positive
+from minidl import nn, ops
+from tests.rows import LayerRow, Row, distinct, normal, off_zero, positive
 
 # No numbers near 0, where some have a kink; 4 pieces that never tie.
 PIECES = distinct(2, 8)
@@ -60,4 +60,20 @@ ROWS = [
     Row(ops.softmax,    (normal(2, 3, 4),),              lambda x: softmax(x, 1), {"axis": 1}),
     Row(ops.log_softmax, (normal(3, 4),),                lambda x: np.log(softmax(x))),
     Row(ops.log_softmax, (normal(2, 3, 4),),             lambda x: np.log(softmax(x, 0)), {"axis": 0}),
+]  # fmt: skip
+
+X = normal(3, 4)
+LAYERS = [
+    #        layer          op               inputs  settings
+    LayerRow(nn.ReLU,       ops.relu,        (X,)),
+    LayerRow(nn.LeakyReLU,  ops.leaky_relu,  (X,),   {"negative_slope": 0.3}),
+    LayerRow(nn.ELU,        ops.elu,         (X,),   {"alpha": 0.4}),
+    LayerRow(nn.SELU,       ops.selu,        (X,)),
+    LayerRow(nn.GELU,       ops.gelu,        (X,),   {"approximate": "tanh"}),
+    LayerRow(nn.SiLU,       ops.silu,        (X,)),
+    LayerRow(nn.Sigmoid,    ops.sigmoid,     (X,)),
+    LayerRow(nn.Tanh,       ops.tanh,        (X,)),
+    LayerRow(nn.Softplus,   ops.softplus,    (X,),   {"beta": 2.0}),
+    LayerRow(nn.Softmax,    ops.softmax,     (X,),   {"axis": 0}),
+    LayerRow(nn.LogSoftmax, ops.log_softmax, (X,),   {"axis": 0}),
 ]  # fmt: skip

@@ -2,9 +2,9 @@
 
 import numpy as np
 
-from minidl import ops
+from minidl import nn, ops
 from tests import naive
-from tests.rows import Row, distinct, normal
+from tests.rows import LayerRow, Row, distinct, normal
 
 
 def fold(x, *, output_size, **settings):
@@ -94,4 +94,15 @@ ROWS = [
     Row(ops.global_avg_pool2d, (normal(2, 3, 4, 5),), lambda x: x.mean(axis=(2, 3))),
     row(ops.upsample, upsample, normal(2, 2, 2, 3), scale_factor=2),
     row(ops.upsample, upsample, normal(1, 2, 2, 3), scale_factor=(3, 1)),
+]  # fmt: skip
+
+IMAGES = normal(2, 2, 6, 4)
+LAYERS = [
+    LayerRow(nn.MaxPool2d, ops.max_pool2d, (IMAGES,), {"kernel_size": 3, "stride": (2, 1), "padding": 1}),
+    LayerRow(nn.AvgPool2d, ops.avg_pool2d, (IMAGES,), {"kernel_size": 3, "stride": 2, "padding": 1, "count_include_pad": False}),
+    LayerRow(nn.AdaptiveAvgPool2d, ops.adaptive_avg_pool2d, (IMAGES,), {"output_size": (2, 3)}),
+    LayerRow(nn.GlobalAvgPool2d, ops.global_avg_pool2d, (IMAGES,)),
+    LayerRow(nn.Upsample, ops.upsample, (IMAGES,), {"scale_factor": (3, 1)}),
+    LayerRow(nn.Unfold, ops.unfold, (IMAGES,), {"kernel_size": 2, "stride": 2}),
+    LayerRow(nn.Fold, ops.fold, (normal(2, 8, 15),), {"output_size": (6, 4), "kernel_size": 2, "padding": 0}),
 ]  # fmt: skip

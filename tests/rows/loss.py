@@ -7,28 +7,28 @@ import math
 
 import numpy as np
 
-from minidl import ops
-from tests.rows import Row, normal, off_zero, rng
+from minidl import nn, ops
+from tests.rows import LayerRow, Row, generator, normal, off_zero
 
 IGNORE = -100
 
 
 def distribution(*shape):
-    p = np.exp(rng.standard_normal(shape))
+    p = np.exp(normal(*shape))
     return p / p.sum(axis=1, keepdims=True)
 
 
 X, Y = normal(5, 4), np.array([0, 3, 1, 1, 2])
 SOME = np.array([0, IGNORE, 1, IGNORE, 2])
-PIXELS, CLASSES = normal(2, 3, 2, 2), rng.integers(0, 3, (2, 2, 2))
+PIXELS, CLASSES = normal(2, 3, 2, 2), generator().integers(0, 3, (2, 2, 2))
 W4, W3 = (0.5, 1.0, 2.0, 0.25), (0.5, 1.0, 2.0)
 P, Q = distribution(5, 4), distribution(2, 3, 2, 2)
 A, B = normal(3, 4), normal(3, 4)
 OFF = A + off_zero(3, 4) * np.where(
-    rng.random((3, 4)) < 0.5, 0.3, 3
+    generator().random((3, 4)) < 0.5, 0.3, 3
 )  # |A − OFF| is no 1
-YES = rng.uniform(0.1, 0.9, (3, 4))
-TRUE = rng.integers(0, 2, (3, 4))
+YES = generator().uniform(0.1, 0.9, (3, 4))
+TRUE = generator().integers(0, 2, (3, 4))
 
 
 def rows_of(x, labels):
@@ -192,4 +192,18 @@ ROWS = [
     Row(ops.kl_div,     (LOG_P, P[::-1]),     lambda x, t: pairs(kl, "sum")(x, t) / 5, {"reduction": "batchmean"}),
     Row(ops.kl_div,     (LOG_P, LOG_P[::-1]), pairs(lambda x, t: kl(x, math.exp(t)), "none"), {"log_target": True, **NONE}),
     Row(ops.cosine_embedding_loss, (A, B),    together, {"labels": [1, -1, -1], "margin": -0.9}),
+]  # fmt: skip
+
+LAYERS = [
+    #        layer                op                  inputs     settings
+    LayerRow(nn.CrossEntropyLoss, ops.cross_entropy,  (X, SOME), {"weight": W4, "label_smoothing": 0.1, **SUM}),
+    LayerRow(nn.NLLLoss,          ops.nll_loss,       (LOG_P, SOME), {"weight": W4, **NONE}),
+    LayerRow(nn.HingeLoss,        ops.hinge_loss,     (X, Y),    {"margin": 0.3, **SUM}),
+    LayerRow(nn.FocalLoss,        ops.focal_loss,     (X, Y),    {"gamma": 0.5, "alpha": W4, **NONE}),
+    LayerRow(nn.BCEWithLogitsLoss, ops.binary_cross_entropy_with_logits, (A, YES), {"pos_weight": 3.0, **SUM}),
+    LayerRow(nn.MSELoss,          ops.mse_loss,       (A, B),    SUM),
+    LayerRow(nn.L1Loss,           ops.l1_loss,        (A, B),    SUM),
+    LayerRow(nn.HuberLoss,        ops.huber_loss,     (A, B),    {"delta": 0.2, **SUM}),
+    LayerRow(nn.KLDivLoss,        ops.kl_div,         (LOG_P, P[::-1]), {"reduction": "batchmean"}),
+    LayerRow(nn.CosineEmbeddingLoss, ops.cosine_embedding_loss, (A, B, np.array([1, -1, -1])), {"margin": -0.9, **SUM}),
 ]  # fmt: skip

@@ -1,8 +1,8 @@
-"""The habits of the house, checked: imports, names, and one home for each fact.
+"""Conventions of the project: what an import costs, and each fact in one place.
 
-They keep the source readable as a book; CONTRIBUTING.md has the rules and the reasons.
-The floors are in test_floors.py, and what ruff, mypy and import-linter can see is left
-to them (`.ci/run`).
+CONTRIBUTING.md has the rules and the reasons. Levels are in test_levels.py, public names
+in test_names.py; what ruff, mypy and import-linter can see is left to them (`.ci/run`).
+A test that looks at many files lists all that are wrong at once.
 """
 
 import configparser
@@ -18,7 +18,7 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parent.parent
-CHAPTERS = ["ops", "nn", "nn.init", "optim", "data", "check", "show", "train", "models"]
+pytestmark = pytest.mark.quick
 
 
 def text_of(name: str | Path) -> str:
@@ -98,39 +98,7 @@ def test_the_order_of_parameters_does_not_depend_on_the_hash_seed():
     assert len(printed) == 1
 
 
-# ------------------------------------------------------------------------ public names
-
-
-def speechless(module) -> list[str]:
-    """Return the public functions and classes without a docstring of their own."""
-    things = {name: getattr(module, name) for name in module.__all__}
-    return [
-        name
-        for name, thing in things.items()
-        if callable(thing)
-        and not (
-            vars(thing).get("__doc__") if inspect.isclass(thing) else thing.__doc__
-        )
-    ]
-
-
-@pytest.mark.parametrize("chapter", CHAPTERS)
-def test_every_public_name_says_what_it_is(chapter):
-    module = importlib.import_module(f"minidl.{chapter}")
-    assert len(module.__all__) == len(set(module.__all__))
-    assert speechless(module) == []
-
-
-@pytest.mark.parametrize(
-    "name",
-    ["Tensor", "grad", "no_grad", "use", "seed", "default_dtype", "save", "load",
-     "debug", "ops", "nn", "optim", "data", "check"],
-)  # fmt: skip
-def test_the_front_door_opens_on(name):
-    assert hasattr(importlib.import_module("minidl"), name)
-
-
-# ------------------------------------------------------------- each fact has one home
+# ------------------------------------------------------------ each fact in one place
 
 
 def block(heading: str) -> list[str]:
@@ -152,16 +120,19 @@ def test_the_command_exists():
     assert callable(getattr(importlib.import_module(module), function))
 
 
-@pytest.mark.parametrize(
-    "name", [*own_files(".md", ".cfg", ".toml", ".yaml", ".py"), ".ci/run"]
-)
-def test_readme_commands_are_quoted_in_one_place_only(name):
+def test_readme_commands_are_quoted_in_one_place_only():
     commands = {*block("Quick start"), *block("Run the tests")}
     commands -= {"minidl demo", "pytest"}  # these are names, and may be spoken of
     assert len(commands) == 3
-    if name not in ("README.md", "tests/test_house.py"):
-        quoted = [c for c in commands if c in text_of(name)]
-        assert not quoted, "point to the README instead"
+    files = {*own_files(".md", ".cfg", ".toml", ".yaml", ".py"), ".ci/run"}
+    files -= {"README.md", "tests/test_conventions.py"}
+    wrong = [
+        f"{name} quotes {c!r}: point to README.md instead"
+        for name in sorted(files)
+        for c in commands
+        if c in text_of(name)
+    ]
+    assert not wrong, "\n".join(wrong)
 
 
 def test_hooks_run_what_ci_runs():
@@ -181,9 +152,11 @@ def test_pyproject_holds_only_what_setup_cfg_cannot():
     assert list(project["tool"]) == ["ruff"]
 
 
-@pytest.mark.parametrize("name", own_files())
-def test_no_path_of_a_machine(name):
-    text = (ROOT / name).read_bytes().decode("utf-8", errors="replace")
-    assert str(ROOT) not in text
+def test_no_path_of_a_machine():
     personal = r"(?<![\w.])/(?:home|root|Users|work|tmp|mnt)/\w|[A-Z]:\\Users"
-    assert not re.search(personal, text)
+    wrong = []
+    for name in own_files():
+        text = (ROOT / name).read_bytes().decode("utf-8", errors="replace")
+        if str(ROOT) in text or re.search(personal, text):
+            wrong.append(name)
+    assert not wrong
