@@ -3,7 +3,7 @@ import math
 import numpy as np
 import pytest
 
-from minidl import optim
+from minidl import nn, ops, optim
 from minidl.data import DataLoader
 from minidl.errors import RangeError
 from minidl.train import (
@@ -42,7 +42,7 @@ def test_hooks_come_in_their_order():
             return super().__getattribute__(name)
 
     trainer(callbacks=[Spy()]).fit(loader(batch=30), VALIDATION)
-    step = ["on_backward", "on_update", "on_step"]
+    step = ["on_loss", "on_backward", "on_update", "on_step"]
     end = ["on_train_end", "evaluation", "on_validation", "on_epoch", "on_end"]
     assert seen == ["on_begin", *step, *step, *end]
 
@@ -213,6 +213,46 @@ def test_the_last_group_of_an_epoch_steps_with_its_own_mean():
         np.testing.assert_allclose(small[name], large[name], rtol=1e-4, atol=1e-6)
     with pytest.raises(RangeError, match="Accumulation"):
         Accumulation(0)
+
+
+def _summed(scores, y):
+    """A mean over the labels that are not ignored, in a loss of one's own."""
+    return ops.cross_entropy(scores.swapaxes(1, 2), y)
+
+
+@pytest.mark.parametrize("compile", [False, True])
+def test_accumulation_of_unequal_batches_is_exact(rng, compile):
+    x = rng.standard_normal((14, 4, 2)).astype(np.float32)
+    y = rng.integers(0, 3, (14, 4))
+    y[2:9, 1:], y[5] = -100, -100  # padding, and a sequence that is nothing else
+    grads = []
+    for sizes in ([14], [4, 2, 7, 1], [1, 3, 4, 6]):
+        places = np.split(np.arange(14), np.cumsum(sizes)[:-1])
+        run = trainer(
+            nn.Linear(2, 3, rng=0), [Accumulation(len(sizes))], loss=_summed, lr=0.0,
+            compile=compile,
+        )  # fmt: skip
+        run.metrics = {}
+        run.callbacks.append(Grads(grads))
+        history = run.fit([(x[i], y[i]) for i in places])
+        assert history["train_loss"][0] == pytest.approx(
+            run.evaluate([(x, y)])["loss"], rel=1e-6
+        )
+    for other in grads[1:]:
+        for a, b in zip(grads[0], other, strict=True):
+            np.testing.assert_allclose(a, b, rtol=1e-5, atol=1e-7)
+
+
+class Grads(Callback):
+    """Keeps the gradients that the optimizer steps with."""
+
+    turn = 5
+
+    def __init__(self, into):
+        self.into = into
+
+    def on_backward(self, trainer):
+        self.into.append([p.grad.copy() for p in trainer.model.parameters()])
 
 
 # ---------------------------------------------------------------------------- averages

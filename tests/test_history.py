@@ -1,5 +1,7 @@
+import contextlib
 import csv
 import io
+import re
 import sys
 import types
 
@@ -67,7 +69,7 @@ def test_history_refuses_what_is_none(tmp_path):
 def test_the_picture_has_loss_and_metric(tmp_path):
     figure = trainer().fit(loader(), VALIDATION, epochs=2).plot(path=tmp_path / "a.png")
     titles = [ax.get_title("left") for ax in figure.axes]
-    assert [t.split(":")[0] for t in titles] == ["Loss", "Accuracy", "Lr"]
+    assert [t.split(":")[0] for t in titles] == ["Loss", "Accuracy"]
     assert (tmp_path / "a.png").stat().st_size > 1000
 
 
@@ -92,7 +94,8 @@ def test_the_line_is_one_line_and_live(monkeypatch):
     assert text.endswith("\n")
     drawings = text.rstrip("\n").split("\r\x1b[K")[1:]
     assert len(drawings) == 2 * 6 + 2 + 1  # steps, epochs, the end
-    assert drawings[0].startswith("epoch 1/2  ━───────   loss")
+    assert drawings[0].startswith("epoch 1/2  ━───────  loss")
+    assert max(map(len, drawings)) <= 60
     assert "steps/s" in drawings[5]
     assert "left" in drawings[5]
     assert "val_accuracy" in drawings[-1]
@@ -104,11 +107,17 @@ def test_the_line_is_not_drawn_at_every_step(monkeypatch):
     assert watched(Terminal()).count("\r") <= 1 + 2 + 1
 
 
-def test_a_pipe_gets_nothing(capfd, monkeypatch):
-    assert watched(io.StringIO()) == ""
+def test_a_pipe_gets_a_line_an_epoch(capfd, monkeypatch):
+    lines = watched(io.StringIO()).splitlines()
+    assert [line[:9] for line in lines] == ["epoch 1/2", "epoch 2/2"]
+    number = r"\d[\d.e-]*"
+    form = rf"  loss {number}  val_loss {number}  val_accuracy {number}  \d+\.\d s"
+    assert all(re.fullmatch(form, line[9:]) for line in lines)
     run = Trainer(net(), optim.SGD(net().parameters(), lr=0.1), ops.cross_entropy)
     run.fit(loader())
-    assert capfd.readouterr() == ("", "")
+    said = capfd.readouterr()
+    assert said.out == ""
+    assert re.fullmatch(rf"epoch 1/1  loss {number}  \d\.\d s\n", said.err)
     monkeypatch.setattr(sys, "stderr", Terminal())
     run = Trainer(net(), optim.SGD(net().parameters(), lr=0.1), ops.cross_entropy)
     run.fit(loader())
@@ -136,8 +145,56 @@ def test_a_notebook_gets_one_figure_that_is_replaced(monkeypatch):
     assert [type(c) for c in run.callbacks] == [LivePlot]
     run.callbacks[0].seconds = 0
     run.fit(loader(), VALIDATION, epochs=3)
-    assert [name for name, _ in events] == ["display", "update", "update", "update"]
+    assert [name for name, _ in events] == ["display", "update", "update"]
     assert all(hasattr(picture, "_repr_png_") for _, picture in events)
+
+
+def test_what_was_given_is_not_given_twice(monkeypatch):
+    given = [ProgressBar(io.StringIO())]
+    run = Trainer(
+        net(), optim.SGD(net().parameters(), 0.1), ops.cross_entropy, (), given
+    )
+    assert run.callbacks == given
+    monkeypatch.setattr("minidl.train.progress.in_notebook", lambda: True)
+    live = LivePlot("run.png")
+    for more, kinds in (([live], [LivePlot]), (given, [ProgressBar, LivePlot])):
+        run = Trainer(net(), optim.SGD(net().parameters(), 0.1), None, (), more)
+        assert [type(c) for c in run.callbacks] == kinds
+
+
+RECORD = {"epoch": 100, "step": 10, "train_loss": 0.123456, "val_loss": 1.23456e-5,
+          "val_accuracy": 0.987654, "val_f1_score": 0.5, "seconds": 12.345}  # fmt: skip
+
+
+def test_lines_fit_60_columns():
+    line = ProgressBar.report("100/100", RECORD)
+    assert line == "epoch 100/100  loss 0.123  val_loss 1.23e-05"
+    few = {name: RECORD[name] for name in ("train_loss", "seconds")}
+    assert ProgressBar.report("1/9", few) == "epoch 1/9  loss 0.123  12.3 s"
+    shown = {"loss": 0.123456, "val_accuracy": 0.987654}
+    for rate, left in ((1234.5, 3723), (0.012, float("nan"))):
+        text = ProgressBar.line("100/100", 0.5, shown, rate, left)
+        assert text.startswith("epoch 100/100  ")
+        assert "loss 0.123  val_accuracy 0.988" in text
+        assert len(text) <= 60
+    shown = {"val_" + "x" * 80: 1.0}
+    assert len(ProgressBar.line("1/1", 0.5, shown, 1.0, 1.0)) == 60
+
+
+@pytest.mark.parametrize("end", ["done", "stopped", "failed"])
+def test_a_log_says_how_it_ended(end):
+    out = io.StringIO()
+    action = {"done": lambda t: None, "stopped": lambda t: t.stop()}.get(end, _fail)
+    run = trainer(callbacks=[At(3, action), ProgressBar(out)])
+    with contextlib.suppress(ZeroDivisionError):
+        run.fit(loader(), epochs=2)
+    lines = out.getvalue().splitlines()
+    assert len(lines) == {"done": 2, "stopped": 2, "failed": 1}[end]
+    assert lines[-1] == end or end == "done"
+
+
+def _fail(_):
+    raise ZeroDivisionError
 
 
 def test_the_line_says_how_to_go_on():

@@ -5,7 +5,7 @@ import math
 import numpy as np
 import pytest
 
-from minidl import Tensor, optim
+from minidl import Tensor, ops, optim
 from minidl.errors import RangeError
 
 
@@ -75,6 +75,24 @@ def test_accumulation_is_one_large_batch(rng, batches):
     np.testing.assert_allclose(w.data, whole.data, rtol=1e-12)
     assert stepped == [i % 4 == 3 for i in range(batches)]
     assert w.grad is None
+
+
+@pytest.mark.parametrize("sizes", [[4, 2], [1, 5, 3, 2], [2, 2, 2]])
+def test_accumulation_of_unequal_parts_is_exact(rng, sizes):
+    x, y = rng.standard_normal((sum(sizes), 3)), rng.integers(0, 2, sum(sizes))
+    w = Tensor(rng.standard_normal((3, 2)), requires_grad=True)
+    ops.cross_entropy(Tensor(x) @ w, y).backward()
+    whole, seen, end = w.grad, [], np.cumsum(sizes)
+    accumulate = optim.Accumulation(  # the last group is incomplete
+        optim.SGD([w], 0.0), 5, before_step=lambda: seen.append(w.grad.copy())
+    )
+    with accumulate:
+        for n, last in zip(sizes, end, strict=True):
+            part = slice(last - n, last)
+            accumulate.backward(ops.cross_entropy(Tensor(x[part]) @ w, y[part]), n)
+    np.testing.assert_allclose(seen[0], whole, rtol=1e-12)
+    with pytest.raises(RangeError, match="size"):
+        accumulate.backward(w.sum(), 0)
 
 
 def test_accumulation_leaves_an_error_alone():

@@ -10,6 +10,7 @@ import pytest
 import minidl as md
 from minidl import show
 from minidl.errors import RangeError, ShapeError
+from minidl.train import History
 from tests.pictures import (
     fails,
     nothing_stays_open,  # noqa: F401  a fixture that every test here uses
@@ -73,14 +74,45 @@ def test_curves(tmp_path):
 
 
 def test_curves_of_records_and_of_steps():
-    records = [{"epoch": 3, "loss": 2.0}, {"epoch": 4, "loss": 1.0, "lr": 0.1}]
+    records = [{"epoch": 3, "loss": 2.0, "lr": 1}, {"epoch": 4, "loss": 1.0, "lr": 0.1}]
     fig = show.curves(records, log=True)
+    assert titles(fig) == ["Loss", "Learning rate"]
     assert [ax.get_yscale() for ax in fig.axes] == ["log", "linear"]
     np.testing.assert_array_equal(fig.axes[0].lines[0].get_xdata(), [3, 4])
     steps = {"epoch": [1, 2], "train_loss": [4.0, 3, 2, 1], "val_loss": [3.0, 1.0]}
     training, validation, _ = show.curves(steps).axes[0].lines
     np.testing.assert_allclose(training.get_xdata(), [0.5, 1, 1.5, 2])
     np.testing.assert_allclose(validation.get_xdata(), [1, 2])
+
+
+@pytest.mark.parametrize("rate", [0.1, [0.1, 0.01]])
+def test_curves_of_a_history_show_what_a_person_wants(rate):
+    history = History()
+    for i, lr in enumerate(np.broadcast_to(rate, 2)):
+        history.add_epoch({"epoch": i + 1, "step": 10 * i, "train_loss": 1.0,
+                           "val_loss": 2.0, "val_accuracy": 0.5, "lr": lr,
+                           "seconds": i})  # fmt: skip
+    right = ["Loss: best 2.000 at epoch 1", "Accuracy: best 0.500 at epoch 1"]
+    right += ["Learning rate"] * (rate != 0.1)
+    assert [title.replace("\n", " ") for title in titles(show.curves(history))] == right
+    assert titles(show.curves({"lr": [0.1, 0.1]})) == ["Learning rate"]  # nothing else
+
+
+@pytest.mark.parametrize("n", [1, 2, 3, 4, 5, 7])
+def test_titles_fit(n):
+    names = ["loss", "accuracy", "balanced_accuracy_of_all_the_rare_classes", "x" * 70]
+    fig = show.curves(
+        {f"val_{names[i % 4]}{i // 4}": [1, 2.5, 30000] for i in range(n)}
+    )
+    assert len(fig.axes) == n
+    fig.draw_without_rendering()
+    boxes = [ax._left_title.get_window_extent() for ax in fig.axes]
+    for i, box in enumerate(boxes):
+        assert fig.bbox.x0 <= box.x0
+        assert box.x1 <= fig.bbox.x1
+        assert box.y1 <= fig.bbox.y1
+        others = [ax.get_window_extent() for ax in fig.axes] + boxes[:i]
+        assert not any(box.overlaps(other) for other in others)
 
 
 def test_curves_refuse_what_has_no_axis():

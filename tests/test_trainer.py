@@ -1,5 +1,6 @@
 import os
 import signal
+from functools import partial
 
 import numpy as np
 import pytest
@@ -143,6 +144,72 @@ def test_evaluation_is_over_all_samples_and_changes_nothing():
     )
     assert small["loss"] == pytest.approx(whole["loss"], rel=1e-6)
     assert small["f1"] == whole["f1"] == f1_score(scores, VALIDATION.y)
+
+
+def _own(scores, y):
+    return ops.cross_entropy(scores, y)
+
+
+WEIGHTS = np.array([1.0, 2.0, 0.5], np.float32)
+
+
+@pytest.mark.parametrize(
+    "loss",
+    [
+        ops.cross_entropy,
+        _own,
+        partial(ops.cross_entropy, weight=WEIGHTS),
+        partial(partial(ops.cross_entropy, weight=WEIGHTS), ignore_index=2),
+        partial(ops.cross_entropy, ignore_index=0, label_smoothing=0.1),
+        nn.CrossEntropyLoss(weight=WEIGHTS, ignore_index=1),
+        nn.NLLLoss(ignore_index=0),
+        nn.LabelSmoothingLoss(0.2),
+        ops.nll_loss,
+    ],
+)
+def test_the_loss_of_parts_is_that_of_the_whole(loss, rng):
+    class Net(nn.Module):
+        def __init__(self):
+            self.map = nn.Linear(3, 3, rng=0)
+
+        def forward(self, x):
+            return self.map(x).log_softmax(axis=-1).swapaxes(1, 2)
+
+    x, y = rng.standard_normal((8, 5, 3)).astype(np.float32), rng.integers(0, 3, (8, 5))
+    if getattr(loss, "ignore_index", -100) == -100 and not isinstance(loss, partial):
+        y[:4, 1:] = -100  # padding
+    parts = [(x[:2], y[:2]), (x[2:6, :1], y[2:6, :1]), (x[2:6, 1:], y[2:6, 1:]),
+             (x[6:], y[6:])]  # fmt: skip
+    parts = [(a, b) for a, b in parts]
+    run = trainer(Net(), loss=loss, lr=0.0)
+    run.metrics = {}
+    whole = run.evaluate([(x, y)])["loss"]
+    assert run.evaluate(parts)["loss"] == pytest.approx(whole, rel=1e-6)
+    assert run.fit(parts)["train_loss"][0] == pytest.approx(whole, rel=1e-6)
+
+
+def test_a_batch_that_is_ignored_altogether_counts_nothing():
+    def loss(scores, y):  # NaN for no label, as on a GPU
+        total = ops.cross_entropy(scores, y, reduction="sum")
+        return total / np.float32((y.data != -100).sum())
+
+    x, y = VALIDATION.x, VALIDATION.y
+    run, nothing = trainer(loss=loss), (x[:4], np.full(4, -100))
+    run.metrics = {}
+    with np.errstate(all="ignore"):
+        right = run.evaluate([(x, y)])["loss"]
+        assert run.evaluate([(x, y), nothing])["loss"] == right
+        assert np.isnan(run.evaluate([nothing])["loss"])
+
+
+def test_losses_that_ignore_nothing_count_all_numbers():
+    x = np.ones((6, 2), np.float32)
+    y = np.where(np.arange(6)[:, None] < 3, -100, 1) * np.ones((1, 3), np.int64)
+    run = trainer(loss=ops.mse_loss)
+    run.metrics = {}
+    whole = run.evaluate([(x, y)])["loss"]
+    parts = [(x[:1], y[:1]), (x[1:], y[1:])]
+    assert run.evaluate(parts)["loss"] == pytest.approx(whole, rel=1e-6)
 
 
 def test_predictions_come_in_order_from_whatever_holds_samples():

@@ -10,11 +10,12 @@ from collections.abc import Callable
 from itertools import pairwise
 
 from minidl.errors import RangeError
-from minidl.optim.settings import at_least, choice, count, number, positive
+from minidl.optim.settings import at_least, choice, count, number, positive, shown
 
 Schedule = Callable[[int], float]
 
 
+@shown
 def cosine_restarts(
     lr: float, steps: int, factor: int = 1, lr_min: float = 0.0
 ) -> Schedule:
@@ -42,6 +43,7 @@ def cosine_restarts(
     return at
 
 
+@shown
 def one_cycle(
     lr: float,
     steps: int,
@@ -93,6 +95,7 @@ def _half_cosine(a: float, b: float, x: float) -> float:
     return b + (a - b) * (1 + math.cos(math.pi * x)) / 2
 
 
+@shown
 def cyclic(
     lr_min: float,
     lr_max: float,
@@ -133,6 +136,7 @@ def cyclic(
     return at
 
 
+@shown
 def swa(
     before: Schedule,
     start: int,

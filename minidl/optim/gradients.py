@@ -107,13 +107,13 @@ def add_grad_noise(
 class Accumulation:
     """One step for k micro-batches: a large batch in the memory of a small one.
 
-        g = (1 / k) Σ gᵢ,  the mean over the micro-batches, as of one large batch
+        g = Σ nᵢ gᵢ / Σ nᵢ,  as of one batch that holds all the micro-batches
 
     before_step   called when the sum is complete, to clip, say
 
-    Leaving the `with` block (or `flush`) steps on the last group although it is
-    incomplete, with its own mean. Where micro-batches differ in size, their means still
-    count alike.
+    nᵢ is the size given to `backward`, 1 by default: where micro-batches differ in
+    size, give how many labels each loss is a mean over. Leaving the `with` block (or
+    `flush`) steps on the last group although it is incomplete, with its own mean.
 
     >>> from minidl import Tensor
     >>> from minidl.optim import SGD
@@ -123,6 +123,11 @@ class Accumulation:
     [False, True, False]
     >>> p.data                                      # −(1 + 3) / 2 − 5 / 1
     array([-7.], dtype=float32)
+    >>> with Accumulation(SGD([p], lr=1.0), k=2) as accumulate:
+    ...     [accumulate.backward((p * x).sum(), n) for x, n in ((1.0, 3), (5.0, 1))]
+    [False, True]
+    >>> p.data                                      # −7 − (3 · 1 + 1 · 5) / (3 + 1)
+    array([-9.], dtype=float32)
     """
 
     def __init__(
@@ -134,12 +139,14 @@ class Accumulation:
         self.optimizer, self.before_step = optimizer, before_step
         self.k = count("Accumulation", "k", k)
         self.waiting = 0
+        self.total = 0.0  # Σ nᵢ of those that wait
 
     @stateful
-    def backward(self, loss: Any) -> bool:
-        """Add the gradient of loss / k; step on the k-th, and return whether it did."""
-        (loss * (1 / self.k)).backward()
-        self.waiting += 1
+    def backward(self, loss: Any, size: float = 1) -> bool:
+        """Add size · ∂loss/∂θ; step on the k-th, and return whether it did."""
+        size = positive("Accumulation", "size", size)
+        (loss if size == 1 else loss * size).backward()
+        self.waiting, self.total = self.waiting + 1, self.total + size
         if self.waiting == self.k:
             self.flush()
         return self.waiting == 0
@@ -148,14 +155,13 @@ class Accumulation:
         """Step on what waits, be it fewer than k; afterwards the gradients are gone."""
         if not self.waiting:
             return
-        if self.waiting < self.k:
-            for _, p in _with_gradient(self.optimizer.params, "Accumulation"):
-                p.grad *= self.k / self.waiting
+        for _, p in _with_gradient(self.optimizer.params, "Accumulation"):
+            p.grad *= 1 / self.total
         if self.before_step is not None:
             self.before_step()
         self.optimizer.step()
         self.optimizer.zero_grad()
-        self.waiting = 0
+        self.waiting, self.total = 0, 0.0
 
     def __enter__(self) -> Accumulation:
         self.optimizer.zero_grad()

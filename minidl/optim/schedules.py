@@ -17,17 +17,19 @@ from collections.abc import Callable, Sequence
 
 from minidl.errors import DTypeError, RangeError
 from minidl.optim.cycles import cosine_restarts, cyclic, one_cycle, swa
-from minidl.optim.settings import at_least, count, positive
+from minidl.optim.settings import at_least, count, positive, shown
 
 Schedule = Callable[[int], float]
 
 
+@shown
 def constant(lr: float) -> Schedule:
     """η(t) = lr."""
     lr = at_least("constant", "lr", lr)
     return lambda t: lr
 
 
+@shown
 def step(lr: float, every: int, gamma: float = 0.1) -> Schedule:
     """η(t) = lr γ^⌊t / every⌋    (ResNets: 0.1 every 30 epochs; He et al. 2016).
 
@@ -41,6 +43,7 @@ def step(lr: float, every: int, gamma: float = 0.1) -> Schedule:
     # endregion
 
 
+@shown
 def multistep(lr: float, milestones: Sequence[int], gamma: float = 0.1) -> Schedule:
     """η(t) = lr γ^(number of milestones that t has reached)."""
     lr, gamma = at_least("multistep", "lr", lr), positive("multistep", "gamma", gamma)
@@ -48,6 +51,7 @@ def multistep(lr: float, milestones: Sequence[int], gamma: float = 0.1) -> Sched
     return lambda t: lr * gamma ** bisect.bisect_right(marks, t)
 
 
+@shown
 def exponential(lr: float, gamma: float) -> Schedule:
     """η(t) = lr γᵗ."""
     lr, gamma = (
@@ -57,6 +61,7 @@ def exponential(lr: float, gamma: float) -> Schedule:
     return lambda t: lr * gamma**t
 
 
+@shown
 def linear(lr: float, steps: int, lr_end: float = 0.0) -> Schedule:
     """η(t) = lr + (lr_end − lr) t / steps, and lr_end afterwards."""
     lr, lr_end = at_least("linear", "lr", lr), at_least("linear", "lr_end", lr_end)
@@ -66,6 +71,7 @@ def linear(lr: float, steps: int, lr_end: float = 0.0) -> Schedule:
     # endregion
 
 
+@shown
 def cosine(lr: float, steps: int, lr_min: float = 0.0) -> Schedule:
     """η(t) = lr_min + ½ (lr − lr_min) (1 + cos(π t / steps)), and lr_min afterwards.
 
@@ -87,6 +93,7 @@ def cosine(lr: float, steps: int, lr_min: float = 0.0) -> Schedule:
     return at
 
 
+@shown
 def inverse_sqrt(lr: float, warmup: int = 1) -> Schedule:
     """η(t) = lr min(s / w, √(w / s)), with s = t + 1 and w = warmup: the peak is lr.
 
@@ -99,6 +106,7 @@ def inverse_sqrt(lr: float, warmup: int = 1) -> Schedule:
     # endregion
 
 
+@shown
 def polynomial(
     lr: float, steps: int, power: float = 1.0, lr_end: float = 0.0
 ) -> Schedule:
@@ -112,6 +120,7 @@ def polynomial(
 # Schedules made of schedules
 
 
+@shown
 def warmup(steps: int, then: Schedule) -> Schedule:
     """Climb in a straight line to `then(0)`, and go on with `then` (Goyal et al. 2017).
 
@@ -122,6 +131,7 @@ def warmup(steps: int, then: Schedule) -> Schedule:
     return lambda t: then(0) * (t + 1) / steps if t < steps else then(t - steps)
 
 
+@shown
 def join(*parts: Schedule, at: Sequence[int]) -> Schedule:
     """Play one schedule after the other; each begins at its own 0.
 
@@ -147,12 +157,14 @@ def join(*parts: Schedule, at: Sequence[int]) -> Schedule:
     return joined
 
 
+@shown
 def scale(f: Schedule, factor: float) -> Schedule:
     """η(t) = factor f(t), as for a batch that is `factor` times as large."""
     f, factor = _schedule("scale", f), at_least("scale", "factor", factor)
     return lambda t: factor * f(t)
 
 
+@shown
 def per_epoch(f: Schedule, steps_per_epoch: int) -> Schedule:
     """η(t) = f(⌊t / steps_per_epoch⌋): f counts epochs, the optimizer counts steps.
 

@@ -5,11 +5,46 @@ They return a Python number: a NumPy float64 would widen every float32 array it 
 
 from __future__ import annotations
 
+import functools
 import math
 import numbers
-from typing import Any
+from collections.abc import Callable
+from typing import Any, ParamSpec
 
 from minidl.errors import DTypeError, RangeError
+
+Settings = ParamSpec("Settings")
+
+
+class Shown:
+    """A function of the step that prints itself as the call that made it."""
+
+    def __init__(self, f: Callable[[int], float], text: str) -> None:
+        self.f, self.text = f, text
+
+    def __call__(self, t: int) -> float:
+        """Return η(t)."""
+        return self.f(t)
+
+    def __repr__(self) -> str:
+        return self.text
+
+
+def shown(
+    make: Callable[Settings, Callable[[int], float]],
+) -> Callable[Settings, Callable[[int], float]]:
+    """Let the schedules that a function makes print themselves.
+
+    >>> shown(lambda lr, steps=10: lambda t: lr)(0.1)
+    <lambda>(0.1)
+    """
+
+    @functools.wraps(make)
+    def made(*args: Settings.args, **kwargs: Settings.kwargs) -> Callable[[int], float]:
+        given = [repr(x) for x in args] + [f"{k}={v!r}" for k, v in kwargs.items()]
+        return Shown(make(*args, **kwargs), f"{make.__name__}({', '.join(given)})")
+
+    return made
 
 
 def number(owner: str, name: str, value: Any) -> float:

@@ -24,6 +24,9 @@ PARTS = {
     "val": ("validation", style.VERMILION, "--"),
     "test": ("test", style.GREEN, "-."),
 }
+WORDS = {"lr": "learning rate"}
+ASIDE = ("step", "seconds")  # of a History: they number and time the epochs
+MOST = 3  # panels side by side
 FALLING = ("loss", "error", "perplexity")  # the best of these is the smallest
 
 
@@ -32,17 +35,23 @@ def curves(
 ) -> Figure:
     """Draw every metric of a training run against the epoch, one panel for each.
 
-    history  {"train_loss": […], "val_loss": […], "train_accuracy": […], …}, or a list
-             of such records, one per epoch; `train_`, `val_` and `test_` share a panel,
-             `epoch`, if it is there, numbers the epochs; None and nan leave a gap. With
-             `epoch` given, a list k times as long has k values in each epoch.
+    history  a History of a Trainer, or {"train_loss": […], "val_loss": […], …}, or a
+             list of such records, one per epoch; `train_`, `val_` and `test_` share a
+             panel, `epoch`, if it is there, numbers the epochs; None and nan leave a
+             gap. With `epoch` given, a list k times as long has k values in each epoch.
+             `step`, `seconds` and a rate `lr` that never changes are left out, where
+             something else is left to draw
     log      draw the losses on a logarithmic axis
     """
     epochs, panels = _panels(_columns(history))
     with style.sheet():
-        n = len(panels)
-        fig, axes = style.figure(1, n, width=min(4.0 * n, 12) + (n == 1), height=3.2)
-        for ax, (metric, parts) in zip(axes[0], panels.items(), strict=True):
+        rows = -(-len(panels) // MOST)
+        columns = -(-len(panels) // rows)
+        width = 4.0 * columns + (columns == 1)
+        fig, axes = style.figure(rows, columns, width=width, height=3.2 * rows)
+        for ax in axes.flat[len(panels) :]:
+            ax.remove()
+        for ax, (metric, parts) in zip(axes.flat, panels.items(), strict=False):
             _panel(ax, metric, parts, epochs)
             if log and metric.endswith(FALLING):
                 ax.set_yscale("log")
@@ -56,7 +65,7 @@ def _panel(ax: Axes, metric: str, parts: dict[str, Vector], epochs: Vector) -> N
         x = epochs if len(y) == len(epochs) else _spread(len(y), epochs)
         mark = "o" if len(epochs) <= 12 and len(y) == len(epochs) else None
         ax.plot(x, y, dash, color=color, label=label, marker=mark, markersize=3.5)
-    title = metric.replace("_", " ")
+    title = WORDS.get(metric, metric.replace("_", " "))
     judged = parts.get("val", parts.get("test"))
     if judged is not None and len(judged) == len(epochs) and np.isfinite(judged).any():
         falling = metric.endswith(FALLING)
@@ -98,6 +107,7 @@ def _panels(columns: dict[str, Any]) -> tuple[Vector, dict[str, dict[str, Vector
         for name, column in columns.items()
     }
     epochs = series.pop("epoch", None)
+    series = {name: y for name, y in series.items() if _tells(name, y)} or series
     lengths = {name: len(y) for name, y in series.items()}
     if not lengths or max(lengths.values()) == 0:
         raise ShapeError(
@@ -118,6 +128,11 @@ def _panels(columns: dict[str, Any]) -> tuple[Vector, dict[str, dict[str, Vector
         part, metric = _split(name)
         panels.setdefault(metric, {})[part] = y
     return epochs, panels
+
+
+def _tells(name: str, y: Vector) -> bool:
+    """Whether a column is something that a person wants to see."""
+    return name not in ASIDE and not (name == "lr" and len(set(y[~np.isnan(y)])) < 2)
 
 
 def _split(name: str) -> tuple[str, str]:

@@ -5,18 +5,22 @@ A batch is a tuple (*inputs, y): whatever the model takes, and then the truth.
 
 from __future__ import annotations
 
+import inspect
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from functools import partial
 from itertools import islice
 from typing import Any
 
 import numpy as np
 
+from minidl.backend import device_of, namespace, to_numpy
 from minidl.data import DataLoader, Dataset
-from minidl.engine.tensor import Tensor
+from minidl.engine.tensor import Tensor, values
 from minidl.errors import DTypeError, ShapeError
 
 Metrics = Mapping[str, Callable[..., Any]]
 Batch = tuple[Any, ...]
+IGNORE = -100  # the ignore_index of cross_entropy
 LARGE = 256  # a batch that is not trained on
 
 
@@ -132,8 +136,71 @@ def samples(y: Any) -> int:
     return len(y) if getattr(y, "ndim", 0) else 1
 
 
+class Counted:
+    """How many labels the mean that a loss returns is a mean over.
+
+    A mean over all batches is Σ n L / Σ n with this n of each, and not with the number
+    of its samples, where some labels are ignored or sequences differ in length.
+
+    ignore_index and weight are the loss's own: an attribute, a keyword of a partial, or
+    a default. Other functions, which may call cross_entropy, are taken to ignore −100.
+
+    >>> from functools import partial
+    >>> from minidl import ops
+    >>> y = np.array([[3, 1, 0], [2, 0, 0]])
+    >>> Counted(ops.cross_entropy)(y), Counted(partial(ops.nll_loss, ignore_index=0))(y)
+    (6, 3)
+    """
+
+    def __init__(self, loss: Any) -> None:
+        ours = getattr(loss, "__module__", "").startswith("minidl.")
+        self.ignored = _setting(loss, "ignore_index", None if ours else IGNORE)
+        self.weight = None
+        if self.ignored is not None:
+            self.weight = _setting(loss, "weight", None)
+
+    def __call__(self, y: Any, *, quick: bool = False) -> Any:
+        """Return n: a number, or an array () of a device, which nobody waits for.
+
+        quick   on a GPU, where to look takes launches, count one label a sample unseen
+        """
+        y = values(y)
+        if getattr(y, "ndim", 0) == 0:
+            return 1
+        if self.ignored is None or y.dtype.kind not in "iu":
+            return y.size
+        if quick and y.ndim == 1 and device_of(y) != "cpu":
+            return y.size
+        heard = y != self.ignored
+        xp = namespace(heard)
+        if self.weight is None:
+            n = xp.count_nonzero(heard)
+        else:
+            n = (values(self.weight)[xp.where(heard, y, 0)] * heard).sum()
+        return n if device_of(y) != "cpu" else n.item() if hasattr(n, "item") else n
+
+
+def _setting(loss: Any, name: str, otherwise: Any) -> Any:
+    """Return what a loss was told, or does if it is told nothing."""
+    if isinstance(loss, partial):
+        return loss.keywords.get(name, _setting(loss.func, name, otherwise))
+    if hasattr(loss, name):
+        return getattr(loss, name)
+    try:
+        return inspect.signature(loss).parameters[name].default
+    except (KeyError, TypeError, ValueError):
+        return otherwise
+
+
+def numbers(mixed: Sequence[Any]) -> list[float]:
+    """Return numbers, and arrays () read in one transfer, as numbers."""
+    arrays = [x for x in mixed if hasattr(x, "dtype")]
+    if len(arrays) > 1:
+        arrays = to_numpy(namespace(arrays[0]).stack(arrays)).astype(float).tolist()
+    read = iter(arrays)
+    return [float(to_numpy(next(read))) if hasattr(x, "dtype") else x for x in mixed]
+
+
 def joined(parts: Sequence[Any]) -> np.ndarray[Any, Any]:
     """Return the arrays of all batches, one below the other, on the host."""
-    from minidl.backend import to_numpy
-
     return np.concatenate([to_numpy(part) for part in parts])

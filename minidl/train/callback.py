@@ -1,14 +1,16 @@
 """Callback: what may happen around the steps of a Trainer.
 
     fit ─ on_begin
-          ├─ each batch   forward, backward, on_backward, optimizer.step, on_update
-          │               on_step
+          ├─ each batch   forward, on_loss, backward, on_backward,
+          │               optimizer.step, on_update, on_step
           ├─ each epoch   on_train_end, validation, on_validation, on_epoch
           └─ on_end
 
 `on_backward` and `on_update` are part of the arithmetic: they change what is learned
 (clipping, accumulating, averaging), and are run again when the trainer replays steps to
-find a NaN. So whatever they count belongs into `state_dict`. The others watch.
+find a NaN. So whatever they count belongs into `state_dict`. `on_loss` returns what
+backward starts from, and counts nothing: it may be part of a captured step. The others
+watch.
 """
 
 from __future__ import annotations
@@ -20,6 +22,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 from minidl.errors import RangeError
 
 if TYPE_CHECKING:
+    from minidl.engine.tensor import Tensor
     from minidl.train.trainer import Trainer
 
 Record = dict[str, float]
@@ -39,6 +42,10 @@ class Callback:
 
     def on_begin(self, trainer: Trainer) -> None:
         """`fit` begins, perhaps not for the first time."""
+
+    def on_loss(self, trainer: Trainer, loss: Tensor, y: Any) -> Tensor:
+        """The loss of a batch with the truth y is there; return it, or another one."""
+        return loss
 
     def on_backward(self, trainer: Trainer) -> bool | None:
         """The gradients are there; return False to wait for more of them."""

@@ -45,7 +45,7 @@ class CapturedStep:
 
     def _learn(self, xs: Any, y: Any, whole: bool) -> tuple[Any, Any]:
         scores, loss = self.trainer.forward(xs, y)
-        loss.backward()
+        self.trainer.backward(loss, y)
         if whole:
             self.trainer.optimizer.step()
         return scores, loss

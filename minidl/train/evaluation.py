@@ -2,19 +2,26 @@
 
 from __future__ import annotations
 
-import math
 from collections import deque
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Collection, Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from minidl.backend import Array, namespace, to_numpy
+from minidl.backend import to_numpy
 from minidl.engine.modes import no_grad
 from minidl.engine.tensor import values
 from minidl.errors import RangeError
-from minidl.train.batches import for_evaluation, inputs, joined, pair, samples
+from minidl.train.batches import (
+    for_evaluation,
+    inputs,
+    joined,
+    numbers,
+    pair,
+    samples,
+)
+from minidl.train.history import mean
 
 if TYPE_CHECKING:
     from minidl.train.trainer import Trainer
@@ -24,16 +31,23 @@ LARGEST = 1_000_000
 
 
 def evaluate(trainer: Trainer, data: Any, prefix: str) -> dict[str, float]:
-    """Return the loss, Σ n L / Σ n over batches of n samples, and every metric."""
-    losses, seen = [], []
+    """Return the loss, Σ n L / Σ n over batches of n labels, and every metric."""
+    losses: list[Any] = []
+    counts: list[Any] = []
+    seen = []
     with evaluating(trainer.model), no_grad():
         for batch in for_evaluation(data):
             xs, y = pair(batch, trainer.device)
             scores, loss = trainer.forward(xs, y)
-            losses.append((loss.data, samples(y)))
+            losses.append(loss.data)
+            counts.append(trainer.counted(y))
             if trainer.metrics:
                 seen.append((scores, y))
-    return {f"{prefix}loss": mean_of(losses)} | measure(trainer, seen, prefix)
+    if not losses:
+        raise RangeError("there is no batch to evaluate; is the iterator used up?")
+    n, read = len(losses), numbers([*losses, *counts])
+    loss = mean(zip(read[:n], read[n:], strict=True))
+    return {f"{prefix}loss": loss} | measure(trainer, seen, prefix)
 
 
 def measure(trainer: Trainer, seen: Collection[Any], prefix: str) -> dict[str, float]:
@@ -71,17 +85,6 @@ def evaluating(model: Any) -> Iterator[None]:
     finally:
         for module, mode in zip(modules, before, strict=True):
             module.training = mode
-
-
-def mean_of(losses: Sequence[tuple[Array, int]]) -> float:
-    """Σ n L / Σ n, the losses (0-d arrays) read in one transfer."""
-    if not losses:
-        raise RangeError("there is no batch to evaluate; is the iterator used up?")
-    values = [loss for loss, _ in losses]
-    numbers = to_numpy(namespace(values[0]).stack(values)).astype(float)
-    counts = [n for _, n in losses]
-    total = math.fsum(n * x for n, x in zip(counts, numbers, strict=True))
-    return total / sum(counts)
 
 
 class Recent:

@@ -13,13 +13,15 @@ from minidl.optim import clip_grad_norm, clip_grad_value
 from minidl.train.callback import Callback
 
 if TYPE_CHECKING:
+    from minidl.engine.tensor import Tensor
     from minidl.train.trainer import Trainer
 
 
 class Accumulation(Callback):
-    """One step for k batches: g = (1 / k) Σ gᵢ, as of one batch k times as large.
+    """One step for k batches: g = Σ nᵢ gᵢ / Σ nᵢ, as of one batch that holds them all.
 
-    The last group of an epoch may be incomplete; it steps with the mean of what it has.
+    nᵢ is the number of labels in a batch, without those that the loss ignores. The last
+    group of an epoch may be incomplete; it steps with the mean of what it has.
     The loop for it by hand is `optim.Accumulation`.
 
     >>> from minidl import nn, ops, optim
@@ -39,24 +41,37 @@ class Accumulation(Callback):
         if k < 1:
             raise RangeError(f"Accumulation: k is {k}, but one batch is the least")
         self.k, self.waiting, self.complete = k, 0, False
+        self.unit = 0  # labels that weigh 1: as many as the very first batch had
+        self.total: Any = 0  # labels that wait
         self.params: list[Any] = []
 
     def on_begin(self, trainer: Trainer) -> None:
         """Note whose gradients are to be kept."""
         self.params = list(trainer.optimizer.params)
         if trainer.position == 0:
-            self.waiting = 0
+            self.waiting = self.total = 0
+
+    def on_loss(self, trainer: Trainer, loss: Tensor, y: Any) -> Tensor:
+        """Weigh it by its labels, nᵢ / unit."""
+        self.unit = self.unit or max(1, y.size if getattr(y, "ndim", 0) else 1)
+        weight = trainer.counted(y) / self.unit
+        if isinstance(weight, float) and weight == 1:
+            return loss
+        array = hasattr(weight, "astype")  # as on a GPU
+        weighed: Tensor = loss * (weight.astype(loss.dtype) if array else weight)
+        return weighed
 
     def on_backward(self, trainer: Trainer) -> bool | None:
-        """Wait for the k-th; then divide."""
+        """Wait for the k-th; then divide by Σ nᵢ."""
         if not self.complete:
-            self.waiting += 1
+            n = trainer.counted(trainer.truth)
+            self.waiting, self.total = self.waiting + 1, self.total + n
             if self.waiting < self.k:
                 return False
         for p in self.params:
             if p.grad is not None:
-                p.grad *= 1 / self.waiting
-        self.waiting = 0
+                p.grad *= np.divide(self.unit, self.total)  # 0 labels: all is NaN
+        self.waiting = self.total = 0
         return None
 
     def on_train_end(self, trainer: Trainer) -> None:
@@ -75,11 +90,15 @@ class Accumulation(Callback):
             for i, p in enumerate(self.params)
             if self.waiting and p.grad is not None
         }
-        return {"waiting": self.waiting} | ({"grads": grads} if grads else {})
+        total = float(to_numpy(self.total))
+        state = {"waiting": self.waiting, "total": total, "unit": self.unit}
+        return state | ({"grads": grads} if grads else {})
 
     def load_state_dict(self, state: Mapping[str, Any]) -> None:
         """Go on within the group."""
         self.waiting = int(state["waiting"])
+        self.unit = int(state.get("unit", 1))
+        self.total = float(state.get("total", self.waiting))
         for i, g in state.get("grads", {}).items():
             p = self.params[int(i)]
             if g.shape != p.data.shape:

@@ -121,7 +121,8 @@ class Guard:
                 if not finite(loss.data):
                     return f"the loss is {float(loss.data)}"
                 finding.kind = "backward"
-                loss.backward()
+                trainer.truth = y
+                trainer.backward(loss, y)
         except NonFiniteError as error:
             return str(error)
         finding.largest = largest(sizes(parameters(trainer)))

@@ -1,13 +1,14 @@
 """History: what happened in training, step by step and epoch by epoch.
 
-    steps    a table with a row for each batch: step, epoch, samples, loss, lr
+    steps    a table with a row for each batch: step, epoch, samples, lr, labels, loss
     epochs   a table with a row for each epoch: epoch, step, train_loss, lr, seconds
              and, with validation data, val_loss and val_<metric>
 
 A table is a dictionary {name: list}, so that `history.epochs["val_loss"]` is the curve.
 
 The loss of a step is taken in as the 0-d array that the step made, and becomes a number
-later: on a GPU, asking for it would make the program wait for the device.
+later: on a GPU, asking for it would make the program wait for the device. So is the
+number of labels that it is a mean over, where that depends on the labels.
 """
 
 from __future__ import annotations
@@ -16,14 +17,15 @@ import csv
 import json
 import math
 import os
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from itertools import dropwhile, takewhile
 from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
 
-from minidl.backend import Array, namespace, to_numpy
+from minidl.backend import Array
 from minidl.errors import RangeError
+from minidl.train.batches import numbers
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -45,17 +47,22 @@ class History:
     """
 
     def __init__(self) -> None:
-        self._facts: Table = {}  # of the steps: all columns but the loss
+        self._facts: Table = {}  # of the steps: all columns but the next two
         self._losses: list[float] = []
+        self._labels: list[float | None] = []
         self.epochs: Table = {}
-        self._waiting: list[Array] = []  # losses that nobody has read yet
+        self._waiting: list[tuple[Array, Any]] = []  # losses and labels not read yet
 
     # Writing
 
-    def add_step(self, loss: Array, **facts: float) -> None:
-        """Add a row to `steps`. The loss () may be of a device; it is not read now."""
+    def add_step(self, loss: Array, labels: Any = None, **facts: float) -> None:
+        """Add a row to `steps`.
+
+        loss    () and of a device, perhaps; it is not read now
+        labels  how many it is a mean over, a number or such an array; None: "samples"
+        """
         _append(self._facts, facts, rows=len(self._losses) + self.waiting)
-        self._waiting.append(loss)
+        self._waiting.append((loss, labels))
 
     def add_epoch(self, record: Mapping[str, float]) -> None:
         """Add a row to `epochs`; a column without a value there gets None."""
@@ -72,11 +79,10 @@ class History:
         """Read the losses that wait, in one transfer, and return them as numbers."""
         if not self._waiting:
             return []
-        if len(self._waiting) == 1:
-            new = [float(to_numpy(self._waiting[0]))]
-        else:
-            xp = namespace(self._waiting[0])
-            new = to_numpy(xp.stack(self._waiting)).astype(float).tolist()
+        n = len(self._waiting)
+        read = numbers([x for pair in zip(*self._waiting, strict=True) for x in pair])
+        new, labels = read[:n], read[n:]
+        self._labels += labels
         self._waiting = []
         self._losses += new
         return new
@@ -85,7 +91,9 @@ class History:
     def steps(self) -> Table:
         """The table of steps, every loss a number."""
         self.read()
-        return {**self._facts, "loss": self._losses}
+        counted = any(n is not None for n in self._labels)
+        labels = {"labels": self._labels} if counted else {}
+        return {**self._facts, **labels, "loss": self._losses}
 
     def newest(self, n: int) -> list[float]:
         """Return the last n losses of those that are read already."""
@@ -112,13 +120,15 @@ class History:
         return len(next(iter(self.epochs.values()), []))
 
     def mean_loss(self, epoch: int) -> float:
-        """Σ n L / Σ n over the steps of an epoch, n being the samples of each."""
-        columns = (reversed(self.steps[name]) for name in ("epoch", "samples", "loss"))
-        rows = zip(*columns, strict=True)  # the newest first: an epoch is found quickly
+        """Σ n L / Σ n over the steps of an epoch, n being the labels of each."""
+        steps = self.steps
+        labels = steps.get("labels", steps["samples"])
+        columns = (steps["epoch"], labels, steps["samples"], steps["loss"])
+        # the newest first: an epoch is found quickly
+        rows = zip(*map(reversed, columns), strict=True)
         later = dropwhile(lambda row: row[0] > epoch, rows)
-        own = [row[1:] for row in takewhile(lambda row: row[0] == epoch, later)]
-        samples: int = sum(n for n, _ in own)
-        return math.fsum(n * loss for n, loss in own) / samples
+        own = takewhile(lambda row: row[0] == epoch, later)
+        return mean((loss, samples if n is None else n) for _, n, samples, loss in own)
 
     # Keeping
 
@@ -142,7 +152,9 @@ class History:
                 raise RangeError(
                     f"the columns of a history differ in length: {lengths}"
                 )
-        new._losses, new._facts = steps.pop("loss", []), steps
+        new._losses = steps.pop("loss", [])
+        new._labels = steps.pop("labels", [None] * len(new._losses))
+        new._facts = steps
         return new
 
     def to_json(self, path: Path) -> None:
@@ -210,14 +222,23 @@ class History:
         """Draw loss and metrics against the epoch (`minidl.show.curves`)."""
         from minidl.show import curves
 
-        aside = ("step", "seconds")
-        table = {name: y for name, y in self.epochs.items() if name not in aside}
-        return curves(table, log=log, path=None if path is None else os.fspath(path))
+        return curves(self, log=log, path=None if path is None else os.fspath(path))
 
     def __repr__(self) -> str:
         n = len(self._losses) + self.waiting
         shown = ", ".join(f"{k} {v:.4g}" for k, v in self.last.items() if v is not None)
         return f"History({len(self)} epochs, {n} steps{': ' if shown else ''}{shown})"
+
+
+def mean(losses: Iterable[tuple[float, float]]) -> float:
+    """Σ n L / Σ n of (L, n), each a mean over n labels; without labels it is NaN.
+
+    >>> mean([(1.0, 3), (2.0, 1), (float("nan"), 0)])
+    1.25
+    """
+    known = [(loss, n) for loss, n in losses if n]
+    total = math.fsum(n for _, n in known)
+    return math.fsum(n * loss for loss, n in known) / total if known else math.nan
 
 
 def _append(table: Table, row: Mapping[str, Any], rows: int) -> None:

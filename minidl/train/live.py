@@ -56,11 +56,11 @@ class LivePlot(Callback):
     ) -> None:
         self.path, self.log, self.seconds = path, log, seconds
         self.handle: Any = None
-        self.drawn = -math.inf
+        self.drawn, self.epochs = -math.inf, 0  # when, and how many are in the picture
 
     def on_begin(self, trainer: Trainer) -> None:
         """A new fit gets a new figure."""
-        self.handle, self.drawn = None, -math.inf
+        self.handle, self.drawn, self.epochs = None, -math.inf, 0
 
     def on_epoch(self, trainer: Trainer, record: Record) -> None:
         """Draw, unless it was drawn a moment ago."""
@@ -68,8 +68,8 @@ class LivePlot(Callback):
             self._draw(trainer)
 
     def on_end(self, trainer: Trainer) -> None:
-        """Draw how it ended."""
-        if len(trainer.history):
+        """Draw how it ended, unless that is in the picture already."""
+        if len(trainer.history) > self.epochs:
             self._draw(trainer)
 
     def _draw(self, trainer: Trainer) -> None:
@@ -84,4 +84,4 @@ class LivePlot(Callback):
                 self.handle = display(picture, display_id=True)
             else:
                 self.handle.update(picture)
-        self.drawn = time.perf_counter()
+        self.drawn, self.epochs = time.perf_counter(), len(trainer.history)

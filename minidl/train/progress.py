@@ -1,7 +1,7 @@
-"""Watching a run in a terminal: one live line, and silence in a pipe.
+"""Watching a run: one live line in a terminal, a line an epoch in a pipe or a log.
 
-It shows what the history has read already, and at most ten times a second, so that
-looking on does not slow the steps down.
+The live line shows what the history has read already, and at most ten times a second,
+so that looking on does not slow the steps down. Either line fits 60 columns.
 """
 
 from __future__ import annotations
@@ -10,6 +10,7 @@ import math
 import os
 import sys
 import time
+from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, ClassVar, TextIO
 
 from minidl.train.callback import Callback, Record
@@ -21,23 +22,29 @@ if TYPE_CHECKING:
 BAR = 8
 EVERY = 0.1  # seconds between two drawings of the line
 RECENT = 20  # losses whose mean is shown
+COLUMNS = 60
 
 
-def progress_for() -> list[Callback]:
-    """Return what suits the place: LivePlot, ProgressBar, or nothing."""
-    if in_notebook():
-        return [LivePlot()]
-    stream = sys.stderr
-    return [ProgressBar(stream)] if stream is not None and stream.isatty() else []
+def progress_for(callbacks: Iterable[Callback]) -> list[Callback]:
+    """Return what suits the place, LivePlot or ProgressBar, if none was given."""
+    kind = LivePlot if in_notebook() else ProgressBar
+    if sys.stderr is None or any(isinstance(given, kind) for given in callbacks):
+        return []
+    return [kind()]
 
 
 class ProgressBar(Callback):
-    """One live line: epoch, how far, loss, metric, steps a second, time left.
+    """In a terminal one live line: epoch, how far, loss, metric, speed, time left.
 
-    stream   where it is written if that is a terminal; standard error by default
+    stream   where it is written, standard error by default; if that is no terminal but
+             a pipe or a file, it gets a line after every epoch
+
+    What does not fit a line is left out; all of it is in the history.
 
     >>> ProgressBar.line("3/10", 0.5, {"loss": 0.25}, rate=120.0, left=75)
-    'epoch 3/10  ━━━━────   loss 0.25  120 steps/s  1:15 left'
+    'epoch 3/10  ━━━━────  loss 0.25  120 steps/s  1:15 left'
+    >>> ProgressBar.report("3/10", {"train_loss": 0.25, "val_loss": 0.3, "seconds": 2})
+    'epoch 3/10  loss 0.25  val_loss 0.3  2.0 s'
     """
 
     turn: ClassVar[int] = 20
@@ -45,42 +52,47 @@ class ProgressBar(Callback):
     def __init__(self, stream: TextIO | None = None) -> None:
         self.stream = stream
         self.out: TextIO | None = None
+        self.live = False
         self.batches = 0  # in an epoch; 0: not known yet
         self.first = self.begun = self.drawn = 0.0
         self.metric: dict[str, float] = {}
 
     def on_begin(self, trainer: Trainer) -> None:
         """Find out whether anybody looks on, and how long an epoch is."""
-        stream = sys.stderr if self.stream is None else self.stream
-        self.out = stream if stream is not None and stream.isatty() else None
+        self.out = sys.stderr if self.stream is None else self.stream
+        self.live = self.out is not None and self.out.isatty()
         self.begun, self.first = time.perf_counter(), trainer.t
         loader = trainer.train_batches
         self.batches = len(loader) if hasattr(loader, "__len__") else 0
 
     def on_step(self, trainer: Trainer) -> None:
         """Draw, unless it was drawn a moment ago."""
-        if self.out is not None and time.perf_counter() - self.drawn > EVERY:
+        if self.live and time.perf_counter() - self.drawn > EVERY:
             self._draw(trainer)
 
     def on_epoch(self, trainer: Trainer, record: Record) -> None:
-        """Take in the newest metric of validation."""
+        """Take in the newest metric of validation; in a log, write the line."""
         self.batches = self.batches or int(record["step"]) // int(record["epoch"])
         names = [name for name in record if name.startswith("val_")]
         self.metric = {name: record[name] for name in names[-1:]}
-        if self.out is not None:
+        if self.live:
             self._draw(trainer)
+        elif self.out is not None:
+            text = self.report(f"{trainer.epoch}/{trainer.goal}", record)
+            print(text, file=self.out, flush=True)
 
     def on_end(self, trainer: Trainer) -> None:
-        """Leave the line as it is, with the last values, and begin a new one."""
+        """Leave the line as it is, with the last values, and say how it ended."""
         if self.out is None:
             return
-        self._draw(trainer)
-        ends = {"done": "", "stopped": "  stopped", "failed": "  failed"}
-        ends["interrupted"] = (
-            f"  Ctrl-C after step {trainer.t}: fit() goes on from here"
-        )
-        self.out.write(ends[trainer.ending] + "\n")
-        self.out.flush()
+        ends = {"done": "", "stopped": "stopped", "failed": "failed"}
+        ends["interrupted"] = f"Ctrl-C after step {trainer.t}: fit() goes on from here"
+        end = ends[trainer.ending]
+        if self.live:
+            self._draw(trainer)
+            self.out.write("\n")
+        if end:
+            print(end, file=self.out, flush=True)
 
     def _draw(self, trainer: Trainer) -> None:
         assert self.out is not None
@@ -99,24 +111,51 @@ class ProgressBar(Callback):
             f"{epoch}/{trainer.goal}", 1.0 if over else within, shown | self.metric,
             rate, left,
         )  # fmt: skip
-        self.out.write(f"\r\x1b[K{text[: _width() - 1]}")
+        self.out.write(f"\r\x1b[K{text[: _width(self.out) - 1]}")
         self.out.flush()
 
     @staticmethod
     def line(
         epoch: str, within: float, shown: dict[str, float], rate: float, left: float
     ) -> str:
-        """Return the line as text; what is not known (nan) is left out."""
+        """Return the live line; what is not known (nan) is left out."""
         full = 0 if math.isnan(within) else round(BAR * min(within, 1.0))
-        numbers = "  ".join(f"{name} {value:.4g}" for name, value in shown.items())
-        parts = [
-            f"epoch {epoch}",
-            "" if math.isnan(within) else f"{'━' * full}{'─' * (BAR - full)} ",
-            numbers,
-            f"{rate:.0f} steps/s" if rate >= 10 else f"{rate:.2g} steps/s",
-            "" if math.isnan(left) else f"{_clock(left)} left",
-        ]
-        return "  ".join(part for part in parts if part)
+        speed = f"{rate:.0f} steps/s" if rate >= 10 else f"{rate:.2g} steps/s"
+        return _fitted(
+            [
+                (f"epoch {epoch}", 0),
+                ("" if math.isnan(within) else f"{'━' * full}{'─' * (BAR - full)}", 2),
+                *_numbers(shown),
+                (speed, 3),
+                ("" if math.isnan(left) else f"{_clock(left)} left", 1),
+            ]
+        )
+
+    @staticmethod
+    def report(epoch: str, record: Record) -> str:
+        """Return the line of an epoch that is over."""
+        names = ["train_loss"] * ("train_loss" in record)
+        names += [name for name in record if name.startswith("val_")]
+        shown = {name.removeprefix("train_"): record[name] for name in names}
+        seconds = record.get("seconds", math.nan)
+        time_ = "" if math.isnan(seconds) else f"{seconds:.1f} s"
+        numbers = [(text, 1 + i) for i, (text, _) in enumerate(_numbers(shown))]
+        return _fitted([(f"epoch {epoch}", 0), *numbers, (time_, 99)])
+
+
+def _numbers(shown: Mapping[str, float]) -> list[tuple[str, int]]:
+    return [(f"{name} {value:.3g}", 0) for name, value in shown.items()]
+
+
+def _fitted(parts: list[tuple[str, int]]) -> str:
+    """Join the parts; those with the highest number go until the rest fits."""
+    parts = [part for part in parts if part[0]]
+    while len(text := "  ".join(part for part, _ in parts)) > COLUMNS:
+        last = max(rank for _, rank in parts)
+        if last == 0:
+            return text[: COLUMNS - 1] + "…"
+        parts = [part for part in parts if part[1] != last]
+    return text
 
 
 def _clock(seconds: float) -> str:
@@ -126,8 +165,8 @@ def _clock(seconds: float) -> str:
     return f"{hours}:{m:02}:{s:02}" if hours else f"{m}:{s:02}"
 
 
-def _width() -> int:
+def _width(out: TextIO) -> int:
     try:
-        return os.get_terminal_size(sys.stderr.fileno()).columns or 80
+        return os.get_terminal_size(out.fileno()).columns or 80
     except (OSError, ValueError, AttributeError):
         return 80

@@ -38,11 +38,13 @@ class Trainer:
                (`Module.freeze`) and for layers in eval mode within a model that is
                not: somebody put them there on purpose
     optimizer  anything with step() and zero_grad()
-    loss       (scores, y) -> scalar Tensor, a mean over the batch
+    loss       (scores, y) -> scalar Tensor, a mean over the labels of the batch; what
+               it ignores (ignore_index) does not count, see `batches.Counted`
     metrics    functions (scores, y) -> number, in a list or as {name: function}
     callbacks  see callback.py
     device     move the model there now, and every batch when it comes
-    progress   True: a line in a terminal, a figure in a notebook, nothing elsewhere
+    progress   True: a live line in a terminal, a figure in a notebook, elsewhere a line
+               an epoch on standard error; unless a callback for that was given
     check_every  every so many steps the losses are read (on a CPU: always) and a copy
                of the state is taken, from which a NaN can be traced; 0: never look
     compile    on a GPU, replay the step as one captured graph: see minidl.compile
@@ -75,7 +77,7 @@ class Trainer:
     ) -> None:
         self.model, self.optimizer, self.loss = model, optimizer, loss
         self.metrics = batches.named_metrics(metrics)
-        shown = progress_for() if progress else []
+        shown = progress_for(callbacks) if progress else []
         self.callbacks: list[Callback] = sorted(
             [*callbacks, *shown], key=lambda callback: callback.turn
         )
@@ -84,6 +86,8 @@ class Trainer:
             model.to(device)
         self.history = History()
         self.recent = Recent()
+        self.counted = batches.Counted(loss)
+        self.truth: Any = None  # y of the newest batch
         self.guard = Guard(self, check_every)
         self.captured = CapturedStep(self) if compile else None
         self.epoch = 0  # epochs that are over
@@ -183,15 +187,17 @@ class Trainer:
         else:
             scores, loss = self.forward(xs, y)
             self.note(loss, y, self.rate())
-            loss.backward()
+            self.backward(loss, y)
             self.update()
         self.t, self.position = self.t + 1, self.position + 1
         return scores, y
 
     def note(self, loss: Any, y: Any, lr: float) -> None:
         """Put the loss of a batch into the history, and look at it."""
+        self.truth = y
         self.history.add_step(
             loss.data,
+            self.counted(y, quick=True),
             step=self.t + 1,
             epoch=self.epoch + 1,
             samples=batches.samples(y),
@@ -209,6 +215,12 @@ class Trainer:
         loss = self.loss(scores, y)
         batches.check_scalar(loss)
         return scores, loss
+
+    def backward(self, loss: Any, y: Any) -> None:
+        """Add ∂L/∂θ to the gradients; a callback may make another loss of L first."""
+        for callback in self.callbacks:
+            loss = callback.on_loss(self, loss, y)
+        loss.backward()
 
     def update(self) -> None:
         """Descend, unless a callback wants more gradients first."""
