@@ -69,6 +69,15 @@ def test_an_accuracy_too_low_is_status_1(monkeypatch, tmp_path):
     assert cli.main(["demo"]) == 0
 
 
+@pytest.mark.parametrize("epochs", ["0", "-1", "00"])
+def test_no_epochs_are_no_run(epochs, tmp_path, capsys):
+    with pytest.raises(SystemExit) as stop:
+        cli.main(["demo", "--epochs", epochs, "--out", str(tmp_path / "out")])
+    assert stop.value.code == 2
+    assert "1 or more" in capsys.readouterr().err or epochs == "-1"
+    assert not (tmp_path / "out").exists()
+
+
 def test_a_folder_that_cannot_be_made_is_found_at_once(tmp_path, capsys):
     (tmp_path / "file").write_text("here already")
     assert cli.main(["demo", "--out", str(tmp_path / "file")]) == 2

@@ -276,6 +276,16 @@ def test_settings_that_cannot_be():
         trainer().evaluate([])
 
 
+def test_it_prints_itself_in_a_line():
+    run = trainer(loss=partial(ops.cross_entropy, label_smoothing=0.1))
+    run.fit(loader(), VALIDATION)
+    text = repr(run)
+    assert text.startswith("Trainer(Sequential of 51 parameters, Adam(lr=0.01")
+    assert "cross_entropy, accuracy; History(1 epoch, 6 steps: epoch 1" in text
+    assert "\n" not in text
+    assert "lambda" in repr(Trainer(lambda x: x, None, ops.mse_loss, progress=False))
+
+
 # ------------------------------------------------------------------------------ Ctrl-C
 
 

@@ -20,7 +20,7 @@ def arguments(parser: argparse.ArgumentParser) -> None:
     add("--device", choices=backend.DEVICES, default=backend.default_device(),
         help="where to compute (default: %(default)s)")  # fmt: skip
     add("--seed", type=whole, default=0, help="the same seed, the same numbers (0)")
-    add("--epochs", type=whole, help="rounds through the 3500 images, 1 or more")
+    add("--epochs", type=positive, help="rounds through the 3500 images, 1 or more")
     add("--out", default="demo", help="folder for the pictures (default: %(default)s)")
 
 
@@ -29,6 +29,13 @@ def whole(word: str) -> int:
     number = int(word)
     if number < 0:
         raise argparse.ArgumentTypeError(f"{number} is below 0")
+    return number
+
+
+def positive(word: str) -> int:
+    """Return a whole number from 1 on."""
+    if (number := whole(word)) == 0:
+        raise argparse.ArgumentTypeError("0 leaves nothing to do; it is 1 or more")
     return number
 
 

@@ -6,11 +6,18 @@ numbers of them.
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from minidl.data.files import PARTS, as_text, as_words, vendored
 
 Spoken = tuple[str, tuple[str, ...]]  # a word and its phones
+
+
+def _sizes(parts: Any, unit: str) -> str:
+    """Return one line, where a tuple would print all that it holds."""
+    sizes = zip(PARTS, parts, strict=True)
+    told = ", ".join(f"{name} of {len(part):,}" for name, part in sizes)
+    return f"{type(parts).__name__}({told} {unit})"
 
 
 class Texts(NamedTuple):
@@ -20,6 +27,9 @@ class Texts(NamedTuple):
     validation: str
     test: str
 
+    def __repr__(self) -> str:
+        return _sizes(self, "characters")
+
 
 class WordLists(NamedTuple):
     """`train, validation, test = load_names()`: three lists of words."""
@@ -28,6 +38,9 @@ class WordLists(NamedTuple):
     validation: list[str]
     test: list[str]
 
+    def __repr__(self) -> str:
+        return _sizes(self, "words")
+
 
 class Pronunciations(NamedTuple):
     """`train, validation, test = load_cmudict()`: three lists of (word, phones)."""
@@ -35,6 +48,9 @@ class Pronunciations(NamedTuple):
     train: list[Spoken]
     validation: list[Spoken]
     test: list[Spoken]
+
+    def __repr__(self) -> str:
+        return _sizes(self, "words")
 
 
 def load_shakespeare() -> Texts:
@@ -52,6 +68,8 @@ def load_shakespeare() -> Texts:
     Dear Celia, I show more mirth than
     >>> len(set(text))
     78
+    >>> load_shakespeare()
+    Texts(train of 962,703, validation of 53,510, test of 54,555 characters)
     """
     arrays = vendored("shakespeare")
     return Texts(*(as_text(arrays[part]) for part in PARTS))

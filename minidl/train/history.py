@@ -227,7 +227,9 @@ class History:
     def __repr__(self) -> str:
         n = len(self._losses) + self.waiting
         shown = ", ".join(f"{k} {v:.4g}" for k, v in self.last.items() if v is not None)
-        return f"History({len(self)} epochs, {n} steps{': ' if shown else ''}{shown})"
+        epochs, steps = f"epoch{'s' * (len(self) != 1)}", f"step{'s' * (n != 1)}"
+        told = f": {shown}" if shown else ""
+        return f"History({len(self)} {epochs}, {n} {steps}{told})"
 
 
 def mean(losses: Iterable[tuple[float, float]]) -> float:

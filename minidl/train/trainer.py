@@ -60,6 +60,8 @@ class Trainer:
     >>> history = trainer.fit(batches, moons(100, rng=1), epochs=20)
     >>> history["val_accuracy"][-1] > 0.95
     True
+    >>> trainer
+    Trainer(Sequential of 82 parameters, Adam(lr=0.05, ...), cross_entropy, accuracy...)
     """
 
     def __init__(
@@ -271,6 +273,21 @@ class Trainer:
         """Go on where `state` was taken; model, optimizer and loader have their own."""
         resuming.load(self, state)
 
+    def __repr__(self) -> str:
+        """What it trains, how, and how far it is; without the losses not read yet."""
+        model = _called(self.model)
+        if hasattr(self.model, "num_parameters"):
+            model += f" of {self.model.num_parameters():,} parameters"
+        names = [model, repr(self.optimizer), _called(self.loss), *self.metrics]
+        names += [_called(callback) for callback in self.callbacks]
+        return f"Trainer({', '.join(names)}; {self.history!r})"
+
     def _tell(self, hook: str, *facts: Any) -> None:
         for callback in self.callbacks:
             getattr(callback, hook)(self, *facts)
+
+
+def _called(thing: Any) -> str:
+    """Return the name of a function, of a partial's function, or of a class."""
+    thing = getattr(thing, "func", thing)
+    return str(getattr(thing, "__name__", type(thing).__name__))
