@@ -64,7 +64,7 @@ def __getattr__(name: str) -> Any:
         return import_module("minidl.capture.compile").compile
     if name in __all__:
         return import_module(f"minidl.{name}")
-    for home in ("ops", "nn", "optim", "data", "train"):
+    for home in () if name.startswith("_") else ("ops", "nn", "optim", "data", "train"):
         if name in import_module(f"minidl.{home}").__all__:
             raise AttributeError(f"minidl has no {name!r}; it is md.{home}.{name}")
     raise AttributeError(f"minidl has no {name!r}; there are {', '.join(__all__)}")

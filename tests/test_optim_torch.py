@@ -187,6 +187,7 @@ def test_trajectory_is_that_of_pytorch(torch64, ours, name, theirs, kw):
     assert min(moved) > 1e-3, "a trajectory that stands still proves nothing"
 
 
+@pytest.mark.quick
 def test_every_optimizer_has_six_settings():
     assert all(len(rows) >= 6 for _, _, _, rows in TABLE)
     public = {getattr(optim, name) for name in optim.__all__}

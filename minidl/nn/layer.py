@@ -37,7 +37,9 @@ class OpLayer(Module):
     _names: ClassVar[tuple[str, ...]] = ()  # of the settings
 
     def __init_subclass__(cls, op: Callable[..., Any] | None = None) -> None:
+        doc = cls.__doc__
         dataclass(eq=False, repr=False)(cls)
+        cls.__doc__ = doc  # a dataclass without one would be given its signature
         cls._names = tuple(field.name for field in fields(cls))
         if op is not None:
             cls._op = staticmethod(op)
