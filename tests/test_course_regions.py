@@ -10,7 +10,7 @@ from minidl_course.blanks import imports_todo
 from minidl_course.errors import RegionError
 from minidl_course.graft import close, graft
 from minidl_course.regions import blank, region_of, regions, replace
-from minidl_course.source_tree import stripped, without
+from minidl_course.source_tree import stripped
 from tests.tiny_course import ENGINE, REPOSITORY
 
 TINY = textwrap.dedent(ENGINE).lstrip("\n")
@@ -233,21 +233,8 @@ def test_closing_a_function_leaves_its_head():
 
 def test_the_stripped_package_has_no_fast_bodies():
     files = stripped(REPOSITORY)
-    kernels = [n for n in files if n.startswith("minidl/kernels/")]
-    assert kernels == ["minidl/kernels/__init__.py"]
-    assert not [n for n in files if "/course/" in n or "vendored" in n or ".pyc" in n]
-    assert b"fast" not in files["minidl/optim/__init__.py"]
-    assert "minidl/optim/fast.py" not in files
+    assert not [n for n in files if "kernels" in n or "vendored" in n or ".pyc" in n]
     assert "minidl/ops/norm.py" in files
-
-
-def test_imports_of_what_is_gone_are_gone():
-    source = (
-        'from a import b, c\nfrom a.b import d\n__all__ = [\n    "b",\n    "d",\n]\n'
-    )
-    assert without(source, ["b"]) == (
-        'from a import c\nfrom a.b import d\n__all__ = [\n    "d",\n]\n'
-    )
 
 
 def test_a_name_that_an_earlier_inner_function_reads_is_left_behind():

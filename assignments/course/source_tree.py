@@ -1,17 +1,15 @@
 """The package as a task is graded in it: the reference, stripped, and one file grafted.
 
     reference_tree   a copy of the package in a folder, without what would answer for a
-                     region: fast bodies, their like in optim; and without the data,
-                     which no task needs
+                     region, `kernels/`; and without the data, which no task needs
     overrides        the files that differ for one task: the grafted one, and those
                      whose functions are closed
 
-Faster bodies are deletable by design; without them an op runs its own lines.
+All of `kernels/` is deletable by design; without it an op runs its own lines.
 """
 
 from __future__ import annotations
 
-import ast
 import compileall
 import py_compile
 from collections.abc import Iterable
@@ -21,11 +19,6 @@ from .assignment import Assignment, Task
 from .errors import CourseError
 from .graft import close, graft
 
-KERNELS = """\"\"\"Empty here: every operation runs the lines of its own chapter.\"\"\"
-
-__all__: list[str] = []
-"""
-FAST = ("fast", "fast_cuda", "blas")  # of optim: update by other lines than the rule's
 UNUSED = ("data/vendored", "data/rebuild")
 
 
@@ -53,33 +46,10 @@ def stripped(root: Path, unused: Iterable[str] = UNUSED) -> dict[str, bytes]:
         name = path.relative_to(package).as_posix()
         if path.is_dir() or "__pycache__" in path.parts or path.suffix == ".pyc":
             continue
-        if any(name == u or name.startswith(f"{u}/") for u in unused):
-            continue
-        if name.startswith("kernels/") or name in [f"optim/{f}.py" for f in FAST]:
+        if any(name == u or name.startswith(f"{u}/") for u in ("kernels", *unused)):
             continue
         kept[f"minidl/{name}"] = path.read_bytes()
-    kept["minidl/kernels/__init__.py"] = KERNELS.encode()
-    if (init := "minidl/optim/__init__.py") in kept:
-        kept[init] = without(kept[init].decode(), FAST).encode()
     return dict(sorted(kept.items()))
-
-
-def without(source: str, names: Iterable[str]) -> str:
-    """Return an `__init__.py` that neither imports some modules nor lists them.
-
-    >>> without("from minidl.optim import fast, schedules\\n", ["fast"])
-    'from minidl.optim import schedules\\n'
-    """
-    gone, lines = set(names), source.splitlines(keepends=True)
-    for node in reversed(ast.parse(source).body):
-        if not isinstance(node, ast.ImportFrom):
-            continue
-        kept = [a.name for a in node.names if a.name not in gone]
-        if len(kept) < len(node.names):
-            text = f"from {node.module} import {', '.join(kept)}\n" if kept else ""
-            lines[node.lineno - 1 : node.end_lineno] = [text]
-    listed = {f'"{name}",' for name in gone}
-    return "".join(line for line in lines if line.strip() not in listed)
 
 
 def overrides(
