@@ -100,7 +100,8 @@ class _Defaults:
     device = os.environ.get("MINIDL_DEVICE", "cpu")
     tf32 = False
     dtype = np.dtype(np.float32)
-    seeds: Any = None  # made at first use: numpy.random takes a while to import
+    # made at first use: numpy.random takes a while to import
+    seeds: np.random.SeedSequence | None = None
 
 
 def use(device: str, *, tf32: bool = False) -> None:
@@ -113,15 +114,19 @@ def use(device: str, *, tf32: bool = False) -> None:
     The environment variable MINIDL_DEVICE says the same for a whole program.
     Raises DeviceError where the device is missing, or has no such products.
     """
-    xp = array_module(device)
+    array_module(device)
     if tf32 and device != "cuda":
         raise DeviceError(
             f"tf32 is a way in which GPUs multiply; leave it out for {device!r}"
         )
     if device == "cuda" and tf32 != _Defaults.tf32:
-        how = importlib.import_module("cupy._core._routines_linalg")
-        name = "COMPUTE_TYPE_TF32" if tf32 else "COMPUTE_TYPE_DEFAULT"
-        how.set_compute_type(xp.dtype("float32"), getattr(how, name))
+        blas = optional("minidl.kernels.cuda.blas")
+        if blas is None:
+            raise DeviceError(
+                "tf32 is switched on in minidl/kernels/cuda, and that folder is not "
+                "here; put it back, or set the environment variable CUPY_TF32=1"
+            )
+        blas.allow_tf32(tf32)
         _Defaults.tf32 = tf32
     _Defaults.device = device
 
@@ -152,14 +157,22 @@ def default_dtype(dtype: Any = None) -> np.dtype[Any]:
     return _Defaults.dtype
 
 
-def seed(n: int) -> None:
+def seed(n: int | np.random.SeedSequence | None) -> None:
     """Start all randomness again from n: initial weights, dropout, shuffling.
 
     Every layer and loader draws from a generator of its own, spawned here in the order
     in which they are made, always on the host: the same n gives the same weights on
-    every device.
+    every device. None starts from what nobody can foresee, as a program does that never
+    calls `seed`; a SeedSequence goes on where `seeds` has found it.
     """
-    _Defaults.seeds = np.random.SeedSequence(n)
+    if n is not None and not isinstance(n, np.random.SeedSequence):
+        n = np.random.SeedSequence(n)
+    _Defaults.seeds = n
+
+
+def seeds() -> np.random.SeedSequence | None:
+    """Return what generators are spawned from; None if none was spawned so far."""
+    return _Defaults.seeds
 
 
 def generator(rng: Seed = None) -> np.random.Generator:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import contextlib
 import sys
+import threading
 
 import numpy as np
 import pytest
@@ -282,3 +283,52 @@ def test_a_replay_costs_next_to_nothing(name, meter):
     assert (spent.h2d, spent.d2h, spent.syncs) == (0, 0, 0), spent
     assert spent.launches <= 3, spent  # the batch in, and the rate
     assert run.captures == 1
+
+
+# ------------------------------------------------------------------------- products
+
+
+def test_products_of_other_threads_are_cupys_own(device):
+    """`@` is replaced on CuPy's class while any thread captures, and then put back."""
+    if device == "cpu":
+        pytest.skip("nothing is replaced there")
+    from minidl.kernels.cuda import blas
+
+    cupy = sys.modules["cupy"]
+    given = vars(cupy.ndarray).get("__matmul__"), cupy.matmul
+    x = to_device(np.eye(3, dtype="float32"), device)
+    one, two = blas.Products(), blas.Products()
+    counted = []
+    for name, products in (("one", one), ("two", two)):
+        products.matmul = lambda *args, name=name: counted.append(name) or args[0]
+
+    def multiply():
+        """Two products in a thread that is inside of no `with`."""
+        worker = threading.Thread(target=lambda: (x @ x, cupy.matmul(x, x)))
+        worker.start()
+        worker.join()
+
+    entered, leave = threading.Event(), threading.Event()
+
+    def other():
+        with two:
+            entered.set()
+            leave.wait(10)
+            _ = x @ x
+        _ = x @ x  # and again CuPy's
+
+    with one:
+        thread = threading.Thread(target=other)
+        thread.start()
+        entered.wait(10)
+        _ = x @ x
+        with two:
+            _ = cupy.matmul(x, x)
+        multiply()
+    _ = x @ x  # this thread has left, the other has not
+    assert cupy.matmul is not given[1]
+    leave.set()
+    thread.join()
+    multiply()
+    assert counted == ["one", "two", "two"]
+    assert (vars(cupy.ndarray).get("__matmul__"), cupy.matmul) == given

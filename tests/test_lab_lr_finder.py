@@ -60,7 +60,7 @@ def test_nothing_is_changed(training):
     backend.generator()
     find(model, loader, optimizer=optimizer)
     assert list(state(model, optimizer, loader)) == before
-    assert backend._Defaults.seeds.spawn(1)[0].generate_state(1) == expected
+    assert backend.seeds().spawn(1)[0].generate_state(1) == expected
 
 
 def test_a_second_call_says_the_same():
@@ -69,7 +69,7 @@ def test_a_second_call_says_the_same():
 
 
 def test_it_is_restored_when_the_loss_fails():
-    model, seeds = net(), backend._Defaults.seeds
+    model, seeds = net(), backend.seeds()
     before = {k: v.tobytes() for k, v in model.state_dict().items()}
 
     def broken(scores, y):
@@ -82,7 +82,7 @@ def test_it_is_restored_when_the_loss_fails():
     with pytest.raises(KeyError):
         lr_finder(model, broken, moons(200, rng=0))
     assert {k: v.tobytes() for k, v in model.state_dict().items()} == before
-    assert backend._Defaults.seeds.entropy == seeds.entropy
+    assert backend.seeds().entropy == seeds.entropy
 
 
 # ------------------------------------------------------------------------ what it finds

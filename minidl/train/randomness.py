@@ -44,7 +44,7 @@ class Randomness:
 
     def state_dict(self) -> dict[str, Any]:
         """Return all states: whole numbers, and arrays of them."""
-        seeds = backend._Defaults.seeds
+        seeds = backend.seeds()
         return {
             "minidl": seeds and {name: getattr(seeds, name) for name in SEQUENCE},
             "python": random.getstate(),
@@ -69,7 +69,7 @@ class Randomness:
         for name, generator in self.generators.items():
             type(generator.bit_generator)(0).state = saved[name]
 
-        backend._Defaults.seeds = seeds or None
+        backend.seed(seeds or None)
         random.setstate(state["python"])
         np.random.set_state(state["numpy"])  # noqa: NPY002
         for name, generator in self.generators.items():

@@ -2,8 +2,13 @@
 
 CuPy refuses `a @ b` while a stream captures, for its handle's workspace could be used
 by others before the replay; cuBLAS itself allows it. So while a step is captured, and
-while it warms up, `@` of CuPy's arrays is taken over by a handle and a workspace of our
-own: `with Products():`. Elsewhere CuPy's `@` stays as it is.
+while it warms up, `@` of CuPy's arrays is computed by a handle and a workspace of our
+own: `with Products():`.
+
+The operator itself must be replaced for that, on CuPy's class: bodies of operations say
+`x @ w`, those of minidl and of everybody, and CuPy has no other place that all of them
+pass. It is done as long as some thread is inside of a `with`; then CuPy is as it was.
+Every other thread gets CuPy's own products meanwhile.
 
     C = A B       A (…, M, K), B (…, K, N) -> C (…, M, N)
     leading axes stretch to a common shape; a vector stands for a row, or for a column
@@ -16,10 +21,12 @@ from __future__ import annotations
 
 import ctypes
 import functools
+import importlib
 import itertools
 import math
 import sys
 import threading
+from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -65,6 +72,17 @@ def library() -> Any:
     )
 
 
+def allow_tf32(on: bool) -> None:
+    """Let CuPy's own products of float32 round their inputs to 10 bits.
+
+    CuPy has an environment variable for this, CUPY_TF32, which it reads once, at its
+    first product. This is the switch behind it, and no public one.
+    """
+    how = importlib.import_module("cupy._core._routines_linalg")
+    kind = how.COMPUTE_TYPE_TF32 if on else how.COMPUTE_TYPE_DEFAULT
+    how.set_compute_type(np.dtype(np.float32), kind)
+
+
 class Products:
     """A handle of cuBLAS with a workspace; inside `with`, this thread's `@` is its own.
 
@@ -85,27 +103,13 @@ class Products:
             library().cublasDestroy_v2(self.handle)
 
     def __enter__(self) -> Products:
-        cupy, own = self.cupy, threading.get_ident()
-        given = cupy.ndarray.__matmul__, cupy.matmul
-
-        def operator(a: Array, b: Array) -> Array:
-            mine = threading.get_ident() == own and isinstance(b, cupy.ndarray)
-            return self.matmul(a, b) if mine else given[0](a, b)
-
-        def function(a: Array, b: Array, out: Array | None = None) -> Array:
-            mine = threading.get_ident() == own
-            return self.matmul(a, b, out) if mine else given[1](a, b, out=out)
-
-        self.before = vars(cupy.ndarray).get("__matmul__"), cupy.matmul
-        cupy.ndarray.__matmul__, cupy.matmul = operator, function
+        operator.replace(self.cupy)
+        thread.inside = [*thread.inside, self]
         return self
 
     def __exit__(self, *exc: object) -> None:
-        own, self.cupy.matmul = self.before
-        if own is None:
-            del self.cupy.ndarray.__matmul__  # CuPy's is that of the base class
-        else:
-            self.cupy.ndarray.__matmul__ = own
+        thread.inside = thread.inside[:-1]
+        operator.restore(self.cupy)
 
     def matmul(self, a: Array, b: Array, out: Array | None = None) -> Array:
         """Return a @ b, written into `out` if that is given."""
@@ -180,6 +184,61 @@ class Products:
                 f"{entry} failed with status {status}, whose meaning is listed under "
                 "cublasStatus_t in NVIDIA's manual; 3 is: no memory left"
             )
+
+
+class _Thread(threading.local):
+    inside: Sequence[Products] = ()  # the last one multiplies
+
+
+thread = _Thread()
+
+
+class Operator:
+    """`a @ b` and `matmul(a, b)` of CuPy, replaced while anybody needs it.
+
+    users   how many `with Products()` are open, in all threads
+    given   CuPy's own: of its class (None where it inherits `@`), and the function
+    """
+
+    def __init__(self) -> None:
+        self.lock, self.users, self.given = threading.Lock(), 0, (None, None)
+
+    def replace(self, cupy: Any) -> None:
+        """Replace them, if nobody has."""
+        with self.lock:
+            self.users += 1
+            if self.users > 1:
+                return
+            own, function = vars(cupy.ndarray).get("__matmul__"), cupy.matmul
+            inherited = cupy.ndarray.__matmul__
+
+            def at(a: Array, b: Array) -> Array:
+                if thread.inside and isinstance(b, cupy.ndarray):
+                    return thread.inside[-1].matmul(a, b)
+                return inherited(a, b)
+
+            def matmul(a: Array, b: Array, out: Array = None, **settings: Any) -> Array:
+                if thread.inside and not settings:
+                    return thread.inside[-1].matmul(a, b, out)
+                return function(a, b, out=out, **settings)
+
+            self.given = own, function
+            cupy.ndarray.__matmul__, cupy.matmul = at, matmul
+
+    def restore(self, cupy: Any) -> None:
+        """Give CuPy back its own, if nobody needs them replaced."""
+        with self.lock:
+            self.users -= 1
+            if self.users:
+                return
+            own, cupy.matmul = self.given
+            if own is None:
+                del cupy.ndarray.__matmul__
+            else:
+                cupy.ndarray.__matmul__ = own
+
+
+operator = Operator()
 
 
 class Laid(NamedTuple):
