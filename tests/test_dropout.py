@@ -43,6 +43,17 @@ def test_the_scale_is_that_of_the_exact_probability(p):
     assert abs(y.max() * (1 - p) - 1) < 2**-17 / (1 - p)
 
 
+@pytest.mark.parametrize("n", [8, 4096])
+@pytest.mark.parametrize("p", [0.5, 1.0])
+def test_what_is_dropped_is_zero_whatever_it_was(n, p):
+    """Infinity times a mask of zeros would be no number; nor do gradients bring one."""
+    x = leaf(np.full(n, np.inf))
+    y = ops.dropout(x, KEY, p=p)
+    y.backward(np.full(n, -np.inf))
+    for found in (y.data, x.grad):
+        assert set(np.abs(found)) == {0, np.inf} - ({np.inf} if p == 1 else set())
+
+
 def test_an_element_is_kept_if_its_bits_are_below_the_threshold():
     bits = random_bits(KEY, 100)
     t = int(bits[7])  # so that element 7 is just dropped

@@ -143,19 +143,19 @@ MUTANTS = [
         + y *= (1 / p if p else 0.0)
     """),
     Mutant("a4.6", "the others are kept", """
-        - y = x * mask
-        + y = x * ~mask
+        - y = where(mask, x, 0.0)  # times 0 would leave nan of inf
+        + y = where(mask, 0.0, x)
     """),
     Mutant("a4.6", "scaled down", """
         - y *= scale_of(kept)
         + y *= 1 - p
     """),
     Mutant("a4.6", "written into x", """
-        - y = x * mask
+        - y = where(mask, x, 0.0)  # times 0 would leave nan of inf
         + y = x; y *= mask
     """),
     Mutant("a4.7", "everything passes", """
-        - y = x * mask
+        - y = where(mask, x, 0.0)
         + y = x * 1.0
     """),
     Mutant("a4.7", "not scaled", """
@@ -167,7 +167,7 @@ MUTANTS = [
         + y *= scale * scale
     """),
     Mutant("a4.7", "written into g", """
-        - y = x * mask
+        - y = where(mask, x, 0.0)
         + y = x; y *= mask
     """),
     Mutant("a4.8", "the wrong way", """

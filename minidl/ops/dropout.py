@@ -26,6 +26,7 @@ from minidl.backend import Array, device_of, namespace, to_device, to_numpy
 from minidl.engine.op import op
 from minidl.engine.tensor import values
 from minidl.errors import DTypeError, RangeError, ShapeError
+from minidl.ops.elementwise import where
 
 __all__ = ["dropout", "gaussian_noise"]
 
@@ -49,7 +50,7 @@ def dropout(x, key, *, p=0.5, share=()):
     kept = threshold(p)
     mask = keep_mask(x, key, kept, share)
     # region a4.6: keep x where the mask is true, and make up for what is lost
-    y = x * mask
+    y = where(mask, x, 0.0)  # times 0 would leave nan of inf
     y *= scale_of(kept)
     # endregion
     return y, (lambda g: _masked(g, mask, scale=scale_of(kept)), None)
@@ -59,7 +60,7 @@ def dropout(x, key, *, p=0.5, share=()):
 def _masked(x, mask, *, scale):
     """x m · scale: the backward of dropout, and its own."""
     # region a4.7: what was dropped gets no gradient; the rest is scaled as x was
-    y = x * mask
+    y = where(mask, x, 0.0)
     y *= scale
     # endregion
     return y, (lambda g: _masked(g, mask, scale=scale), None)
