@@ -18,6 +18,7 @@ from minidl.errors import DeviceError, DTypeError
 
 Array = Any  # numpy.ndarray or cupy.ndarray: nobody above this file asks which
 Seed: TypeAlias = "np.random.Generator | int | None"
+DType: TypeAlias = "np.dtype[Any] | type | str"  # np.float32, float or "float32"
 
 DEVICES = ("cpu", "cuda")
 

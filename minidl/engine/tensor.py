@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar, TypeAlias
 
 import numpy as np
 
@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 else:
     Methods = object  # x + y, x.sum(): attached by ops/methods.py, once there are ops
 
+TensorLike: TypeAlias = "Tensor | Array"  # what an operation takes
 Edge = tuple[Any, int]  # where a gradient goes: a node or leaf, which output
 
 

@@ -8,12 +8,15 @@ from __future__ import annotations
 import functools
 import math
 import numbers
-from collections.abc import Callable
-from typing import Any, ParamSpec
+from collections.abc import Callable, Iterable
+from typing import Any, ParamSpec, TypeAlias
 
 from minidl.errors import DTypeError, RangeError
 
 Settings = ParamSpec("Settings")
+Params = Iterable[Any]  # parameters, pairs of name and parameter, or groups
+Rate = float | Callable[[int], float]  # η, or η as a function of the step
+Scalar: TypeAlias = Any  # a number; in a captured step, a 0-d array on the device
 
 
 class Shown:
