@@ -23,7 +23,7 @@ DType: TypeAlias = "np.dtype[Any] | type | str"  # np.float32, float or "float32
 DEVICES = ("cpu", "cuda")
 
 
-def namespace(x: Any) -> Any:
+def namespace(x: Array) -> Any:
     """Return the module that computes with x: numpy, cupy, or minidl.ops for a Tensor.
 
     >>> namespace(np.ones(3)).__name__
@@ -37,7 +37,7 @@ def namespace(x: Any) -> Any:
     return sys.modules["cupy"] if device_of(x) == "cuda" else np
 
 
-def device_of(x: Any) -> str:
+def device_of(x: Array) -> str:
     """Return "cpu" or "cuda", by the array's type."""
     return "cuda" if type(x).__module__.startswith("cupy") else "cpu"
 
@@ -79,7 +79,7 @@ def to_device(x: Array, device: str) -> Array:
     return x.get() if device == "cpu" else array_module(device).asarray(x)
 
 
-def to_numpy(x: Any) -> np.ndarray[Any, Any]:
+def to_numpy(x: Array) -> np.ndarray[Any, Any]:
     """Return the numbers of an array, a Tensor, a list or a number as a NumPy array."""
     x = getattr(x, "data", x) if hasattr(x, "requires_grad") else x
     return np.asarray(to_device(x, "cpu"))

@@ -22,7 +22,7 @@ from typing import Any
 
 import numpy as np
 
-from minidl.backend import Array
+from minidl.backend import Array, DType
 from minidl.capture.optimizers import rule
 from minidl.capture.replay import Number, Script
 from minidl.engine.modes import mode
@@ -109,7 +109,7 @@ class Graph:
             True  # what is counted by hand has been counted for the first replay
         )
 
-    def _place(self, shape: tuple[int, ...], dtype: Any) -> Array:
+    def _place(self, shape: tuple[int, ...], dtype: DType) -> Array:
         """Return memory that is written before a replay.
 
         It is no memory of the step's pool: what the step used and freed before would

@@ -20,6 +20,7 @@ from minidl.check.subject import Subject
 from minidl.engine.messages import Signature
 from minidl.engine.modes import watchers
 from minidl.engine.op import Node, as_array
+from minidl.engine.tensor import TensorLike
 from minidl.ops import sum_to
 
 LARGEST = 3000  # elements of an input that is compared one by one
@@ -51,7 +52,7 @@ class Recorder:
     def before(self, node: Node) -> None:
         """Before a backward: nothing."""
 
-    def after(self, node: Node, g: Any, gradients: Any) -> None:
+    def after(self, node: Node, g: TensorLike, gradients: Any) -> None:
         """After a backward: nothing."""
 
 
@@ -122,7 +123,7 @@ class Call:
         pairs = zip(out, self.arrays, strict=True)
         return [self._fitted(g, x) if g is not None else None for g, x in pairs]
 
-    def _fitted(self, g: Array, x: Any) -> Array:
+    def _fitted(self, g: Array, x: TensorLike) -> Array:
         """Sum g down to the shape of x, where the engine would do so."""
         if self.op.broadcasts and np.shape(g) != np.shape(x):
             g = sum_to(g, shape=np.shape(x))
@@ -187,6 +188,6 @@ def _sentence(
     ]
 
 
-def is_array(x: Any) -> bool:
+def is_array(x: TensorLike) -> bool:
     """Whether x is an array of numbers, and no setting or None."""
     return hasattr(x, "dtype") and hasattr(x, "shape")

@@ -17,7 +17,7 @@ from minidl.backend import Seed, generator
 from minidl.check.report import KINK, OK, WRONG, Finding, GradientError, Report
 from minidl.check.slopes import Loss, Tolerance, drawn, pulled
 from minidl.check.subject import Function, Subject, is_layer
-from minidl.engine.tensor import Tensor
+from minidl.engine.tensor import Tensor, TensorLike
 from minidl.errors import RangeError
 
 Mode = Literal["fast", "full"]
@@ -154,5 +154,5 @@ def _delivered(report: Report, raise_exception: bool) -> Report:
     return report
 
 
-def _is_shape(x: Any) -> bool:
+def _is_shape(x: TensorLike) -> bool:
     return isinstance(x, tuple) and all(isinstance(n, int) for n in x)

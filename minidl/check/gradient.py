@@ -9,7 +9,7 @@ import numpy as np
 
 from minidl.backend import Array
 from minidl.engine.backward import grad
-from minidl.engine.tensor import Tensor, values
+from minidl.engine.tensor import Tensor, TensorLike, values
 
 Function = Callable[..., Any]
 STREAM = (
@@ -79,11 +79,11 @@ def _slope(loss: Function, xs: Sequence[Any], vs: Any, create_graph: bool) -> An
     return total
 
 
-def _outputs(y: Any) -> tuple[Any, ...]:
+def _outputs(y: TensorLike) -> tuple[Any, ...]:
     """Return the float outputs: those that can have a gradient."""
     ys = y if isinstance(y, (tuple, list)) else (y,)
     return tuple(y for y in ys if np.asarray(values(y)).dtype.kind == "f")
 
 
-def _is_float(x: Any) -> bool:
+def _is_float(x: TensorLike) -> bool:
     return hasattr(x, "dtype") and x.dtype.kind == "f"

@@ -16,7 +16,7 @@ from typing import Any
 import numpy as np
 
 from minidl.backend import Array, namespace
-from minidl.engine.tensor import Tensor, values
+from minidl.engine.tensor import Tensor, TensorLike, values
 from minidl.errors import DTypeError, GraphError, NonFiniteError
 
 Function = Callable[..., Any]
@@ -105,14 +105,14 @@ class Subject:
         return first
 
 
-def outputs(y: Any) -> list[Any]:
+def outputs(y: TensorLike) -> list[Any]:
     """Return the outputs that can have a gradient: floats that are no mere aux."""
     ys = list(_flat(y))
     tensors = [x for x in ys if isinstance(x, Tensor)]
     return [x for x in tensors or ys if _is_float(values(x))]
 
 
-def _flat(y: Any) -> Iterator[Any]:
+def _flat(y: TensorLike) -> Iterator[Any]:
     """Yield what is in a nest of tuples, such as (y, (h, c))."""
     if isinstance(y, (tuple, list)):
         for part in y:
@@ -131,11 +131,11 @@ def title_of(f: Any) -> str:
     return getattr(f, "__name__", type(f).__name__)
 
 
-def _is_float(x: Any) -> bool:
+def _is_float(x: TensorLike) -> bool:
     return getattr(getattr(x, "dtype", None), "kind", "") == "f"
 
 
-def _widened(x: Any) -> Any:
+def _widened(x: TensorLike) -> Any:
     """Return a float64 copy of floats, numbers and lists; anything else as it is."""
     x = values(x)
     if isinstance(x, (float, list)):

@@ -73,7 +73,7 @@ def _runs(guess: Example) -> bool:
     return True
 
 
-def _chapter(thing: Any) -> str:
+def _chapter(thing: object) -> str:
     return str(thing.__module__).removeprefix("minidl.")
 
 

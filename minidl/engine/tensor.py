@@ -135,7 +135,7 @@ class Tensor(Protocols, Methods):
         """Say that the array was written in place: no stale gradient shall be made."""
         versions.note(self.data)
 
-    def __setitem__(self, index: Any, value: Any) -> None:
+    def __setitem__(self, index: Any, value: object) -> None:
         tracked = isinstance(value, Tensor) and value.requires_grad
         if mode.recording and (self.requires_grad or tracked):
             raise GraphError(

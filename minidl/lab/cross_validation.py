@@ -18,6 +18,7 @@ from typing import Any, Unpack
 import numpy as np
 
 from minidl.data import KFold, TensorDataset
+from minidl.engine.tensor import TensorLike
 from minidl.errors import DTypeError, RangeError
 from minidl.lab.objective import Objective, fit, own_randomness, seeds
 from minidl.lab.running import Runner, Running
@@ -160,7 +161,7 @@ class CrossValidation:
         """
         return self._final[0]
 
-    def prepare(self, x: Any) -> Any:
+    def prepare(self, x: TensorLike) -> Any:
         """Return inputs as the final model wants them; learned from all data."""
         return self._final[1](x)
 

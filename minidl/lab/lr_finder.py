@@ -25,6 +25,7 @@ from minidl.backend import device_of
 from minidl.data import DataLoader
 from minidl.errors import DTypeError, RangeError
 from minidl.lab.objective import own_randomness
+from minidl.nn.module import Module
 from minidl.train import History
 from minidl.train.batches import check_scalar, is_samples, pair, samples
 
@@ -99,7 +100,7 @@ class RateRange:
 
 
 def lr_finder(
-    model: Any,
+    model: Module,
     loss: Any,
     data: Any,
     *,
@@ -222,7 +223,7 @@ def _sure_fall(losses: Vector) -> float:
     return start - 4 * deviation * math.sqrt((1 - BETA) / (1 + BETA))
 
 
-def _copies(model: Any, loss: Any, optimizer: Any) -> tuple[Any, Any, Any]:
+def _copies(model: Module, loss: Any, optimizer: Any) -> tuple[Any, Any, Any]:
     """Return copies: nothing is shared with the originals, all of it among them."""
     made = hasattr(optimizer, "step") and not isinstance(optimizer, type)
     rule: Any
@@ -250,14 +251,14 @@ def _copies(model: Any, loss: Any, optimizer: Any) -> tuple[Any, Any, Any]:
     return twin, twin_loss, rule
 
 
-def _moves(optimizer: Any, model: Any) -> bool:
+def _moves(optimizer: Any, model: Module) -> bool:
     """Whether the optimizer holds a parameter of the model."""
     own = {id(p) for p in model.parameters()}
     return any(id(p) in own for p in getattr(optimizer, "params", model.parameters()))
 
 
 def _sweep(
-    model: Any, loss: Any, optimizer: Any, batches: Iterator[Any], rates: Vector
+    model: Module, loss: Any, optimizer: Any, batches: Iterator[Any], rates: Vector
 ) -> list[float]:
     """Train with growing rates; return the losses until the end or the explosion."""
     device = _device(model)
@@ -288,7 +289,7 @@ def _over(losses: list[float]) -> bool:
     return len(losses) > BURN_IN and ending(smoothed(np.array(losses))) < len(losses)
 
 
-def _device(model: Any) -> str:
+def _device(model: Module) -> str:
     """Return where the parameters are: batches go there."""
     first = next(iter(model.parameters()), None)
     return "cpu" if first is None else device_of(first.data)

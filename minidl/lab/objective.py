@@ -169,7 +169,7 @@ def pair_of(data: Any) -> tuple[Any, Any]:
     return parts[0], parts[1]
 
 
-def number(outcome: Any) -> float:
+def number(outcome: object) -> float:
     """Return what the objective returned as a number."""
     array = backend.to_numpy(outcome)
     if array.size != 1 or array.dtype.kind not in "fiub":

@@ -265,7 +265,7 @@ def as_domains(space: Any) -> Domains:
     return domains
 
 
-def as_domain(name: Any, given: Any) -> Domain:
+def as_domain(name: object, given: Any) -> Domain:
     """Return a domain as it is, a list as a choice, anything else as a constant."""
     if isinstance(given, Domain):
         return given

@@ -141,7 +141,7 @@ def row_of(trial: Trial) -> Row:
     }
 
 
-def plain(value: Any) -> Any:
+def plain(value: object) -> Any:
     """Return a value as JSON knows it; a class or function by its name.
 
     >>> plain((1, Trial)), plain(0.5)

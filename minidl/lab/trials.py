@@ -167,7 +167,7 @@ def shown(setting: Setting) -> str:
     return ", ".join(f"{name}={word(value)}" for name, value in setting.items())
 
 
-def word(value: Any) -> str:
+def word(value: object) -> str:
     """Return a value as one reads it: three digits, a class by its name."""
     if isinstance(value, float):
         return f"{value:.3g}"

@@ -13,6 +13,7 @@ import numpy as np
 
 from minidl import ops
 from minidl.backend import Array, to_device
+from minidl.engine.tensor import TensorLike
 from minidl.errors import RangeError
 from minidl.models.choosing import on_host
 from minidl.models.decoding import Reader, as_prompt, reading
@@ -66,7 +67,7 @@ def beam_search(
 
 
 def _best(
-    total: Array, scores: Any, over: Array, end: int | None
+    total: Array, scores: TensorLike, over: Array, end: int | None
 ) -> tuple[Array, Array, Array]:
     """Return the k best of all continuations: scores (N, k), whose, which token."""
     n, k = total.shape

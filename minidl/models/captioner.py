@@ -12,7 +12,7 @@ from typing import Any, NamedTuple
 
 from minidl import backend, nn, ops
 from minidl.backend import Seed
-from minidl.engine.tensor import Tensor, values
+from minidl.engine.tensor import Tensor, TensorLike, values
 from minidl.models.cnn import ConvFeatures
 from minidl.models.seq2seq import Decoder, Saying, Speaker
 
@@ -49,7 +49,7 @@ class Captioner(Speaker):
             vocabulary, dim, hidden, features, dropout, attention, rng=rng
         )
 
-    def start(self, x: Any) -> Saying:
+    def start(self, x: TensorLike) -> Saying:
         """Look at images, and return the state that the decoder starts from."""
         places = self.dropout(self.eye.places(x))
         start = ops.tanh(self.bridge(places.mean(axis=1)))
@@ -61,7 +61,7 @@ class Captioner(Speaker):
         scores: Tensor = self.decoder(tokens, self.start(x))[0]
         return scores
 
-    def look(self, x: Any, tokens: Any) -> Tensor:
+    def look(self, x: TensorLike, tokens: TensorLike) -> Tensor:
         """Return where it looked before each word, (N, T, S): maps to draw.
 
         Row t is that of the word which follows tokens[:, t]; so `tokens` are a start
@@ -110,7 +110,7 @@ class TransformerCaptioner(nn.Module):
         self.norm = nn.LayerNorm(dim)
         self.output = nn.Linear(dim, vocabulary, init=nn.init.xavier_uniform, rng=rng)
 
-    def start(self, x: Any) -> Looking:
+    def start(self, x: TensorLike) -> Looking:
         """Look at images: the state before the first word."""
         return Looking(self.bridge(self.dropout(self.eye.places(x))))
 
@@ -118,7 +118,7 @@ class TransformerCaptioner(nn.Module):
         """Return scores."""
         return self._say(tokens, self.start(x))
 
-    def look(self, x: Any, tokens: Any) -> Tensor:
+    def look(self, x: TensorLike, tokens: TensorLike) -> Tensor:
         """Return where it looked before each word, (N, layers, heads, T, S)."""
         places, maps = self.start(x).places, []
         y = self.positions(self.embedding(tokens))
@@ -127,7 +127,7 @@ class TransformerCaptioner(nn.Module):
             maps.append(weights)
         return ops.stack(maps, axis=1)  # type: ignore[no-any-return]
 
-    def _say(self, tokens: Any, state: Looking) -> Tensor:
+    def _say(self, tokens: TensorLike, state: Looking) -> Tensor:
         begin = 0 if state.cache is None else len(state.cache)
         y = self.positions(self.embedding(tokens), start=begin)
         for layer in self.layers:
@@ -135,7 +135,7 @@ class TransformerCaptioner(nn.Module):
         scores: Tensor = self.output(self.norm(y))
         return scores
 
-    def read(self, tokens: Any, state: Any = None) -> tuple[Tensor, Looking]:
+    def read(self, tokens: TensorLike, state: Any = None) -> tuple[Tensor, Looking]:
         """Return the scores of what is next, and the state: see decoding.py."""
         if state.cache is None:
             state = Looking(state.places, nn.KVCache())

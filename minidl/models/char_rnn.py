@@ -16,7 +16,7 @@ import numpy as np
 from minidl import backend, nn, ops
 from minidl.backend import Array, Seed, to_numpy
 from minidl.engine.modes import no_grad
-from minidl.engine.tensor import Tensor, values
+from minidl.engine.tensor import Tensor, TensorLike, values
 from minidl.errors import RangeError, ShapeError
 
 KINDS = {"rnn": nn.RNN, "lstm": nn.LSTM, "gru": nn.GRU}
@@ -63,13 +63,13 @@ class CharRNN(nn.Module):
         h, state = self.layers(self.embedding(tokens), state)
         return self.output(self.dropout(h)), state
 
-    def read(self, tokens: Any, state: Any = None) -> tuple[Tensor, Any]:
+    def read(self, tokens: TensorLike, state: Any = None) -> tuple[Tensor, Any]:
         """Return the scores of what is next, and the state: see decoding.py."""
         h, state = self.layers(self.embedding(tokens), state)
         return self.output(h[:, -1]), state
 
     @no_grad()
-    def units(self, tokens: Any) -> Array:
+    def units(self, tokens: TensorLike) -> Array:
         """Return what the last layer's units hold after each token: (N, T, H), to draw.
 
         Of an LSTM tanh(cₜ), what it keeps whether or not it shows it; else hₜ.
@@ -116,7 +116,7 @@ class AlignedChunks:
     """
 
     def __init__(
-        self, tokens: Any, rows: int, length: int, device: str | None = None
+        self, tokens: TensorLike, rows: int, length: int, device: str | None = None
     ) -> None:
         tokens = to_numpy(tokens)
         if rows < 1 or length < 1:

@@ -5,22 +5,21 @@ Throughout:  scores (N, V)    p probabilities (N, V)    V in the vocabulary
 
 from __future__ import annotations
 
-from typing import Any
-
 import numpy as np
 
 from minidl import backend, ops
 from minidl.backend import Array, Seed, to_numpy
+from minidl.engine.tensor import TensorLike
 from minidl.errors import NonFiniteError, RangeError, ShapeError
 
 
-def greedy(scores: Any) -> Array:
+def greedy(scores: TensorLike) -> Array:
     """Return the token with the best score.    (N, V) -> (N,)"""
     return on_host(scores).argmax(axis=1)
 
 
 def probabilities(
-    scores: Any,
+    scores: TensorLike,
     temperature: float = 1.0,
     top_k: int | None = None,
     top_p: float | None = None,
@@ -75,7 +74,7 @@ class Sampler:
         self.temperature, self.top_k, self.top_p = temperature, top_k, top_p
         self.rng = backend.generator(rng)
 
-    def __call__(self, scores: Any) -> Array:
+    def __call__(self, scores: TensorLike) -> Array:
         """Return one token for each row."""
         p = probabilities(scores, self.temperature, self.top_k, self.top_p)
         up_to = np.cumsum(p, axis=1)
@@ -83,7 +82,7 @@ class Sampler:
         return (up_to <= self.rng.random((len(p), 1))).sum(axis=1)
 
 
-def on_host(scores: Any) -> Array:
+def on_host(scores: TensorLike) -> Array:
     """Return scores (N, V) on the host, as float64."""
     z = to_numpy(scores).astype(np.float64)
     if z.ndim != 2:

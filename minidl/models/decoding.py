@@ -22,6 +22,7 @@ import numpy as np
 
 from minidl.backend import Array, to_device, to_numpy
 from minidl.engine.modes import no_grad
+from minidl.engine.tensor import TensorLike
 from minidl.errors import DTypeError, RangeError, ShapeError
 from minidl.models.choosing import greedy
 
@@ -31,7 +32,7 @@ Choose = Callable[[Any], Array]
 class Reader(Protocol):
     """What `generate` and `beam_search` ask of a model."""
 
-    def read(self, tokens: Any, state: Any = None) -> tuple[Any, Any]:
+    def read(self, tokens: TensorLike, state: Any = None) -> tuple[Any, Any]:
         """Return the scores of the next token, and what is remembered now."""
 
     def select(self, state: Any, rows: Any) -> Any:
@@ -91,7 +92,7 @@ def reading(model: Any) -> Iterator[Callable[[Array, Any], tuple[Any, Any]]]:
             module.training = training
 
 
-def as_prompt(prompt: Any, length: int) -> Array:
+def as_prompt(prompt: TensorLike, length: int) -> Array:
     """Return the tokens to begin with, on the host."""
     tokens = to_numpy(prompt)
     if tokens.ndim != 2 or not tokens.shape[1]:

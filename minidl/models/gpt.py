@@ -12,7 +12,7 @@ from typing import Any, NamedTuple
 
 from minidl import backend, nn, ops
 from minidl.backend import Array, Seed, namespace
-from minidl.engine.tensor import Tensor, values
+from minidl.engine.tensor import Tensor, TensorLike, values
 from minidl.errors import RangeError
 
 
@@ -74,7 +74,7 @@ class GPT(nn.Module):
             x = block(x, causal=True, cache=cache)
         return self.embedding.scores(self.norm(x))
 
-    def look(self, tokens: Any) -> Tensor:
+    def look(self, tokens: TensorLike) -> Tensor:
         """Return where each token looked, (N, layers, heads, T, T): maps to draw."""
         x, maps = self.positions(self.embedding(tokens)), []
         for block in self.blocks:
@@ -83,7 +83,7 @@ class GPT(nn.Module):
             x = block(x, causal=True)
         return ops.stack(maps, axis=1)  # type: ignore[no-any-return]
 
-    def read(self, tokens: Any, state: Any = None) -> tuple[Tensor, Written]:
+    def read(self, tokens: TensorLike, state: Any = None) -> tuple[Tensor, Written]:
         """Return the scores of what is next, and what is remembered: see decoding.py.
 
         When the context is full, the window moves on by half of it and is read again:

@@ -13,7 +13,7 @@ from typing import Any, NamedTuple
 
 from minidl import backend, nn, ops
 from minidl.backend import Seed
-from minidl.engine.tensor import Tensor, values
+from minidl.engine.tensor import Tensor, TensorLike, values
 from minidl.errors import RangeError
 from minidl.models.char_rnn import select_rows
 
@@ -24,8 +24,8 @@ class Saying(NamedTuple):
     """A decoder's state: h and c (layers, N, H), the memory, and its mask."""
 
     hidden: Any
-    memory: Any = None
-    mask: Any = None
+    memory: TensorLike | None = None
+    mask: TensorLike | None = None
 
 
 class Decoder(nn.Module):
@@ -70,7 +70,7 @@ class Decoder(nn.Module):
         scores = self.output(self.dropout(z))
         return scores, Saying(hidden, state.memory, state.mask), weights
 
-    def look(self, tokens: Any, state: Saying) -> Tensor:
+    def look(self, tokens: TensorLike, state: Saying) -> Tensor:
         """Return the weights (N, T, S) alone."""
         weights = self(tokens, state)[2]
         if weights is None:
@@ -86,7 +86,7 @@ class Speaker(nn.Module):
 
     decoder: Decoder
 
-    def read(self, tokens: Any, state: Any = None) -> tuple[Tensor, Saying]:
+    def read(self, tokens: TensorLike, state: Any = None) -> tuple[Tensor, Saying]:
         """Return the scores of what is next, and the state."""
         scores, state, _ = self.decoder(tokens, state)
         return scores[:, -1], state
@@ -149,7 +149,7 @@ class Seq2Seq(Speaker):
         scores: Tensor = self.decoder(target, self.start(source))[0]
         return scores
 
-    def look(self, source: Any, target: Any) -> Tensor:
+    def look(self, source: Any, target: TensorLike) -> Tensor:
         """Return where it looked before each token, (N, T, S): a map to draw.
 
         Row t is that of the token which follows target[:, t]; so `target` is a start

@@ -15,7 +15,7 @@ import numpy as np
 
 from minidl import backend, nn, ops
 from minidl.backend import Seed
-from minidl.engine.tensor import Tensor, values
+from minidl.engine.tensor import Tensor, TensorLike, values
 
 PAD = 0
 
@@ -51,7 +51,7 @@ class Tagger(nn.Module):
         """Return scores."""
         return self.output(self.dropout(self._read(tokens)[0]))  # type: ignore[no-any-return]
 
-    def _read(self, tokens: Any) -> tuple[Tensor, Tensor]:
+    def _read(self, tokens: TensorLike) -> tuple[Tensor, Tensor]:
         """Return h at every time (N, T, 2H), and h at both ends (N, 2H)."""
         tokens = np.asarray(tokens) if isinstance(tokens, list) else values(tokens)
         lengths = (tokens != PAD).sum(axis=1)

@@ -18,7 +18,7 @@ import numpy as np
 
 from minidl import backend, ops
 from minidl.backend import Array, Seed
-from minidl.engine.tensor import Tensor, values
+from minidl.engine.tensor import Tensor, TensorLike, values
 from minidl.errors import DTypeError, RangeError, ShapeError
 from minidl.nn import init
 from minidl.nn.cache import KVCache
@@ -94,14 +94,16 @@ class AdditiveAttention(Module):
         return int(p.size * (self.score.weight.size + context.shape[-1]))
 
 
-def _mixed(s: Any, value: Any, key_mask: Any) -> tuple[Any, Any]:
+def _mixed(s: Any, value: TensorLike, key_mask: TensorLike | None) -> tuple[Any, Any]:
     """Return the mixture of values by the scores s, and the weights."""
     mask = joined_masks(None, key_mask, s.shape[0], s.shape[2])
     p = ops.masked_softmax(s, None if mask is None else mask[:, 0])
     return ops.matmul(p, value), p
 
 
-def _check_scores(layer: Module, query: Any, key: Any, d: int, e: int) -> None:
+def _check_scores(
+    layer: Module, query: TensorLike, key: TensorLike, d: int, e: int
+) -> None:
     fits = query.ndim == key.ndim == 3 and len(query) == len(key)
     if not fits or (query.shape[2], key.shape[2]) != (d, e) or not key.shape[1]:
         raise ShapeError(
@@ -273,7 +275,9 @@ class MultiHeadAttention(Module):
 # Weights and masks
 
 
-def attention_weights(q: Any, k: Any, mask: Any = None, causal: bool = False) -> Any:
+def attention_weights(
+    q: TensorLike, k: TensorLike, mask: TensorLike | None = None, causal: bool = False
+) -> Any:
     """softmax(q kᵀ / √D), masked: the weights of `ops.scaled_dot_product_attention`."""
     s = ops.matmul(q * (1 / math.sqrt(q.shape[-1])), k.swapaxes(-1, -2))
     if causal:
@@ -282,7 +286,7 @@ def attention_weights(q: Any, k: Any, mask: Any = None, causal: bool = False) ->
     return ops.masked_softmax(s, mask)
 
 
-def joined_masks(mask: Any, key_mask: Any, n: int, keys: int) -> Any:
+def joined_masks(mask: TensorLike, key_mask: TensorLike, n: int, keys: int) -> Any:
     """Return both masks as one that stretches to (N, heads, L, S)."""
     if mask is not None and mask.ndim == 3:
         mask = mask[:, None]

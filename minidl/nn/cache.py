@@ -10,7 +10,7 @@ from typing import Any
 
 from minidl.backend import Array, namespace
 from minidl.engine.modes import mode
-from minidl.engine.tensor import values
+from minidl.engine.tensor import TensorLike, values
 from minidl.errors import GraphError, ShapeError
 
 __all__ = ["KVCache"]
@@ -38,7 +38,7 @@ class KVCache:
     def __len__(self) -> int:
         return max((entry[2] for entry in self._grown.values()), default=0)
 
-    def append(self, layer: Any, k: Any, v: Any) -> tuple[Array, Array]:
+    def append(self, layer: Any, k: TensorLike, v: TensorLike) -> tuple[Array, Array]:
         """Add new keys and values of self-attention (N, heads, L, D); return all."""
         k, v = _arrays(k, v)
         entry = self._grown.get(layer)
@@ -58,7 +58,7 @@ class KVCache:
         entry[2] = end
         return entry[0][:, :, :end], entry[1][:, :, :end]
 
-    def keep(self, layer: Any, k: Any, v: Any) -> tuple[Array, Array]:
+    def keep(self, layer: Any, k: TensorLike, v: TensorLike) -> tuple[Array, Array]:
         """Keep the keys and values of cross-attention, those of an encoder's output."""
         self._fixed[layer] = _arrays(k, v)
         return self._fixed[layer]
@@ -91,7 +91,7 @@ class KVCache:
             entry[2] = min(entry[2], length)
 
 
-def _arrays(k: Any, v: Any) -> tuple[Array, Array]:
+def _arrays(k: TensorLike, v: TensorLike) -> tuple[Array, Array]:
     if mode.recording and (
         getattr(k, "requires_grad", False) or getattr(v, "requires_grad", False)
     ):

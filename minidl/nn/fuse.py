@@ -12,14 +12,14 @@ from __future__ import annotations
 from typing import Any
 
 from minidl import ops
-from minidl.engine.tensor import Tensor
+from minidl.engine.tensor import Tensor, TensorLike
 from minidl.nn.activation import ReLU
 from minidl.nn.linear import Linear
 
 on = True
 
 
-def fits(layer: Any, after: Any, x: Any) -> bool:
+def fits(layer: Any, after: Any, x: TensorLike) -> bool:
     """Whether x goes through these two at once: on a GPU, and if nobody listens."""
     return (
         type(layer) is Linear

@@ -12,7 +12,7 @@ from __future__ import annotations
 from typing import Any
 
 from minidl import ops
-from minidl.engine.tensor import Tensor
+from minidl.engine.tensor import Tensor, TensorLike
 from minidl.nn.layer import OpLayer
 
 __all__ = [
@@ -46,7 +46,7 @@ class CrossEntropyLoss(LabelLoss, op=ops.cross_entropy):
     label_smoothing  ε: asks for 1 − ε of the label and shares ε among all classes
     """
 
-    weight: Any = None
+    weight: TensorLike | None = None
     ignore_index: int = -100
     label_smoothing: float = 0.0
     reduction: str = "mean"
@@ -61,7 +61,7 @@ class LabelSmoothingLoss(CrossEntropyLoss):
     def __init__(
         self,
         smoothing: float = 0.1,
-        weight: Any = None,
+        weight: TensorLike | None = None,
         ignore_index: int = -100,
         reduction: str = "mean",
     ) -> None:
@@ -71,7 +71,7 @@ class LabelSmoothingLoss(CrossEntropyLoss):
 class NLLLoss(LabelLoss, op=ops.nll_loss):
     """−x_y: cross entropy of log-probabilities, as LogSoftmax(axis=1) gives them."""
 
-    weight: Any = None
+    weight: TensorLike | None = None
     ignore_index: int = -100
     reduction: str = "mean"
 
@@ -91,7 +91,7 @@ class FocalLoss(LabelLoss, op=ops.focal_loss):
     """
 
     gamma: float = 2.0
-    alpha: Any = None
+    alpha: TensorLike | None = None
     reduction: str = "mean"
 
 
@@ -101,8 +101,8 @@ class BCEWithLogitsLoss(TargetLoss, op=ops.binary_cross_entropy_with_logits):
     pos_weight multiplies the losses of "yes" (t = 1), weight all of them.
     """
 
-    weight: Any = None
-    pos_weight: Any = None
+    weight: TensorLike | None = None
+    pos_weight: TensorLike | None = None
     reduction: str = "mean"
 
 

@@ -16,7 +16,7 @@ from typing import Any, Self
 import numpy as np
 
 from minidl import backend
-from minidl.backend import Array
+from minidl.backend import Array, DType
 from minidl.engine.tensor import Tensor
 from minidl.errors import DTypeError, GraphError, RangeError
 from minidl.nn.state import Mismatch, read_state, write_state
@@ -48,7 +48,7 @@ class Module(Tree):
     _mode: bool | None = None  # of a frozen module: the mode that it would be in
     _hooks: Hooks | None = None
 
-    def __setattr__(self, name: str, value: Any) -> None:
+    def __setattr__(self, name: str, value: object) -> None:
         old = vars(self).get(name)
         if isinstance(old, (Parameter, Buffer)) and not (
             value is None or isinstance(value, (Parameter, Buffer, Tree))
@@ -196,7 +196,7 @@ class Module(Tree):
         """
         return self._replace(lambda array: backend.to_device(array, device))
 
-    def astype(self, dtype: Any) -> Self:
+    def astype(self, dtype: DType) -> Self:
         """Bring all floats of the module, with their gradients, to another width.
 
         The module itself changes, as in `to`: take `copy.deepcopy(model)` first to keep
@@ -235,7 +235,7 @@ class Module(Tree):
         return summarize(self, inputs, dtype)
 
 
-def _lost(module: Module, name: str, old: Tensor, value: Any) -> str:
+def _lost(module: Module, name: str, old: Tensor, value: object) -> str:
     """Say what to write in place of an assignment that would lose a parameter."""
     kind, owner = type(old).__name__, type(module).__name__
     return (

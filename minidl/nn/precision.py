@@ -22,7 +22,8 @@ from typing import Any
 import numpy as np
 
 from minidl import ops
-from minidl.engine.tensor import Tensor
+from minidl.backend import DType
+from minidl.engine.tensor import Tensor, TensorLike
 from minidl.errors import DTypeError, GraphError
 from minidl.nn.module import Module
 from minidl.nn.norm import GroupNorm, InstanceNorm2d, LayerNorm, RMSNorm, _BatchNorm
@@ -52,7 +53,7 @@ class MixedPrecision(Module):
     (dtype('float32'), dtype('float32'))
     """
 
-    def __init__(self, model: Module, dtype: Any = "float16") -> None:
+    def __init__(self, model: Module, dtype: DType = "float16") -> None:
         if str(dtype) not in ("float16", str(np.float16)):
             hint = (
                 "NumPy and CuPy have no bfloat16 of their own, and that of ml_dtypes "
@@ -124,7 +125,7 @@ def _in_float32(forward: Any, layer: Module) -> Any:
     return exact
 
 
-def cast(x: Any, dtype: np.dtype[Any]) -> Any:
+def cast(x: TensorLike, dtype: np.dtype[Any]) -> Any:
     """Return float Tensors and arrays, also in tuples and lists, in this dtype."""
     if isinstance(x, (tuple, list)):
         return type(x)(cast(part, dtype) for part in x)

@@ -27,7 +27,7 @@ import numpy as np
 
 from minidl import backend, ops
 from minidl.backend import Array, Seed
-from minidl.engine.tensor import Tensor, values
+from minidl.engine.tensor import Tensor, TensorLike, values
 from minidl.errors import RangeError, ShapeError
 from minidl.nn import init
 from minidl.nn.dropout import Dropout
@@ -134,7 +134,11 @@ class Cell(Module):
         self.bias = Parameter(init.zeros(self.gates * h)) if bias else None
 
     def sequence(
-        self, x: Tensor, states: States, mask: Any = None, reverse: bool = False
+        self,
+        x: Tensor,
+        states: States,
+        mask: TensorLike | None = None,
+        reverse: bool = False,
     ) -> States:
         """Run over time: x (N, T, D) -> y (N, T, H), and the states after."""
         raise NotImplementedError
@@ -170,7 +174,11 @@ class RNNCell(Cell):
         return y
 
     def sequence(
-        self, x: Tensor, states: States, mask: Any = None, reverse: bool = False
+        self,
+        x: Tensor,
+        states: States,
+        mask: TensorLike | None = None,
+        reverse: bool = False,
     ) -> States:
         """Run over time: x (N, T, D) -> y (N, T, H), h."""
         weights = self.weight_x, self.weight_h, self.bias
@@ -213,7 +221,11 @@ class LSTMCell(Cell):
         return y
 
     def sequence(
-        self, x: Tensor, states: States, mask: Any = None, reverse: bool = False
+        self,
+        x: Tensor,
+        states: States,
+        mask: TensorLike | None = None,
+        reverse: bool = False,
     ) -> States:
         """Run over time: x (N, T, D) -> y (N, T, H), h, c."""
         weights = self.weight_x, self.weight_h, self.bias
@@ -245,7 +257,11 @@ class GRUCell(Cell):
         return y
 
     def sequence(
-        self, x: Tensor, states: States, mask: Any = None, reverse: bool = False
+        self,
+        x: Tensor,
+        states: States,
+        mask: TensorLike | None = None,
+        reverse: bool = False,
     ) -> States:
         """Run over time: x (N, T, D) -> y (N, T, H), h."""
         weights = self.weight_x, self.weight_h, self.bias, self.bias_h
@@ -333,7 +349,7 @@ class Recurrent(Module):
             )
         return list(zip(*(ops.unstack(s) for s in several), strict=True))
 
-    def _check(self, x: Tensor, lengths: Any) -> None:
+    def _check(self, x: Tensor, lengths: TensorLike) -> None:
         name, d = type(self).__name__, self.cells[0].input_size
         if x.ndim != 3 or x.shape[2] != d:
             raise ShapeError(
@@ -396,7 +412,7 @@ def detach_state(state: Any) -> Any:
     return ops.detach(state)
 
 
-def _mask(x: Tensor, lengths: Any) -> Array:
+def _mask(x: Tensor, lengths: TensorLike) -> Array:
     """Return which times of x are tokens, where x is; None if all are."""
     mask = ops.length_mask(values(lengths), x.shape[1])
     if backend.device_of(mask) == "cpu" and mask.all():

@@ -17,9 +17,9 @@ from operator import index
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from minidl import backend
-from minidl.backend import namespace
+from minidl.backend import DType, namespace
 from minidl.engine.modes import no_grad
-from minidl.engine.tensor import Tensor
+from minidl.engine.tensor import Tensor, TensorLike
 from minidl.errors import ShapeError
 from minidl.nn.tree import Buffer, Parameter
 
@@ -123,7 +123,7 @@ def summarize(module: Module, inputs: tuple[Any, ...], dtype: Any) -> Summary:
     )
 
 
-def _ready(module: Module, inputs: tuple[Any, ...], dtype: Any) -> list[Any]:
+def _ready(module: Module, inputs: tuple[Any, ...], dtype: DType) -> list[Any]:
     """Return the inputs: examples as they are, zeros where a shape was given.
 
     Zeros have the dtype and the device of the parameters.
@@ -156,7 +156,7 @@ def _wants_input(module: Module) -> bool:
     return False
 
 
-def _shape(x: Any) -> Shape:
+def _shape(x: TensorLike) -> Shape:
     try:
         return tuple(index(n) for n in x)
     except TypeError as error:

@@ -12,6 +12,7 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
 from minidl import backend
+from minidl.backend import DType
 from minidl.engine.tensor import Tensor
 from minidl.errors import GraphError
 
@@ -34,7 +35,7 @@ class Parameter(Tensor):
         requires_grad: bool = True,
         device: str | None = None,
         *,
-        dtype: Any = None,
+        dtype: DType | None = None,
     ) -> None:
         super().__init__(data, requires_grad, _home(device), dtype=dtype)
 
@@ -45,7 +46,7 @@ class Buffer(Tensor):
     __slots__ = ()
 
     def __init__(
-        self, data: Any, device: str | None = None, *, dtype: Any = None
+        self, data: Any, device: str | None = None, *, dtype: DType | None = None
     ) -> None:
         super().__init__(data, False, _home(device), dtype=dtype)
 
@@ -149,7 +150,7 @@ def _kind(member: Any) -> str:
     return f"a {type(member).__name__}{shape}"
 
 
-def _spread(name: str, value: Any) -> Iterator[tuple[str, Any]]:
+def _spread(name: str, value: object) -> Iterator[tuple[str, Any]]:
     """Yield the members that an attribute holds: itself, or those in its containers."""
     if isinstance(value, (Parameter, Buffer, Tree)):
         yield name, value
@@ -220,7 +221,7 @@ def _settings(module: Tree) -> str:
     )
 
 
-def _is_plain(value: Any) -> bool:
+def _is_plain(value: object) -> bool:
     if isinstance(value, tuple):
         return bool(value) and all(_is_plain(item) for item in value)
     return isinstance(value, (bool, int, float, str))

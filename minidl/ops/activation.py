@@ -19,7 +19,7 @@ import numpy as np
 
 from minidl.backend import device_of, namespace
 from minidl.engine.op import op
-from minidl.engine.tensor import Tensor, values
+from minidl.engine.tensor import Tensor, TensorLike, values
 from minidl.errors import RangeError, ShapeError
 from minidl.ops.elementwise import clip, erf, exp, expm1, log, tanh, where
 from minidl.ops.shape import reshape, sum_to
@@ -148,7 +148,7 @@ SELU_ALPHA = 1.6732632423543772
 SELU_SCALE = 1.0507009873554805
 
 
-def selu(x: Any) -> Any:
+def selu(x: TensorLike) -> Any:
     """λ elu(x, α), with λ and α such that N(0, 1) keeps its mean and variance.
 
     At 0, the slope is λ α.    Klambauer et al. 2017, equation 2.

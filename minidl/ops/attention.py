@@ -10,12 +10,14 @@ Who may look at nothing gets zeros.
 """
 # mypy: disable-error-code="no-untyped-def, no-untyped-call"
 
+from __future__ import annotations
+
 import math
 from typing import Any
 
 from minidl.backend import Array, namespace
 from minidl.engine.op import op
-from minidl.engine.tensor import values
+from minidl.engine.tensor import TensorLike, values
 from minidl.errors import DTypeError, ShapeError
 from minidl.ops.elementwise import exp, tanh, where
 from minidl.ops.shape import sum_to
@@ -81,7 +83,7 @@ def masked_softmax(s, mask=None):
     return p, backward
 
 
-def additive_scores(q: Any, k: Any, v: Any) -> Any:
+def additive_scores(q: TensorLike, k: TensorLike, v: TensorLike) -> Any:
     """sᵢⱼ = v · tanh(qᵢ + kⱼ).    q (…, L, A), k (…, S, A), v (A,) -> s (…, L, S).
 
     q and k are queries and keys after a linear map each.    Bahdanau et al. 2015,
@@ -95,7 +97,7 @@ def additive_scores(q: Any, k: Any, v: Any) -> Any:
     return tanh(q[..., :, None, :] + k[..., None, :, :]) @ v
 
 
-def causal_mask(n_queries: int, n_keys: int, like: Any) -> Array:
+def causal_mask(n_queries: int, n_keys: int, like: TensorLike) -> Array:
     """Return who may look at whom, (L, S): at the past and at itself.
 
     The last query stands at the time of the last key.
@@ -126,7 +128,7 @@ def _summed(d, shape):
     return d if d is None or d.shape == shape else sum_to(d, shape=shape)
 
 
-def _check(q: Any, k: Any, v: Any) -> None:
+def _check(q: TensorLike, k: TensorLike, v: TensorLike) -> None:
     if min(q.ndim, k.ndim, v.ndim) < 2 or q.shape[-1] != k.shape[-1]:
         raise ShapeError(
             f"attention: q {tuple(q.shape)} and k {tuple(k.shape)} should be (…, L, D) "
@@ -144,7 +146,7 @@ def _check(q: Any, k: Any, v: Any) -> None:
         )
 
 
-def check_mask(name: str, mask: Any, shape: tuple[int, ...]) -> None:
+def check_mask(name: str, mask: TensorLike, shape: tuple[int, ...]) -> None:
     """Raise unless the mask stretches to the shape of the scores."""
     if mask is None:
         return

@@ -16,6 +16,7 @@ from __future__ import annotations
 from typing import Any
 
 from minidl.engine.op import op
+from minidl.engine.tensor import TensorLike
 from minidl.errors import RangeError, ShapeError
 from minidl.ops.shape import reshape
 from minidl.ops.windows import check_images, fold, pair, place, slide, unfold
@@ -101,9 +102,9 @@ def conv_transpose2d(
 
 
 def conv1d(
-    x: Any,
-    w: Any,
-    b: Any = None,
+    x: TensorLike,
+    w: TensorLike,
+    b: TensorLike | None = None,
     stride: Any = 1,
     padding: Any = 0,
     dilation: Any = 1,
@@ -138,7 +139,9 @@ def _beside(setting: Any, height: int) -> tuple[Any, Any]:
     return (height, setting[0] if one else setting)
 
 
-def check_channels(name: str, x: Any, w: Any, b: Any, groups: int) -> None:
+def check_channels(
+    name: str, x: TensorLike, w: TensorLike, b: TensorLike, groups: int
+) -> None:
     """Raise unless kernels w (F, C/groups, KH, KW) and bias b (F,) fit the images x."""
     check_images(name, x)
     _check_kernels(name, w, "(F, C/groups, KH, KW)")
@@ -193,7 +196,7 @@ def _canvas(x, w, b, stride, padding, output_padding, groups, dilation):
     return place(name, (image[0], image[1]), w.shape[2:], strides, pads, dilations)
 
 
-def _check_kernels(name: str, w: Any, expected: str) -> None:
+def _check_kernels(name: str, w: TensorLike, expected: str) -> None:
     if w.ndim != 4:
         raise ShapeError(f"{name} takes kernels {expected}, and w has shape {w.shape}")
 
@@ -206,7 +209,7 @@ def _check_groups(name: str, groups: int, c: int, f: int) -> None:
         )
 
 
-def _check_bias(name: str, b: Any, f: int) -> None:
+def _check_bias(name: str, b: TensorLike, f: int) -> None:
     if b is not None and b.shape != (f,):
         raise ShapeError(f"{name}: b has shape {b.shape}, but {f} kernels need ({f},)")
 

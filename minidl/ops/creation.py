@@ -7,6 +7,8 @@ and an array for an array. `dtype` defaults to float32 (`md.default_dtype`).
 """
 # mypy: disable-error-code="no-untyped-def, no-untyped-call"
 
+from __future__ import annotations
+
 from collections.abc import Sequence
 from typing import Any
 
@@ -14,6 +16,7 @@ import numpy as np
 
 from minidl.backend import (
     Array,
+    DType,
     array_module,
     default_device,
     default_dtype,
@@ -22,7 +25,7 @@ from minidl.backend import (
     to_device,
 )
 from minidl.engine.op import op
-from minidl.engine.tensor import Tensor, values
+from minidl.engine.tensor import Tensor, TensorLike, values
 from minidl.errors import DTypeError, RangeError
 
 __all__ = [
@@ -34,19 +37,21 @@ Shape = int | Sequence[int]
 
 
 def full(
-    shape: Shape, value: Any, dtype: Any = None, device: str | None = None
+    shape: Shape, value: float, dtype: DType | None = None, device: str | None = None
 ) -> Tensor:
     """Return a Tensor of `shape` that holds `value` everywhere."""
     xp = array_module(device or default_device())
     return Tensor(xp.full(shape, value, dtype or default_dtype()), copy=False)
 
 
-def zeros(shape: Shape, dtype: Any = None, device: str | None = None) -> Tensor:
+def zeros(
+    shape: Shape, dtype: DType | None = None, device: str | None = None
+) -> Tensor:
     """Return a Tensor of zeros."""
     return full(shape, 0, dtype, device)
 
 
-def ones(shape: Shape, dtype: Any = None, device: str | None = None) -> Tensor:
+def ones(shape: Shape, dtype: DType | None = None, device: str | None = None) -> Tensor:
     """Return a Tensor of ones."""
     return full(shape, 1, dtype, device)
 
@@ -55,7 +60,7 @@ def arange(
     start: float,
     stop: float | None = None,
     step: float = 1,
-    dtype: Any = None,
+    dtype: DType | None = None,
     device: str | None = None,
 ) -> Tensor:
     """Return start, start + step, …, up to but not including `stop`; or 0 … start − 1.
@@ -74,19 +79,21 @@ def arange(
     return Tensor(xp.arange(start, stop, step, dtype=dtype), copy=False)
 
 
-def zeros_like(x: Any) -> Any:
+def zeros_like(x: TensorLike) -> Any:
     """Return zeros of the shape, dtype and device of x."""
     y = namespace(values(x)).zeros_like(values(x))
     return Tensor(y, copy=False) if isinstance(x, Tensor) else y
 
 
-def ones_like(x: Any) -> Any:
+def ones_like(x: TensorLike) -> Any:
     """Return ones of the shape, dtype and device of x."""
     y = namespace(values(x)).ones_like(values(x))
     return Tensor(y, copy=False) if isinstance(x, Tensor) else y
 
 
-def one_hot(labels: Any, classes: int | None = None, dtype: Any = None) -> Any:
+def one_hot(
+    labels: TensorLike, classes: int | None = None, dtype: DType | None = None
+) -> Any:
     """Return rows of zeros with a 1 at the label.    labels (...) -> y (..., classes).
 
     classes   how many; one more than the largest label, by default
@@ -118,12 +125,12 @@ def one_hot(labels: Any, classes: int | None = None, dtype: Any = None) -> Any:
 # The same numbers, elsewhere
 
 
-def detach(x: Any) -> Any:
+def detach(x: TensorLike) -> Any:
     """Return the same values as a leaf that tracks nothing and shares their memory."""
     return x.detach() if isinstance(x, Tensor) else x
 
 
-def astype(x: Any, dtype: Any) -> Any:
+def astype(x: TensorLike, dtype: DType) -> Any:
     """Return x in another type; between floats it can be differentiated.
 
     x itself, where it has that type already. Integers and truth values have no
@@ -141,7 +148,7 @@ def _astype(x, *, dtype):
     return x.astype(dtype), lambda g: astype(g, old)
 
 
-def to(x: Any, device: str) -> Any:
+def to(x: TensorLike, device: str) -> Any:
     """Return x on `device`, "cpu" or "cuda": itself, where it is there already."""
     return x if device_of(values(x)) == device else _to(x, device=device)
 

@@ -4,10 +4,11 @@ Throughout:  i token ids, whole numbers    w the table (V, D)    y output    g =
 """
 # mypy: disable-error-code="no-untyped-def, no-untyped-call"
 
-from typing import Any
+from __future__ import annotations
 
 from minidl.backend import device_of
 from minidl.engine.op import op
+from minidl.engine.tensor import TensorLike
 from minidl.errors import DTypeError, RangeError, ShapeError
 from minidl.ops.elementwise import where
 from minidl.ops.indexing import Scatter
@@ -41,7 +42,7 @@ def embedding(i, weight, *, padding_idx=None):
     return weight[i], (None, backward)
 
 
-def _check(i: Any, weight: Any, padding_idx: int | None) -> None:
+def _check(i: TensorLike, weight: TensorLike, padding_idx: int | None) -> None:
     """Raise unless every id is a row of the table."""
     if weight.ndim != 2:
         raise ShapeError(

@@ -8,11 +8,13 @@ sorting is linear as well; positions have no derivative and are plain arrays.
 """
 # mypy: disable-error-code="no-untyped-def, no-untyped-call"
 
+from __future__ import annotations
+
 from typing import Any
 
 from minidl.backend import Array, device_of, namespace
 from minidl.engine.op import op
-from minidl.engine.tensor import values
+from minidl.engine.tensor import TensorLike, values
 from minidl.errors import RangeError, ShapeError
 from minidl.ops.shape import axes_of, reshape, transpose
 
@@ -31,7 +33,7 @@ class Scatter:
 
     __slots__ = ("g", "index", "shape")
 
-    def __init__(self, index: Any, g: Any, shape: tuple[int, ...]) -> None:
+    def __init__(self, index: Any, g: TensorLike, shape: tuple[int, ...]) -> None:
         self.index, self.g, self.shape = index, g, shape
 
     def dense(self) -> Any:
@@ -97,7 +99,7 @@ def plain_index(index: object) -> object:
     return values(index)
 
 
-def as_index(x: Array, i: Any) -> Any:
+def as_index(x: Array, i: TensorLike) -> Any:
     """Return i as an array where x is, if it is a list."""
     return namespace(x).asarray(i) if isinstance(i, (list, tuple, range)) else i
 
@@ -142,7 +144,7 @@ def _grid(x, i, axis):
     return tuple(grid)
 
 
-def diagonal(x: Any, offset: int = 0, axis1: int = 0, axis2: int = 1) -> Any:
+def diagonal(x: TensorLike, offset: int = 0, axis1: int = 0, axis2: int = 1) -> Any:
     """Return x[i, i + offset], as the last axis of y; negative offsets lie below."""
     a, b = axes_of((axis1, axis2), x.ndim)
     rest = [i for i in range(x.ndim) if i not in (a, b)]
@@ -155,7 +157,7 @@ def diagonal(x: Any, offset: int = 0, axis1: int = 0, axis2: int = 1) -> Any:
 # Order
 
 
-def argsort(x: Any, axis: int = -1, descending: bool = False) -> Array:
+def argsort(x: TensorLike, axis: int = -1, descending: bool = False) -> Array:
     """Return the positions that put x in order, the smallest first.
 
     Equals keep the order they had.
@@ -178,7 +180,9 @@ def sort(x, *, axis=-1, descending=False):
     )
 
 
-def topk(x: Any, k: int, axis: int = -1, largest: bool = True) -> tuple[Any, Array]:
+def topk(
+    x: TensorLike, k: int, axis: int = -1, largest: bool = True
+) -> tuple[Any, Array]:
     """Return the k largest (or smallest) along `axis`, in order; and their places."""
     n = x.shape[axes_of(axis, x.ndim)[0]]
     if not 0 <= k <= n:

@@ -7,6 +7,8 @@ Throughout:  x input, xs several    y output, ys several    g = ∂L/∂y
 """
 # mypy: disable-error-code="no-untyped-def, no-untyped-call"
 
+from __future__ import annotations
+
 import operator
 from collections.abc import Sequence
 from itertools import accumulate
@@ -14,6 +16,7 @@ from typing import Any
 
 from minidl.backend import namespace
 from minidl.engine.op import op
+from minidl.engine.tensor import TensorLike
 from minidl.errors import ShapeError
 from minidl.ops.indexing import take
 from minidl.ops.reduce import sum
@@ -108,7 +111,7 @@ def tile(x, *, reps):
     )
 
 
-def repeat(x: Any, repeats: int | Sequence[int], axis: int | None = None) -> Any:
+def repeat(x: TensorLike, repeats: int | Sequence[int], axis: int | None = None) -> Any:
     """Repeat each element (or row, along `axis`) so many times; without axis, flat.
 
     With a list, each element has its own count.

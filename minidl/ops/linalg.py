@@ -4,12 +4,14 @@ Throughout:  a, b, x, w inputs    y output    g = ∂L/∂y, written G where it 
 """
 # mypy: disable-error-code="no-untyped-def, no-untyped-call"
 
+from __future__ import annotations
+
 import math
 from collections.abc import Sequence
 from typing import Any
 
 from minidl.engine.op import op
-from minidl.engine.tensor import values
+from minidl.engine.tensor import TensorLike, values
 from minidl.errors import ShapeError
 from minidl.ops.activation import relu
 from minidl.ops.elementwise import where
@@ -112,7 +114,9 @@ def outer(a, b):
 
 
 def tensordot(
-    a: Any, b: Any, axes: int | tuple[int | Sequence[int], int | Sequence[int]] = 2
+    a: TensorLike,
+    b: TensorLike,
+    axes: int | tuple[int | Sequence[int], int | Sequence[int]] = 2,
 ) -> Any:
     """Sum products over axes of a and b: a matrix product, after some rearranging.
 

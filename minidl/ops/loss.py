@@ -19,7 +19,7 @@ import numpy as np
 
 from minidl.backend import namespace
 from minidl.engine.op import op
-from minidl.engine.tensor import values
+from minidl.engine.tensor import TensorLike, values
 from minidl.errors import RangeError, ShapeError
 from minidl.ops.activation import below_max, relu, sigmoid, softplus
 from minidl.ops.elementwise import clip, exp, log, where
@@ -218,7 +218,11 @@ def binary_cross_entropy_with_logits(
 
 
 def focal_loss(
-    x: Any, labels: Any, gamma: float = 2.0, alpha: Any = None, reduction: str = "mean"
+    x: TensorLike,
+    labels: TensorLike,
+    gamma: float = 2.0,
+    alpha: TensorLike | None = None,
+    reduction: str = "mean",
 ) -> Any:
     """−α (1 − pₜ)^γ log pₜ, with pₜ the probability of what is true.
 
@@ -349,7 +353,11 @@ def kl_div(x, target, *, log_target=False, reduction="mean"):
 
 
 def cosine_embedding_loss(
-    a: Any, b: Any, labels: Any, margin: float = 0.0, reduction: str = "mean"
+    a: TensorLike,
+    b: TensorLike,
+    labels: TensorLike,
+    margin: float = 0.0,
+    reduction: str = "mean",
 ) -> Any:
     """1 − cos(a, b) for pairs that belong together, else max(cos(a, b) − margin, 0).
 

@@ -10,11 +10,13 @@ x̂ is as large as x and quickly made again: closures keep x and the small stati
 """
 # mypy: disable-error-code="no-untyped-def, no-untyped-call"
 
+from __future__ import annotations
+
 import math
 from typing import Any
 
 from minidl.engine.op import op
-from minidl.engine.tensor import values
+from minidl.engine.tensor import TensorLike, values
 from minidl.errors import ShapeError
 from minidl.ops.elementwise import sqrt, where
 
@@ -172,7 +174,7 @@ def group_norm(x, gamma=None, beta=None, *, num_groups, eps=1e-5):
 
 
 def instance_norm(
-    x: Any, gamma: Any = None, beta: Any = None, eps: float = 1e-5
+    x: TensorLike, gamma: Any = None, beta: Any = None, eps: float = 1e-5
 ) -> Any:
     """γ x̂ + β, with μ and σ² of each channel of each example.
 
@@ -269,7 +271,9 @@ def normalize(x, *, axis=-1, eps=1e-12):
     return x / length, backward
 
 
-def cosine_similarity(a: Any, b: Any, axis: int = -1, eps: float = 1e-8) -> Any:
+def cosine_similarity(
+    a: TensorLike, b: TensorLike, axis: int = -1, eps: float = 1e-8
+) -> Any:
     """The cosine of the angle between a and b: Σ a b / (‖a‖ ‖b‖), along `axis`.
 
     a, b (N, D) -> y (N,); lengths below ε count as ε.

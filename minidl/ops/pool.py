@@ -15,6 +15,7 @@ from typing import Any
 
 from minidl.backend import Array, namespace
 from minidl.engine.op import op
+from minidl.engine.tensor import TensorLike
 from minidl.errors import RangeError
 from minidl.ops.elementwise import where
 from minidl.ops.linalg import matmul
@@ -94,7 +95,7 @@ def adaptive_avg_pool2d(x, *, output_size):
     return a @ x @ b.T, lambda g: matmul(matmul(transpose(a), g), b)
 
 
-def global_avg_pool2d(x: Any) -> Any:
+def global_avg_pool2d(x: TensorLike) -> Any:
     """The mean of each channel's image.    x (N, C, H, W) -> y (N, C).
 
     Lin et al. 2013, "Network in network": in the place of a large affine layer.
@@ -126,7 +127,7 @@ def upsample(x, *, scale_factor=2):
 
 
 def pool_windows(
-    name: str, x: Any, size: Any, stride: Any, padding: Any, dilation: Any
+    name: str, x: TensorLike, size: Any, stride: Any, padding: Any, dilation: Any
 ) -> Windows:
     """Return where the windows lie: side by side unless a stride is given."""
     at = slide(name, x, size, size if stride is None else stride, padding, dilation)

@@ -17,6 +17,7 @@ from typing import Any
 import numpy as np
 
 from minidl.backend import (
+    DType,
     Seed,
     default_device,
     default_dtype,
@@ -24,7 +25,7 @@ from minidl.backend import (
     to_device,
     to_numpy,
 )
-from minidl.engine.tensor import Tensor
+from minidl.engine.tensor import Tensor, TensorLike
 from minidl.errors import RangeError, ShapeError
 
 __all__ = ["multinomial", "normal", "rand", "randint", "randn", "uniform"]
@@ -34,7 +35,7 @@ Drawn = np.ndarray[Any, Any] | float
 
 
 def rand(
-    *shape: Any, dtype: Any = None, device: str | None = None, rng: Seed = None
+    *shape: Any, dtype: DType | None = None, device: str | None = None, rng: Seed = None
 ) -> Tensor:
     """Return numbers from [0, 1), all equally likely: rand(2, 3) or rand((2, 3)).
 
@@ -46,7 +47,7 @@ def rand(
 
 
 def randn(
-    *shape: Any, dtype: Any = None, device: str | None = None, rng: Seed = None
+    *shape: Any, dtype: DType | None = None, device: str | None = None, rng: Seed = None
 ) -> Tensor:
     """Return numbers from N(0, 1): randn(2, 3) or randn((2, 3))."""
     return normal(0.0, 1.0, _lengths(shape), dtype, device, rng=rng)
@@ -71,7 +72,7 @@ def uniform(
     low: float = 0.0,
     high: float = 1.0,
     shape: Shape = (),
-    dtype: Any = None,
+    dtype: DType | None = None,
     device: str | None = None,
     *,
     rng: Seed = None,
@@ -116,7 +117,7 @@ def randint(
 
 
 def multinomial(
-    p: Any,
+    p: TensorLike,
     n: int = 1,
     replacement: bool = False,
     device: str | None = None,

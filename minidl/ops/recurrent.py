@@ -25,7 +25,7 @@ import numpy as np
 
 from minidl.backend import Array, device_of, namespace
 from minidl.engine.op import op
-from minidl.engine.tensor import values
+from minidl.engine.tensor import TensorLike, values
 from minidl.errors import DTypeError, RangeError, ShapeError
 from minidl.ops.activation import relu, sigmoid
 from minidl.ops.elementwise import tanh, where
@@ -205,7 +205,7 @@ def one_step(name: str, step: Step, inputs: Inputs) -> tuple[State, Callable[...
 
 
 def whole_sequence(
-    name: str, step: Step, inputs: Inputs, mask: Any, reverse: bool
+    name: str, step: Step, inputs: Inputs, mask: TensorLike, reverse: bool
 ) -> tuple[State, Callable[..., Any]]:
     """Return (y, state after), and the way back to every input of a sequence op."""
     x, state, wx, wh, biases = check(name, inputs, mask)
@@ -249,7 +249,7 @@ def forth(step, z, wh, bh, state, on, times):
     return ys, before, backs, state
 
 
-def columns(mask: Any, length: int) -> list[Any]:
+def columns(mask: TensorLike, length: int) -> list[Any]:
     """Return for each time who has a token there, (N, 1); None is everybody."""
     if mask is None:
         return [None] * length
@@ -272,7 +272,7 @@ def passed(on: Any, through: State, waited: State) -> State:
     return tuple(a + where(on, 0.0, b) for a, b in pairs)
 
 
-def over_time(a: Any, b: Any) -> Any:
+def over_time(a: TensorLike, b: TensorLike) -> Any:
     """Σₜ aₜᵀ bₜ, as one product.    a (N, T, D), b (N, T, K) -> (D, K)."""
     return a.reshape((-1, a.shape[-1])).T @ b.reshape((-1, b.shape[-1]))
 
@@ -280,7 +280,7 @@ def over_time(a: Any, b: Any) -> Any:
 # Checks and masks
 
 
-def check(name: str, inputs: Inputs, mask: Any = None) -> Inputs:
+def check(name: str, inputs: Inputs, mask: TensorLike | None = None) -> Inputs:
     """Raise unless the shapes fit; return the inputs, zeros for a state of None."""
     x, state, wx, wh, biases = inputs
     wanted = "(N, D)" if name.endswith("_cell") else "(N, T, D)"
@@ -311,7 +311,7 @@ def check(name: str, inputs: Inputs, mask: Any = None) -> Inputs:
     return x, tuple(zeros if s is None else s for s in state), wx, wh, biases
 
 
-def check_mask(name: str, mask: Any, x: Any) -> None:
+def check_mask(name: str, mask: TensorLike, x: TensorLike) -> None:
     """Raise unless the mask has a truth value for each time of each sequence."""
     if mask is None:
         return
@@ -337,7 +337,7 @@ def _need_gates(name: str, wh: Any, gates: str) -> None:
         )
 
 
-def length_mask(lengths: Any, length: int) -> Array:
+def length_mask(lengths: TensorLike, length: int) -> Array:
     """Return the mask of sequences of these lengths, padded to `length`.
 
     lengths (N,) whole numbers from 1 to T -> mask (N, T), true where there is a token.

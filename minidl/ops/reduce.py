@@ -5,6 +5,8 @@ Throughout:  x input    y output    g = ∂L/∂y    n how many numbers become o
 """
 # mypy: disable-error-code="no-untyped-def, no-untyped-call"
 
+from __future__ import annotations
+
 import math
 from typing import Any
 
@@ -12,7 +14,7 @@ import numpy as np
 
 from minidl.backend import Array, namespace
 from minidl.engine.op import op
-from minidl.engine.tensor import Tensor, values
+from minidl.engine.tensor import Tensor, TensorLike, values
 from minidl.errors import RangeError, ShapeError
 from minidl.ops.creation import ones_like
 from minidl.ops.elementwise import abs, sqrt, where
@@ -100,7 +102,9 @@ def _root(v):
     return where(zero, 0.0, root), zero, root
 
 
-def norm(x: Any, ord: float = 2, axis: Axis = None, keepdims: bool = False) -> Any:
+def norm(
+    x: TensorLike, ord: float = 2, axis: Axis = None, keepdims: bool = False
+) -> Any:
     """‖x‖ over `axis`: √Σ x² (ord 2), Σ |x| (ord 1) or max |x| (ord math.inf).
 
     Of a matrix too: all that `axis` names is one long vector, so that ord 2 is what
@@ -226,18 +230,18 @@ def cumsum(x, *, axis=None):
 # Without a derivative: plain arrays come out, also of a Tensor
 
 
-def argmax(x: Any, axis: int | None = None, keepdims: bool = False) -> Array:
+def argmax(x: TensorLike, axis: int | None = None, keepdims: bool = False) -> Array:
     """Return where the largest stands along `axis` (the first one, among equals)."""
     if values(x).size == 0:
         raise ShapeError(f"argmax: x {x.shape} is empty; there is no largest in it")
     return namespace(values(x)).argmax(values(x), axis=axis, keepdims=keepdims)
 
 
-def any(x: Any, axis: Axis = None, keepdims: bool = False) -> Array:
+def any(x: TensorLike, axis: Axis = None, keepdims: bool = False) -> Array:
     """Return whether at least one is true (is not 0) along `axis`."""
     return values(x).any(axis=axis, keepdims=keepdims)
 
 
-def all(x: Any, axis: Axis = None, keepdims: bool = False) -> Array:
+def all(x: TensorLike, axis: Axis = None, keepdims: bool = False) -> Array:
     """Return whether all are true (are not 0) along `axis`."""
     return values(x).all(axis=axis, keepdims=keepdims)

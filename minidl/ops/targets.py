@@ -16,7 +16,7 @@ from typing import Any
 import numpy as np
 
 from minidl.backend import Array, device_of, namespace
-from minidl.engine.tensor import Tensor, values
+from minidl.engine.tensor import Tensor, TensorLike, values
 from minidl.errors import DTypeError, RangeError, ShapeError
 
 REDUCTIONS = ("mean", "sum", "none")
@@ -24,7 +24,7 @@ IGNORE = -100  # the label that PyTorch leaves out, too
 OFF_BY = 1e-3  # how far probabilities may miss 0, 1, or a sum of 1
 
 
-def as_target(x: Any, target: Any) -> Any:
+def as_target(x: TensorLike, target: TensorLike) -> Any:
     """Return labels or targets as an array beside x, or a Tensor that has gradients.
 
     Lists become arrays; Tensors of integers, and integers for floats, too.
@@ -45,13 +45,13 @@ def as_target(x: Any, target: Any) -> Any:
     )
 
 
-def numbers(x: Any, target: Any) -> Any:
+def numbers(x: TensorLike, target: TensorLike) -> Any:
     """Return a target as floats like those of x; a Tensor that has gradients stays."""
     target = as_target(x, target)
     return target if target.dtype.kind == "f" else target.astype(values(x).dtype)
 
 
-def beside(x: Any, weight: Any) -> Any:
+def beside(x: TensorLike, weight: TensorLike) -> Any:
     """Return a weight as numbers like those of x; 1 for None."""
     if weight is None:
         return 1.0
@@ -59,7 +59,7 @@ def beside(x: Any, weight: Any) -> Any:
     return namespace(like).asarray(values(weight), dtype=like.dtype)
 
 
-def check_same_shape(name: str, x: Any, target: Any) -> None:
+def check_same_shape(name: str, x: TensorLike, target: TensorLike) -> None:
     """Raise unless both have one shape, and at least one number."""
     if x.shape != target.shape:
         hint = (
@@ -78,7 +78,7 @@ def check_same_shape(name: str, x: Any, target: Any) -> None:
 
 
 def check_between(
-    name: str, target: Any, low: float, high: float, only: bool = False
+    name: str, target: TensorLike, low: float, high: float, only: bool = False
 ) -> None:
     """Raise unless a target lies between two numbers, or is `only` one of the two."""
     t = np.asarray(target) if isinstance(target, (int, float)) else values(target)
@@ -96,7 +96,7 @@ def check_between(
         )
 
 
-def check_log_probabilities(name: str, x: Any) -> None:
+def check_log_probabilities(name: str, x: TensorLike) -> None:
     """Raise if numbers that should be logarithms of probabilities are positive."""
     x = values(x)
     if device_of(x) == "cpu" and x.max() > OFF_BY:
@@ -106,7 +106,7 @@ def check_log_probabilities(name: str, x: Any) -> None:
         )
 
 
-def signs(name: str, x: Any, labels: Any) -> Array:
+def signs(name: str, x: TensorLike, labels: TensorLike) -> Array:
     """Return labels (N,) that are 1 or −1, one for each row of x."""
     labels = values(as_target(x, labels))
     if labels.shape != x.shape[:-1]:
@@ -121,12 +121,12 @@ def signs(name: str, x: Any, labels: Any) -> Array:
 # Labels: which class is the right one, as a whole number or as probabilities
 
 
-def is_labels(target: Any) -> bool:
+def is_labels(target: TensorLike) -> bool:
     """Whether a target holds classes rather than probabilities."""
     return values(target).dtype.kind in "iu"
 
 
-def labels_only(name: str, labels: Any) -> Array:
+def labels_only(name: str, labels: TensorLike) -> Array:
     """Return labels, if they are integers."""
     if not is_labels(labels):
         raise DTypeError(
@@ -137,7 +137,7 @@ def labels_only(name: str, labels: Any) -> Array:
 
 
 def class_labels(
-    name: str, x: Any, labels: Any, ignore_index: int | None = None
+    name: str, x: TensorLike, labels: TensorLike, ignore_index: int | None = None
 ) -> tuple[Array, Array | None]:
     """Return labels (N, 1, …) to stand beside x, and which of them count (None: all).
 
@@ -177,7 +177,7 @@ def onehot(x, labels):
     return labels == namespace(labels).arange(k).reshape((k, *(1 for _ in x.shape[2:])))
 
 
-def class_weights(name: str, x: Any, weight: Any) -> Array:
+def class_weights(name: str, x: TensorLike, weight: TensorLike) -> Array:
     """Return the weights of classes as (K, 1, …), to stand beside x."""
     like, k = values(x), x.shape[1]
     weight = namespace(like).asarray(values(weight), dtype=like.dtype)
@@ -189,7 +189,7 @@ def class_weights(name: str, x: Any, weight: Any) -> Array:
     return weight.reshape((k, *(1 for _ in x.shape[2:])))
 
 
-def check_scores(name: str, x: Any) -> None:
+def check_scores(name: str, x: TensorLike) -> None:
     """Raise unless x is a batch of scores (N, K, …) with at least one number."""
     if x.ndim < 2:
         raise ShapeError(
@@ -202,7 +202,7 @@ def check_scores(name: str, x: Any) -> None:
         )
 
 
-def check_probabilities(name: str, x: Any, p: Any) -> None:
+def check_probabilities(name: str, x: TensorLike, p: TensorLike) -> None:
     """Raise unless p gives every class of x a probability."""
     if p.dtype.kind != "f" or p.shape == (x.shape[0], *x.shape[2:]) != x.shape:
         raise DTypeError(

@@ -20,6 +20,7 @@ from typing import Any
 
 from minidl.backend import Array, namespace
 from minidl.engine.op import op
+from minidl.engine.tensor import TensorLike
 from minidl.errors import DTypeError, RangeError, ShapeError
 
 __all__ = ["fold", "unfold"]
@@ -161,7 +162,7 @@ def place(
     return Windows((image[0], image[1]), size, (oh, ow), stride, padding, dilation)
 
 
-def check_images(name: str, x: Any) -> None:
+def check_images(name: str, x: TensorLike) -> None:
     """Raise unless x is a batch of images, (N, C, H, W), of floats."""
     if x.ndim != 4:
         raise ShapeError(
@@ -175,7 +176,7 @@ def check_images(name: str, x: Any) -> None:
         )
 
 
-def pair(name: str, what: str, value: Any, least: int = 1) -> Pair:
+def pair(name: str, what: str, value: object, least: int = 1) -> Pair:
     """Return (a, b) for a pair, (a, a) for a number; both at least `least`."""
     try:
         a, b = value if isinstance(value, (tuple, list)) else (value, value)

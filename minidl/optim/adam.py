@@ -13,7 +13,7 @@ from typing import Any
 from minidl.backend import Array, namespace
 from minidl.optim.adaptive import sqrt
 from minidl.optim.optimizer import Optimizer
-from minidl.optim.settings import at_least, betas_of
+from minidl.optim.settings import Params, Rate, Scalar, at_least, betas_of
 
 
 class _Moments(Optimizer):
@@ -23,8 +23,8 @@ class _Moments(Optimizer):
 
     def __init__(
         self,
-        params: Any,
-        lr: Any = 1e-3,
+        params: Params,
+        lr: Rate = 1e-3,
         betas: tuple[float, float] = (0.9, 0.999),
         eps: float = 1e-8,
         **options: Any,
@@ -54,8 +54,8 @@ class Adam(_Moments):
 
     def __init__(
         self,
-        params: Any,
-        lr: Any = 1e-3,
+        params: Params,
+        lr: Rate = 1e-3,
         betas: tuple[float, float] = (0.9, 0.999),
         eps: float = 1e-8,
         amsgrad: bool = False,
@@ -73,8 +73,8 @@ class Adam(_Moments):
         self,
         p: Array,
         g: Array,
-        lr: Any,
-        t: Any,
+        lr: Scalar,
+        t: Scalar,
         m: Array,
         v: Array,
         top: Array = None,
@@ -109,8 +109,8 @@ class AdamW(Adam):
 
     def __init__(
         self,
-        params: Any,
-        lr: Any = 1e-3,
+        params: Params,
+        lr: Rate = 1e-3,
         betas: tuple[float, float] = (0.9, 0.999),
         eps: float = 1e-8,
         amsgrad: bool = False,
@@ -122,7 +122,7 @@ class AdamW(Adam):
             params, lr, betas, eps, amsgrad, weight_decay=weight_decay, **options
         )
 
-    def decay(self, p: Array, g: Array, lr: Any, weight_decay: float) -> Array:
+    def decay(self, p: Array, g: Array, lr: Scalar, weight_decay: float) -> Array:
         """Shrink p itself; g stays as it is."""
         p *= 1 - lr * weight_decay
         return g
@@ -148,8 +148,8 @@ class NAdam(_Moments):
 
     def __init__(
         self,
-        params: Any,
-        lr: Any = 2e-3,
+        params: Params,
+        lr: Rate = 2e-3,
         betas: tuple[float, float] = (0.9, 0.999),
         eps: float = 1e-8,
         momentum_decay: float = 4e-3,
@@ -163,7 +163,14 @@ class NAdam(_Moments):
         return {**super().start(p), "product": namespace(p).ones((), dtype=p.dtype)}
 
     def update(
-        self, p: Array, g: Array, lr: Any, t: Any, m: Array, v: Array, product: Array
+        self,
+        p: Array,
+        g: Array,
+        lr: Scalar,
+        t: Scalar,
+        m: Array,
+        v: Array,
+        product: Array,
     ) -> None:
         """Step by what the mean will be."""
         mu, mu_next = self.mu(t), self.mu(t + 1)
@@ -175,7 +182,7 @@ class NAdam(_Moments):
         m_bar = (1 - mu) / (1 - product) * g + mu_next / (1 - product * mu_next) * m
         p -= lr * m_bar / (sqrt(v / (1 - self.beta2**t)) + self.eps)
 
-    def mu(self, t: Any) -> Any:
+    def mu(self, t: Scalar) -> Any:
         """μₜ = β₁ (1 − ½ 0.96^(t ψ))."""
         return self.beta1 * (1 - 0.5 * 0.96 ** (t * self.psi))
 
@@ -199,15 +206,17 @@ class Adamax(_Moments):
 
     def __init__(
         self,
-        params: Any,
-        lr: Any = 2e-3,
+        params: Params,
+        lr: Rate = 2e-3,
         betas: tuple[float, float] = (0.9, 0.999),
         eps: float = 1e-8,
         **options: Any,
     ) -> None:
         super().__init__(params, lr, betas, eps, **options)
 
-    def update(self, p: Array, g: Array, lr: Any, t: Any, m: Array, v: Array) -> None:
+    def update(
+        self, p: Array, g: Array, lr: Scalar, t: Scalar, m: Array, v: Array
+    ) -> None:
         """Step by the mean, in units of the largest."""
         m *= self.beta1
         m += (1 - self.beta1) * g

@@ -16,7 +16,7 @@ from typing import Any
 from minidl.backend import Array, namespace
 from minidl.optim.adam import AdamW
 from minidl.optim.adaptive import sqrt
-from minidl.optim.settings import at_least
+from minidl.optim.settings import Params, Rate, Scalar, at_least
 
 
 class AdamP(AdamW):
@@ -41,8 +41,8 @@ class AdamP(AdamW):
 
     def __init__(
         self,
-        params: Any,
-        lr: Any = 1e-3,
+        params: Params,
+        lr: Rate = 1e-3,
         betas: tuple[float, float] = (0.9, 0.999),
         eps: float = 1e-8,
         *,
@@ -55,7 +55,7 @@ class AdamP(AdamW):
         self.delta = at_least("AdamP", "delta", delta)
         self.wd_ratio = at_least("AdamP", "wd_ratio", wd_ratio)
 
-    def decay(self, p: Array, g: Array, lr: Any, weight_decay: float) -> Array:
+    def decay(self, p: Array, g: Array, lr: Scalar, weight_decay: float) -> Array:
         """Shrink p itself, and less where only its direction counts."""
         free = sum(share for _, share in self.views(p, g))
         p *= 1 - lr * weight_decay * (1 - free * (1 - self.wd_ratio))
@@ -65,8 +65,8 @@ class AdamP(AdamW):
         self,
         p: Array,
         g: Array,
-        lr: Any,
-        t: Any,
+        lr: Scalar,
+        t: Scalar,
         m: Array,
         v: Array,
         top: Array = None,

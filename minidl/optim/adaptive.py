@@ -12,7 +12,7 @@ from typing import Any
 
 from minidl.backend import Array, namespace
 from minidl.optim.optimizer import Optimizer
-from minidl.optim.settings import at_least, fraction
+from minidl.optim.settings import Params, Rate, Scalar, at_least, fraction
 
 
 def sqrt(x: Array) -> Array:
@@ -40,8 +40,8 @@ class Adagrad(Optimizer):
 
     def __init__(
         self,
-        params: Any,
-        lr: Any = 0.01,
+        params: Params,
+        lr: Rate = 0.01,
         lr_decay: float = 0.0,
         initial: float = 0.0,
         eps: float = 1e-10,
@@ -56,7 +56,7 @@ class Adagrad(Optimizer):
         """Start s at the initial value."""
         return {"s": namespace(p).full_like(p, self.initial)}
 
-    def update(self, p: Array, g: Array, lr: Any, t: Any, s: Array) -> None:
+    def update(self, p: Array, g: Array, lr: Scalar, t: Scalar, s: Array) -> None:
         """Remember every gradient, for ever."""
         # region a3.4: steps that shrink with all that was ever climbed
         s += g * g
@@ -85,8 +85,8 @@ class RMSProp(Optimizer):
 
     def __init__(
         self,
-        params: Any,
-        lr: Any = 0.01,
+        params: Params,
+        lr: Rate = 0.01,
         alpha: float = 0.99,
         eps: float = 1e-8,
         momentum: float = 0.0,
@@ -108,8 +108,8 @@ class RMSProp(Optimizer):
         self,
         p: Array,
         g: Array,
-        lr: Any,
-        t: Any,
+        lr: Scalar,
+        t: Scalar,
         s: Array,
         m: Array = None,
         b: Array = None,
@@ -157,8 +157,8 @@ class Adadelta(Optimizer):
 
     def __init__(
         self,
-        params: Any,
-        lr: Any = 1.0,
+        params: Params,
+        lr: Rate = 1.0,
         rho: float = 0.9,
         eps: float = 1e-6,
         **options: Any,
@@ -167,7 +167,9 @@ class Adadelta(Optimizer):
         self.rho = fraction("Adadelta", "rho", rho)
         self.eps = at_least("Adadelta", "eps", eps)
 
-    def update(self, p: Array, g: Array, lr: Any, t: Any, s: Array, d: Array) -> None:
+    def update(
+        self, p: Array, g: Array, lr: Scalar, t: Scalar, s: Array, d: Array
+    ) -> None:
         """Step as far as the past suggests."""
         # region a3.6: two running means, of squared gradients and of squared steps
         s *= self.rho

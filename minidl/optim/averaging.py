@@ -23,7 +23,7 @@ from minidl.backend import Array, device_of, to_device, to_numpy
 from minidl.engine.modes import stateful
 from minidl.errors import GraphError, RangeError, ShapeError
 from minidl.optim.groups import Parameter, check_names, named
-from minidl.optim.settings import count, fraction
+from minidl.optim.settings import Params, count, fraction
 
 
 class Average:
@@ -39,7 +39,7 @@ class Average:
 
     def __init__(
         self,
-        params: Any,
+        params: Params,
         *,
         buffers: Any = (),
         refresh: Callable[[], Any] | None = None,
@@ -197,7 +197,7 @@ class EMA(Average):
     """
 
     def __init__(
-        self, params: Any, decay: float = 0.999, warmup: bool = True, **options: Any
+        self, params: Params, decay: float = 0.999, warmup: bool = True, **options: Any
     ) -> None:
         super().__init__(params, **options)
         self.decay = fraction("EMA", "decay", decay)
@@ -223,7 +223,7 @@ class SWA(Average):
     """
 
     def __init__(
-        self, params: Any, start: int = 0, every: int = 1, **options: Any
+        self, params: Params, start: int = 0, every: int = 1, **options: Any
     ) -> None:
         super().__init__(params, **options)
         self.start = count("SWA", "start", start, low=0)

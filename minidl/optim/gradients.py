@@ -17,10 +17,10 @@ from minidl.engine.modes import stateful
 from minidl.errors import RangeError
 from minidl.optim.groups import Named, named
 from minidl.optim.optimizer import Optimizer
-from minidl.optim.settings import at_least, count, positive
+from minidl.optim.settings import Params, at_least, count, positive
 
 
-def _with_gradient(params: Any, owner: str) -> list[Named]:
+def _with_gradient(params: Params, owner: str) -> list[Named]:
     if hasattr(params, "data") and hasattr(params, "grad"):
         params = [params]
     return [(name, p) for name, p in named(params, owner) if _filled(p.grad)]
@@ -31,7 +31,11 @@ def _filled(g: Array) -> bool:
 
 
 def clip_grad_norm(
-    params: Any, max_norm: float, norm_type: float = 2.0, *, check_finite: bool = False
+    params: Params,
+    max_norm: float,
+    norm_type: float = 2.0,
+    *,
+    check_finite: bool = False,
 ) -> Array:
     """g ← g min(1, c / (‖g‖ + 10⁻⁶)), with ‖g‖ over all parameters; returns ‖g‖.
 
@@ -79,7 +83,7 @@ def _norm(g: Array, kind: float) -> Array:
     return (abs(flat) ** kind).sum() ** (1 / kind)
 
 
-def clip_grad_value(params: Any, limit: float) -> None:
+def clip_grad_value(params: Params, limit: float) -> None:
     """gᵢ ← max(−limit, min(limit, gᵢ)), each for itself: the direction changes."""
     limit = positive("clip_grad_value", "limit", limit)
     for _, p in _with_gradient(params, "clip_grad_value"):
@@ -87,7 +91,7 @@ def clip_grad_value(params: Any, limit: float) -> None:
 
 
 def add_grad_noise(
-    params: Any, t: int, eta: float = 0.3, gamma: float = 0.55, rng: Seed = None
+    params: Params, t: int, eta: float = 0.3, gamma: float = 0.55, rng: Seed = None
 ) -> None:
     """g ← g + N(0, σ²), σ² = η / (1 + t)^γ, t steps made.
 

@@ -14,7 +14,7 @@ import numpy as np
 
 from minidl.backend import Array
 from minidl.errors import DTypeError, GraphError, RangeError
-from minidl.optim.settings import at_least
+from minidl.optim.settings import Params, Scalar, at_least
 
 Parameter = Any  # data, grad, touch(): a minidl.nn.Parameter, or what looks like one
 Named = tuple[str, Parameter]
@@ -50,14 +50,14 @@ class Group:
         return lr.item() if isinstance(lr, np.generic) else lr
 
 
-def checked_lr(owner: str, lr: Any) -> Any:
+def checked_lr(owner: str, lr: Scalar) -> Any:
     """Return a schedule, a device's 0-d array, or a number that is not negative."""
     if callable(lr) or getattr(lr, "shape", None) == ():
         return lr
     return at_least(owner, "lr", lr)
 
 
-def named(params: Any, owner: str, first: int = 0) -> list[Named]:
+def named(params: Params, owner: str, first: int = 0) -> list[Named]:
     """Return (name, parameter) pairs; without a name: 'parameter 3 of shape (4, 5)'."""
     if hasattr(params, "named_parameters"):
         raise DTypeError(
@@ -102,7 +102,7 @@ def _name(owner: str, i: int, item: Any) -> Named:
     return name, p
 
 
-def as_groups(params: Any, owner: str) -> list[dict[str, Any]]:
+def as_groups(params: Params, owner: str) -> list[dict[str, Any]]:
     """Return the list of group dictionaries that `params` means."""
     if isinstance(params, Mapping) and "params" in params:
         return [dict(params)]

@@ -11,7 +11,7 @@ from typing import Any
 
 from minidl.backend import Array
 from minidl.optim.optimizer import Optimizer
-from minidl.optim.settings import fraction, number
+from minidl.optim.settings import Params, Rate, Scalar, fraction, number
 
 
 class SGD(Optimizer):
@@ -25,10 +25,10 @@ class SGD(Optimizer):
     array([ 0.8, -1.6], dtype=float32)
     """
 
-    def __init__(self, params: Any, lr: Any = 1e-3, **options: Any) -> None:
+    def __init__(self, params: Params, lr: Rate = 1e-3, **options: Any) -> None:
         super().__init__(params, lr, **options)
 
-    def update(self, p: Array, g: Array, lr: Any, t: Any) -> None:
+    def update(self, p: Array, g: Array, lr: Scalar, t: Scalar) -> None:
         """Step downhill."""
         # region a3.1: one step against the gradient
         p -= lr * g
@@ -54,8 +54,8 @@ class Momentum(Optimizer):
 
     def __init__(
         self,
-        params: Any,
-        lr: Any = 1e-3,
+        params: Params,
+        lr: Rate = 1e-3,
         momentum: float = 0.9,
         dampening: float = 0.0,
         **options: Any,
@@ -64,7 +64,7 @@ class Momentum(Optimizer):
         self.momentum = fraction(type(self).__name__, "momentum", momentum)
         self.dampening = number(type(self).__name__, "dampening", dampening)
 
-    def update(self, p: Array, g: Array, lr: Any, t: Any, v: Array) -> None:
+    def update(self, p: Array, g: Array, lr: Scalar, t: Scalar, v: Array) -> None:
         """Roll, then step."""
         # region a3.2: the past, faded; what is new; and a step with both
         v *= self.momentum
@@ -90,12 +90,12 @@ class Nesterov(Optimizer):
     slots = ("v",)
 
     def __init__(
-        self, params: Any, lr: Any = 1e-3, momentum: float = 0.9, **options: Any
+        self, params: Params, lr: Rate = 1e-3, momentum: float = 0.9, **options: Any
     ) -> None:
         super().__init__(params, lr, **options)
         self.momentum = fraction(type(self).__name__, "momentum", momentum)
 
-    def update(self, p: Array, g: Array, lr: Any, t: Any, v: Array) -> None:
+    def update(self, p: Array, g: Array, lr: Scalar, t: Scalar, v: Array) -> None:
         """Roll, then step as far as the next roll will go."""
         # region a3.3: momentum, one roll ahead
         v *= self.momentum

@@ -13,7 +13,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from minidl.engine.modes import no_grad
+from minidl.engine.tensor import TensorLike
 from minidl.errors import RangeError, ShapeError
+from minidl.nn.module import Module
 from minidl.show import style
 from minidl.show.style import numbers
 
@@ -25,8 +27,8 @@ Vector = np.ndarray[Any, Any]
 
 
 def activations(
-    model: Any,
-    x: Any = None,
+    model: Module,
+    x: TensorLike | None = None,
     *,
     title: str | None = None,
     columns: int = 6,
@@ -86,7 +88,7 @@ def _bins(outputs: list[Vector]) -> Vector:
     return np.linspace(low, high, 41)
 
 
-def _outputs(model: Any, x: Any) -> dict[str, Vector]:
+def _outputs(model: Module, x: TensorLike) -> dict[str, Vector]:
     """Return {name: all numbers that a layer put out}."""
     if isinstance(model, Mapping):
         found = {str(name): numbers(h).reshape(-1) for name, h in model.items()}
@@ -100,7 +102,7 @@ def _outputs(model: Any, x: Any) -> dict[str, Vector]:
     return found
 
 
-def _run(layers: Any, x: Any) -> dict[str, Vector]:
+def _run(layers: Any, x: TensorLike) -> dict[str, Vector]:
     """Call layers one after the other; keep what those without parameters return."""
     found, bare = {}, {}
     with no_grad():

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from minidl.engine.tensor import TensorLike
 from minidl.errors import RangeError, ShapeError
 from minidl.show import style
 from minidl.show.images import pictures
@@ -30,7 +31,7 @@ VEIL = 0.8  # how dark it is where nobody looked
 
 
 def attention(
-    weights: Any,
+    weights: TensorLike,
     rows: Sequence[Any],
     columns: Sequence[Any],
     *,
@@ -79,7 +80,9 @@ def attention(
         return fig.finish(path)
 
 
-def _maps(weights: Any, rows: Any, columns: Any) -> tuple[list[Vector], list[Labels]]:
+def _maps(
+    weights: TensorLike, rows: Any, columns: Any
+) -> tuple[list[Vector], list[Labels]]:
     """Return every map (T, S), and its labels."""
     if all(isinstance(label, str) for label in (*rows, *columns)):
         a = numbers(weights)
@@ -114,7 +117,7 @@ def _map(ax: Axes, a: Vector, labels: Labels, most: float, points: float) -> Any
 
 
 def attention_on_images(
-    x: Any,
+    x: TensorLike,
     weights: Sequence[Any],
     words: Sequence[Sequence[str]],
     *,

@@ -10,8 +10,9 @@ import numpy as np
 
 from minidl.backend import to_numpy
 from minidl.engine.modes import no_grad
-from minidl.engine.tensor import Tensor, values
+from minidl.engine.tensor import Tensor, TensorLike, values
 from minidl.errors import ShapeError
+from minidl.nn.module import Module
 from minidl.show import style
 from minidl.show.style import label_of, numbers
 
@@ -24,9 +25,9 @@ MARKS = "osD^vP*X<>"
 
 
 def boundary(
-    model: Any,
-    x: Any,
-    y: Any,
+    model: Module,
+    x: TensorLike,
+    y: TensorLike,
     *,
     names: Sequence[str] | None = None,
     title: str | None = None,

@@ -10,6 +10,7 @@ from minidl import data, nn, ops
 from minidl.backend import generator, to_numpy
 from minidl.engine.modes import no_grad
 from minidl.engine.tensor import Tensor
+from minidl.nn.module import Module
 from minidl.show.surfaces import Factory
 
 Vector = np.ndarray[Any, Any]
@@ -43,7 +44,7 @@ def learn_digits(
     return np.array(accuracies), np.array(losses)
 
 
-def _accuracy(net: Any, split: Any) -> float:
+def _accuracy(net: Module, split: Any) -> float:
     x, y = split.x, split.y
     with no_grad():
         said = to_numpy(net(Tensor(x))).argmax(axis=1)

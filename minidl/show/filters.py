@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from minidl.engine.tensor import TensorLike
 from minidl.errors import ShapeError
 from minidl.show import style
 from minidl.show.images import square_images
@@ -22,7 +23,7 @@ GAP = 0.12  # between tiles, in tiles
 
 
 def filters(
-    weights: Any,
+    weights: TensorLike,
     *,
     shape: tuple[int, ...] | None = None,
     columns: int | None = None,

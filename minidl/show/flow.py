@@ -21,8 +21,9 @@ import numpy as np
 from minidl import backend, ops
 from minidl.backend import Seed
 from minidl.engine.backward import grad
-from minidl.engine.tensor import Tensor, values
+from minidl.engine.tensor import Tensor, TensorLike, values
 from minidl.errors import RangeError, ShapeError
+from minidl.nn.module import Module
 from minidl.show import style
 from minidl.show.style import numbers
 
@@ -33,7 +34,7 @@ Vector = np.ndarray[Any, Any]
 
 
 def flow(
-    layer: Any, x: Any, *, clip: float | None = None, rng: Seed = 0
+    layer: Module, x: TensorLike, *, clip: float | None = None, rng: Seed = 0
 ) -> dict[str, Vector]:
     """Return the norms of ∂L/∂hₜ, and of ∂L/∂cₜ for an LSTM: {"h": (T,), "c": (T,)}.
 
@@ -103,7 +104,9 @@ def gradient_flow(
         return fig.finish(path)
 
 
-def _back(layer: Any, x: Any, before: tuple[Tensor, ...], g: list[Any]) -> list[Any]:
+def _back(
+    layer: Module, x: TensorLike, before: tuple[Tensor, ...], g: list[Any]
+) -> list[Any]:
     """Return the gradients of the states before a step, from those after it."""
     after = layer(x, _given(before))[1]
     ys = after if isinstance(after, tuple) else (after,)
@@ -129,7 +132,7 @@ def _start(states: tuple[Tensor, ...], rng: np.random.Generator) -> list[Any]:
     return [backend.to_device(each, states[0].device) for each in g]
 
 
-def _lengths(g: Any) -> Any:
+def _lengths(g: TensorLike) -> Any:
     """Return the norm for each sequence.    (L, N, H) -> (1, N, 1)"""
     g = g.astype("float64")  # squares of float32 overflow soon
     return ops.sum(g * g, axis=(0, 2), keepdims=True) ** 0.5
@@ -139,7 +142,7 @@ def _norms(g: list[Any]) -> list[float]:
     return [float(_lengths(each).mean()) for each in g]
 
 
-def _clipped(g: Any, clip: float) -> Any:
+def _clipped(g: TensorLike, clip: float) -> Any:
     """g min(1, clip / ‖g‖), for each sequence."""
     n = _lengths(g)
     return g * (clip / ops.maximum(n, clip)).astype(g.dtype)

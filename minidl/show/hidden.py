@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from minidl.engine.tensor import TensorLike
 from minidl.errors import RangeError, ShapeError
 from minidl.show import style
 from minidl.show.style import numbers
@@ -30,7 +31,7 @@ CELL = 0.105, 0.2  # inches
 
 def hidden_units(
     text: str,
-    h: Any,
+    h: TensorLike,
     *,
     titles: Sequence[str] | None = None,
     width: int = 80,
@@ -103,7 +104,7 @@ def _places(text: str, width: int) -> Vector:
     return np.array(places)
 
 
-def find_units(h: Any, p: Any, limit: int = 3) -> list[tuple[int, float]]:
+def find_units(h: TensorLike, p: TensorLike, limit: int = 3) -> list[tuple[int, float]]:
     """Return the units that go with a property most closely: (unit, correlation).
 
     h (T, U), p (T,): r = Σ (h − h̄)(p − p̄) / (T σₕ σₚ), Pearson's; the largest |r|

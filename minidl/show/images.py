@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from minidl.engine.tensor import TensorLike
 from minidl.errors import RangeError, ShapeError
 from minidl.show import style
 from minidl.show.style import label_of, numbers
@@ -27,8 +28,8 @@ Names = Sequence[str] | None
 
 
 def images(
-    x: Any,
-    y: Any = None,
+    x: TensorLike,
+    y: TensorLike | None = None,
     *,
     names: Names = None,
     titles: Sequence[str] | None = None,
@@ -55,9 +56,9 @@ def images(
 
 
 def mistakes(
-    x: Any,
-    y: Any,
-    probabilities: Any,
+    x: TensorLike,
+    y: TensorLike,
+    probabilities: TensorLike,
     *,
     names: Names = None,
     columns: int | None = None,
@@ -109,7 +110,7 @@ def _percent(share: float) -> str:
     return f"{100 * share:.{1 if share > 0.99 else 0}f} %".replace("100.0", "100")
 
 
-def _probabilities(probabilities: Any) -> Vector:
+def _probabilities(probabilities: TensorLike) -> Vector:
     p = numbers(probabilities)
     if p.ndim != 2 or not np.allclose(p.sum(axis=1), 1, atol=1e-3) or p.min() < 0:
         raise RangeError(
@@ -119,7 +120,7 @@ def _probabilities(probabilities: Any) -> Vector:
     return p
 
 
-def pictures(name: str, x: Any) -> Vector:
+def pictures(name: str, x: TensorLike) -> Vector:
     """Return images as (N, H, W) or (N, H, W, 3) in [0, 1]."""
     x = numbers(x)
     x = square_images(name, x) if x.ndim == 2 else x

@@ -214,7 +214,7 @@ def _ticks(domain: Any, n: int) -> list[tuple[float, str]]:
     return [(domain.position(value), _word(value)) for value in values]
 
 
-def _word(value: Any) -> str:
+def _word(value: object) -> str:
     if isinstance(value, float):
         return f"{value:.3g}"
     return str(getattr(value, "__name__", value))

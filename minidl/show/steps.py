@@ -11,7 +11,7 @@ import numpy as np
 from minidl import ops
 from minidl.engine.modes import watchers
 from minidl.engine.op import Node
-from minidl.engine.tensor import Tensor
+from minidl.engine.tensor import Tensor, TensorLike
 from minidl.errors import GraphError
 from minidl.ops.indexing import Scatter
 from minidl.show import style
@@ -126,13 +126,13 @@ def _add(totals: dict[int, Any], numbers: dict[Any, int], step: Any) -> None:
             totals[at] = totals.get(at, 0) + _fitted(gx, shape)
 
 
-def _fitted(g: Any, shape: tuple[int, ...]) -> Any:
+def _fitted(g: TensorLike, shape: tuple[int, ...]) -> Any:
     """Return a gradient in the shape of its input, as the engine makes it."""
     g = g.dense() if isinstance(g, Scatter) else g
     return g if g.shape == shape else ops.sum_to(g, shape=shape)
 
 
-def _short(x: Any) -> str:
+def _short(x: TensorLike) -> str:
     """Write a number in a few letters, an array as its shape."""
     x = np.asarray(x)
     return f"{x.item():.3g}".replace("-", "−") if x.size == 1 else str(x.shape)

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from minidl.backend import to_numpy
-from minidl.engine.tensor import values
+from minidl.engine.tensor import TensorLike, values
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -96,7 +96,7 @@ def dash(i: int) -> str:
     return DASHES[i % len(DASHES)]
 
 
-def numbers(x: Any) -> np.ndarray[Any, Any]:
+def numbers(x: TensorLike) -> np.ndarray[Any, Any]:
     """Return an array, a Tensor or a list as a NumPy array of float64."""
     return np.asarray(to_numpy(values(x)), dtype=np.float64)
 

@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 
 from minidl.backend import Seed, generator
-from minidl.engine.tensor import Tensor
+from minidl.engine.tensor import Tensor, TensorLike
 
 Vector = np.ndarray[Any, Any]
 Factory = Callable[[list[Tensor]], Any]  # from parameters to an optimizer
@@ -44,17 +44,17 @@ class Surface:
     patience: int = 1
 
 
-def ravine(x: Any, y: Any) -> Any:
+def ravine(x: TensorLike, y: TensorLike) -> Any:
     """x²/20 + y²: twenty times as steep across as along."""
     return x * x / 20 + y * y
 
 
-def saddle(x: Any, y: Any) -> Any:
+def saddle(x: TensorLike, y: TensorLike) -> Any:
     """x² − y² + y⁴/4: flat at (0, 0), where one way is up and the other down."""
     return x * x - y * y + y * y * y * y / 4
 
 
-def beale(x: Any, y: Any) -> Any:
+def beale(x: TensorLike, y: TensorLike) -> Any:
     """Σ_k (c_k − x + x yᵏ)², c = (1.5, 2.25, 2.625): a plateau between steep walls."""
     a = 1.5 - x + x * y
     b = 2.25 - x + x * y * y
@@ -62,13 +62,13 @@ def beale(x: Any, y: Any) -> Any:
     return a * a + b * b + c * c
 
 
-def rosenbrock(x: Any, y: Any) -> Any:
+def rosenbrock(x: TensorLike, y: TensorLike) -> Any:
     """(1 − x)² + 100 (y − x²)²: a bent valley, easy to reach and hard to follow."""
     a, b = 1 - x, y - x * x
     return a * a + 100 * (b * b)
 
 
-def bowl(x: Any, y: Any) -> Any:
+def bowl(x: TensorLike, y: TensorLike) -> Any:
     """(x² + 4 y²) / 2, simple; but each gradient here is measured with an error."""
     return (x * x + 4 * (y * y)) / 2
 

@@ -15,7 +15,7 @@ import numpy as np
 
 from minidl.backend import device_of, namespace, to_numpy
 from minidl.data import DataLoader, Dataset
-from minidl.engine.tensor import Tensor, values
+from minidl.engine.tensor import Tensor, TensorLike, values
 from minidl.errors import DTypeError, ShapeError
 
 Metrics = Mapping[str, Callable[..., Any]]
@@ -131,7 +131,7 @@ def check_scalar(loss: Any) -> None:
         )
 
 
-def samples(y: Any) -> int:
+def samples(y: TensorLike) -> int:
     """Return how many samples a batch has."""
     return len(y) if getattr(y, "ndim", 0) else 1
 
@@ -159,7 +159,7 @@ class Counted:
         if self.ignored is not None:
             self.weight = _setting(loss, "weight", None)
 
-    def __call__(self, y: Any, *, quick: bool = False) -> Any:
+    def __call__(self, y: TensorLike, *, quick: bool = False) -> Any:
         """Return n: a number, or an array () of a device, which nobody waits for.
 
         quick   on a GPU, where to look takes launches, count one label a sample unseen

@@ -19,6 +19,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, ClassVar
 
+from minidl.engine.tensor import TensorLike
 from minidl.errors import RangeError
 
 if TYPE_CHECKING:
@@ -43,7 +44,7 @@ class Callback:
     def on_begin(self, trainer: Trainer) -> None:
         """`fit` begins, perhaps not for the first time."""
 
-    def on_loss(self, trainer: Trainer, loss: Tensor, y: Any) -> Tensor:
+    def on_loss(self, trainer: Trainer, loss: Tensor, y: TensorLike) -> Tensor:
         """The loss of a batch with the truth y is there; return it, or another one."""
         return loss
 

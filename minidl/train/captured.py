@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from minidl.backend import device_of
 from minidl.capture.compile import Compiled
-from minidl.engine.tensor import values
+from minidl.engine.tensor import TensorLike, values
 from minidl.train.guard import acting
 
 if TYPE_CHECKING:
@@ -26,11 +26,11 @@ class CapturedStep:
         models = [trainer.model] if hasattr(trainer.model, "modules") else []
         self.learn = Compiled(self._learn, models)
 
-    def takes(self, xs: Any) -> bool:
+    def takes(self, xs: TensorLike) -> bool:
         """Whether a batch lies on a GPU; elsewhere there is nothing to capture."""
         return any(device_of(values(x)) == "cuda" for x in xs)
 
-    def __call__(self, xs: Any, y: Any) -> Any:
+    def __call__(self, xs: TensorLike, y: TensorLike) -> Any:
         """Learn from a batch; return its scores."""
         trainer = self.trainer
         lr, whole = trainer.rate(), not any(acting(trainer))

@@ -11,8 +11,9 @@ import numpy as np
 
 from minidl.backend import to_numpy
 from minidl.engine.modes import no_grad
-from minidl.engine.tensor import values
+from minidl.engine.tensor import TensorLike, values
 from minidl.errors import RangeError
+from minidl.nn.module import Module
 from minidl.train.batches import (
     for_evaluation,
     inputs,
@@ -74,7 +75,7 @@ def predict(trainer: Trainer, data: Any) -> np.ndarray[Any, Any]:
 
 
 @contextmanager
-def evaluating(model: Any) -> Iterator[None]:
+def evaluating(model: Module) -> Iterator[None]:
     """Put a Module into evaluation mode; at the end, every layer back as it was."""
     modules = list(model.modules()) if hasattr(model, "modules") else []
     before = [module.training for module in modules]
@@ -100,7 +101,7 @@ class Recent:
         self.kept: deque[tuple[Any, Any]] = deque()
         self.samples = self.numbers = 0
 
-    def add(self, scores: Any, y: Any) -> None:
+    def add(self, scores: TensorLike, y: TensorLike) -> None:
         """Take in a batch, and let go of the oldest that are not needed."""
         scores = values(scores)
         self._count(scores, y, 1)
@@ -113,7 +114,7 @@ class Recent:
         left = self.samples - samples(self.kept[0][1])
         return left >= RECENT or self.numbers > LARGEST
 
-    def _count(self, scores: Any, y: Any, sign: int) -> None:
+    def _count(self, scores: TensorLike, y: TensorLike, sign: int) -> None:
         self.samples += sign * samples(y)
         self.numbers += sign * scores.size
 

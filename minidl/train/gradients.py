@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 import numpy as np
 
 from minidl.backend import device_of, to_device, to_numpy
+from minidl.engine.tensor import TensorLike
 from minidl.errors import RangeError, ShapeError
 from minidl.optim import clip_grad_norm, clip_grad_value
 from minidl.train.callback import Callback
@@ -51,7 +52,7 @@ class Accumulation(Callback):
         if trainer.position == 0:
             self.waiting = self.total = 0
 
-    def on_loss(self, trainer: Trainer, loss: Tensor, y: Any) -> Tensor:
+    def on_loss(self, trainer: Trainer, loss: Tensor, y: TensorLike) -> Tensor:
         """Weigh it by its labels, nᵢ / unit."""
         self.unit = self.unit or max(1, y.size if getattr(y, "ndim", 0) else 1)
         weight = trainer.counted(y) / self.unit

@@ -24,6 +24,7 @@ from typing import TYPE_CHECKING, Any, Self
 import numpy as np
 
 from minidl.backend import Array
+from minidl.engine.tensor import TensorLike
 from minidl.errors import RangeError
 from minidl.train.batches import numbers
 
@@ -55,7 +56,9 @@ class History:
 
     # Writing
 
-    def add_step(self, loss: Array, labels: Any = None, **facts: float) -> None:
+    def add_step(
+        self, loss: Array, labels: TensorLike | None = None, **facts: float
+    ) -> None:
         """Add a row to `steps`.
 
         loss    () and of a device, perhaps; it is not read now
@@ -259,10 +262,10 @@ def _columns(table: Mapping[str, Any]) -> Table:
     }
 
 
-def _to_word(value: Any) -> Any:
+def _to_word(value: object) -> Any:
     number = isinstance(value, float) and not math.isfinite(value)
     return str(value) if number else value
 
 
-def _from_word(value: Any) -> Any:
+def _from_word(value: object) -> Any:
     return float(value) if isinstance(value, str) else value

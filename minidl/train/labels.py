@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from minidl.backend import Array, namespace, to_numpy
-from minidl.engine.tensor import values
+from minidl.engine.tensor import TensorLike, values
 from minidl.errors import DTypeError, RangeError, ShapeError
 
 Classes = int | Sequence[int] | None
@@ -37,7 +37,9 @@ def count(
     return np.bincount(i * k + j, minlength=k * k).reshape(k, k), at
 
 
-def read(name: str, scores: Any, labels: Any) -> tuple[Vector, Vector, int | None]:
+def read(
+    name: str, scores: TensorLike, labels: TensorLike
+) -> tuple[Vector, Vector, int | None]:
     """Return predicted labels (N,), true labels (N,), and K if scores tell it."""
     x, truth = as_array(name, scores), to_numpy(as_array(name, labels))
     if truth.ndim != 1 or truth.size == 0:
@@ -88,7 +90,7 @@ def _whole(name: str, what: str, x: Vector) -> Vector:
     return x.astype(np.int64)
 
 
-def as_array(name: str, x: Any) -> Array:
+def as_array(name: str, x: TensorLike) -> Array:
     """Return the plain array of a Tensor, an array or a list."""
     x = values(x)
     if hasattr(x, "dtype"):

@@ -22,6 +22,7 @@ from typing import Any, Literal
 import numpy as np
 
 from minidl.backend import namespace
+from minidl.engine.tensor import TensorLike
 from minidl.errors import RangeError, ShapeError
 from minidl.train.labels import Classes, Vector, as_array, count, read
 
@@ -31,7 +32,7 @@ Formula = Callable[[Vector, Vector, Vector], tuple[Vector, Vector]]
 AVERAGES = ("macro", "micro", "weighted", "binary", "none")
 
 
-def accuracy(scores: Any, labels: Any) -> float:
+def accuracy(scores: TensorLike, labels: TensorLike) -> float:
     """Σ_k TP_k / N, the share of hits.
 
     >>> accuracy([[0.9, 0.1], [0.6, 0.4], [0.2, 0.8], [0.1, 0.9]], [0, 1, 1, 1])
@@ -41,7 +42,7 @@ def accuracy(scores: Any, labels: Any) -> float:
     return float((said == truth).mean())
 
 
-def top_k(scores: Any, labels: Any, k: int = 5) -> float:
+def top_k(scores: TensorLike, labels: TensorLike, k: int = 5) -> float:
     """The share of samples whose label is among their k largest scores.
 
     scores (N, K), labels (N,) -> a number in [0, 1]. Among equal scores the class with
@@ -67,7 +68,9 @@ def top_k(scores: Any, labels: Any, k: int = 5) -> float:
     return float((ahead.sum(axis=1) < k).mean())
 
 
-def confusion_matrix(scores: Any, labels: Any, *, classes: Classes = None) -> Vector:
+def confusion_matrix(
+    scores: TensorLike, labels: TensorLike, *, classes: Classes = None
+) -> Vector:
     """C_ij: how often class i was taken for class j.
 
     classes: their number K; or a list of those wanted, in that order (samples that are
@@ -86,7 +89,7 @@ def confusion_matrix(scores: Any, labels: Any, *, classes: Classes = None) -> Ve
     return square
 
 
-def balanced_accuracy(scores: Any, labels: Any) -> float:
+def balanced_accuracy(scores: TensorLike, labels: TensorLike) -> float:
     """mean_k TP_k / (TP_k + FN_k), over the classes that occur in the labels.
 
     Always to say the commonest class earns 1/K, however common that class may be.
@@ -101,8 +104,8 @@ def balanced_accuracy(scores: Any, labels: Any) -> float:
 
 
 def precision(
-    scores: Any,
-    labels: Any,
+    scores: TensorLike,
+    labels: TensorLike,
     average: Average = "macro",
     *,
     classes: Classes = None,
@@ -130,8 +133,8 @@ def precision(
 
 
 def recall(
-    scores: Any,
-    labels: Any,
+    scores: TensorLike,
+    labels: TensorLike,
     average: Average = "macro",
     *,
     classes: Classes = None,
@@ -150,8 +153,8 @@ def recall(
 
 
 def f1_score(
-    scores: Any,
-    labels: Any,
+    scores: TensorLike,
+    labels: TensorLike,
     average: Average = "macro",
     *,
     classes: Classes = None,
@@ -175,8 +178,8 @@ def f1_score(
 def _share(
     name: str,
     formula: Formula,
-    scores: Any,
-    labels: Any,
+    scores: TensorLike,
+    labels: TensorLike,
     average: Average,
     classes: Classes,
     positive: int,

@@ -19,6 +19,7 @@ from typing import Any
 import numpy as np
 
 from minidl.backend import Array, to_numpy
+from minidl.engine.tensor import TensorLike
 from minidl.errors import DTypeError
 
 DEEPEST = 50  # levels of a tree; a tree in itself has no end
@@ -55,7 +56,7 @@ def unpack(arrays: Arrays, text: str) -> Any:
     return tree
 
 
-def same(a: Any, b: Any) -> bool:
+def same(a: TensorLike, b: TensorLike) -> bool:
     """Whether two trees agree in every bit.
 
     >>> same({"x": [1.0, float("nan")]}, {"x": [1.0, float("nan")]}), same([1], [1.0])
@@ -75,7 +76,7 @@ def _bits(x: Array) -> tuple[Any, ...]:
 # Down: from the tree to JSON
 
 
-def _down(x: Any, path: tuple[str, ...], arrays: Arrays) -> Any:
+def _down(x: TensorLike, path: tuple[str, ...], arrays: Arrays) -> Any:
     """Return x in words of JSON; its arrays go to `arrays`."""
     if x is None or type(x) in (bool, int, float, str):
         return x
@@ -131,7 +132,7 @@ def _kept(x: Array, path: tuple[str, ...], arrays: Arrays) -> str:
 # Up: from JSON to the tree, which may be anybody's
 
 
-def _up(x: Any, left: Arrays, depth: int) -> Any:
+def _up(x: TensorLike, left: Arrays, depth: int) -> Any:
     """Return the tree of x; every array is used once, and leaves `left`."""
     if depth < 0:
         raise ValueError(f"its state has more than {DEEPEST} levels")
@@ -149,13 +150,13 @@ def _up(x: Any, left: Arrays, depth: int) -> Any:
     raise ValueError(f"it has an unknown marker, {', '.join(x)[:80]!r}")
 
 
-def _taken(name: Any, left: Arrays) -> Array:
+def _taken(name: object, left: Arrays) -> Array:
     if not isinstance(name, str) or name not in left:
         raise ValueError(f"it lacks an array, {str(name)[:80]!r}")
     return left.pop(name)
 
 
-def _sequence(x: Any) -> list[Any]:
+def _sequence(x: TensorLike) -> list[Any]:
     if type(x) is not list:
         raise ValueError("one of its tuples is none")
     return x

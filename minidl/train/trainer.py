@@ -20,7 +20,9 @@ from typing import Any
 import numpy as np
 
 from minidl.backend import device_of
+from minidl.engine.tensor import TensorLike
 from minidl.errors import RangeError
+from minidl.nn.module import Module
 from minidl.train import batches, evaluation, resuming
 from minidl.train.callback import Callback, Record
 from minidl.train.captured import CapturedStep
@@ -66,7 +68,7 @@ class Trainer:
 
     def __init__(
         self,
-        model: Any,
+        model: Module,
         optimizer: Any,
         loss: Any,
         metrics: Any = (),
@@ -194,7 +196,7 @@ class Trainer:
         self.t, self.position = self.t + 1, self.position + 1
         return scores, y
 
-    def note(self, loss: Any, y: Any, lr: float) -> None:
+    def note(self, loss: Any, y: TensorLike, lr: float) -> None:
         """Put the loss of a batch into the history, and look at it."""
         self.truth = y
         self.history.add_step(
@@ -218,7 +220,7 @@ class Trainer:
         batches.check_scalar(loss)
         return scores, loss
 
-    def backward(self, loss: Any, y: Any) -> None:
+    def backward(self, loss: Any, y: TensorLike) -> None:
         """Add ∂L/∂θ to the gradients; a callback may make another loss of L first."""
         for callback in self.callbacks:
             loss = callback.on_loss(self, loss, y)
@@ -287,7 +289,7 @@ class Trainer:
             getattr(callback, hook)(self, *facts)
 
 
-def _called(thing: Any) -> str:
+def _called(thing: object) -> str:
     """Return the name of a function, of a partial's function, or of a class."""
     thing = getattr(thing, "func", thing)
     return str(getattr(thing, "__name__", type(thing).__name__))

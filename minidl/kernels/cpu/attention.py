@@ -97,7 +97,7 @@ def _are_small(q: Array, k: Array, scale: float) -> bool:
     return bool(scale * scale * longest < 50.0**2)
 
 
-def hidden(mask: Any, causal: bool, shape: tuple[int, ...], like: Array) -> Any:
+def hidden(mask: Array, causal: bool, shape: tuple[int, ...], like: Array) -> Any:
     """Return −∞ where a query may not look, 0 elsewhere, stretched to `shape`."""
     if causal:
         past = causal_mask(shape[-2], shape[-1], like)

@@ -62,7 +62,7 @@ def fast_gru(
 
 
 def _gru_forth(
-    xs: Array, h: Array, wx: Array, wh: Array, b: Any, bh: Any, waits: list[Any]
+    xs: Array, h: Array, wx: Array, wh: Array, b: Array, bh: Any, waits: list[Any]
 ) -> tuple[Array, ...]:
     """Take all steps; return the gates (T, 3H, N), un (T, H, N), hs (T + 1, N, H)."""
     (t, n, _), size = xs.shape, len(wh)
@@ -166,7 +166,7 @@ def fast_rnn(
 
 
 def _rnn_forth(
-    xs: Array, h: Array, wx: Array, wh: Array, b: Any, waits: list[Any], kind: str
+    xs: Array, h: Array, wx: Array, wh: Array, b: Array, waits: list[Any], kind: str
 ) -> Array:
     """Take all steps; return h before each and after the last, (T + 1, N, H)."""
     (t, n, _), size = xs.shape, len(wh)
@@ -212,11 +212,11 @@ def _rnn_back(
 def _checked(
     name: str,
     x: Array,
-    h: Any,
+    h: Array,
     wx: Array,
     wh: Array,
     biases: Any,
-    mask: Any,
+    mask: Array,
     gates: int,
 ) -> Any:
     """Return x, h and the biases; None unless all is float32 and wh has its gates."""

@@ -72,7 +72,7 @@ def without_padding(x: Array, mask: Array | None) -> Array:
 
 
 def steps_forth(
-    xs: Array, h: Array, c: Array, wx: Array, wh: Array, b: Any, waits: list[Any]
+    xs: Array, h: Array, c: Array, wx: Array, wh: Array, b: Array, waits: list[Any]
 ) -> tuple[Array, ...]:
     """Take all steps; return the gates, c before each, h before each and last, c last.
 

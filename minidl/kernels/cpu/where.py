@@ -23,7 +23,7 @@ SMALL = 1024  # numbers; np.where is as good on fewer
 
 
 @where.fast("cpu")
-def quick_where(on: Any, a: Any, b: Any) -> Any:
+def quick_where(on: Any, a: Array, b: Array) -> Any:
     """Return where(on, a, b) for arrays of one shape, or one array and 0.0."""
     if not isinstance(on, np.ndarray) or on.size < SMALL or on.dtype != bool:
         return None
@@ -44,7 +44,7 @@ def quick_where(on: Any, a: Any, b: Any) -> Any:
     return y, (None, lambda g: where(on, g, 0.0), lambda g: where(on, 0.0, g))
 
 
-def _chosen(on: Array, x: Any) -> Array | None:
+def _chosen(on: Array, x: Array) -> Array | None:
     """Return x where `on` is true, 0 elsewhere."""
     if not _fits(on, x):
         return None
@@ -53,9 +53,9 @@ def _chosen(on: Array, x: Any) -> Array | None:
     return y
 
 
-def _fits(on: Array, x: Any) -> bool:
+def _fits(on: Array, x: Array) -> bool:
     return isinstance(x, np.ndarray) and x.dtype in BITS and x.shape == on.shape
 
 
-def _is_zero(x: Any) -> bool:
+def _is_zero(x: Array) -> bool:
     return isinstance(x, float) and x == 0

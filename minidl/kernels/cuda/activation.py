@@ -5,6 +5,7 @@ Throughout:  x (N, D)    w (D, K)    b (K,)    z = x w    y = max(z + b, 0)    g
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 from minidl.backend import Array
@@ -23,7 +24,7 @@ def quick_relu(x: Array) -> Any:
     y = cuda.empty_like(x)
     cuda.launch("activation", "relu", x.size, x, y)
 
-    def backward(g: Any) -> Any:
+    def backward(g: Array) -> Any:
         if isinstance(g, Tensor) or not cuda.takes(g):
             return where(y > 0, g, 0.0)
         dx = cuda.empty_like(g)
@@ -47,7 +48,7 @@ def quick_affine_relu(x: Array, w: Array, b: Array | None = None) -> Any:
     n, k = y.shape
     cuda.run("activation", "bias_relu", cuda.grid_of(n, k, rows=32), y, b, n, k)
 
-    def backward(g: Array, wanted: Any) -> tuple[Any, Any, Any]:
+    def backward(g: Array, wanted: Sequence[bool]) -> tuple[Any, Any, Any]:
         g, dz, grid = cuda.contiguous(g), cuda.empty_like(y), cuda.grid_of(n, k)
         parts = cuda.room_for(grid[1], k)
         cuda.run("activation", "bias_relu_back", grid, y, g, dz, parts, n, k)

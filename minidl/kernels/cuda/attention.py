@@ -87,7 +87,7 @@ def quick_masked_softmax(s: Array, mask: Any = None) -> Fast:
     return p, backward
 
 
-def softmax(s: Array, p: Array, mask: Any, causal: bool, scale: float) -> None:
+def softmax(s: Array, p: Array, mask: Array, causal: bool, scale: float) -> None:
     """Write the masked softmax of scale s into p, which may be the memory of s."""
     how, (heads, queries, keys) = np.zeros((), MASK), (1, *s.shape)[-3:]
     how["heads"], how["queries"], how["keys"] = heads, queries, keys
@@ -122,7 +122,7 @@ def _fits(q: Array, k: Array, v: Array) -> bool:
     return bool(batches and q.shape[-1] == k.shape[-1] and k.shape[-2] == v.shape[-2])
 
 
-def _can_mask(mask: Any, ndim: int) -> bool:
+def _can_mask(mask: Array, ndim: int) -> bool:
     """Whether the kernel can read the mask: truth values or float32, at most 4 axes."""
     if mask is None:
         return True

@@ -15,7 +15,7 @@ from typing import Any
 
 import numpy as np
 
-from minidl.backend import Array, device_of
+from minidl.backend import Array, DType, device_of
 
 THREADS = 256  # of a block
 LARGEST = 2**31 - THREADS  # numbers of an array, where a kernel counts in 32 bits
@@ -51,7 +51,7 @@ def run(name: str, function: str, grid: tuple[int, ...], *args: Any) -> None:
     kernel(name, function)(grid, (THREADS,), tuple(_narrow(x) for x in args))
 
 
-def _narrow(x: Any) -> Any:
+def _narrow(x: Array) -> Any:
     """Return a Python number as C++ takes it: int and float, 32 bits each."""
     if isinstance(x, float):
         return np.float32(x)
@@ -100,7 +100,7 @@ def contiguous(x: Array) -> Array:
     return sys.modules["cupy"].ascontiguousarray(x)
 
 
-def empty(shape: tuple[int, ...], dtype: Any = np.float32) -> Array:
+def empty(shape: tuple[int, ...], dtype: DType = np.float32) -> Array:
     """Return new memory on the device."""
     return sys.modules["cupy"].empty(shape, dtype)
 

@@ -53,7 +53,7 @@ def _together(x: Array, share: tuple[int, ...]) -> int | None:
     return together
 
 
-def _is_key(key: Any) -> bool:
+def _is_key(key: Array) -> bool:
     """Whether a key is one, and on the device; what is wrong with it is told there."""
     on_device = hasattr(key, "dtype") and device_of(key) == "cuda"
     return on_device and key.dtype == np.uint64 and key.shape == (2,)

@@ -8,6 +8,7 @@ in four launches before the one that counts. As (N T, D) @ (D, K) it is one prod
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from typing import Any
 
 from minidl.backend import Array, device_of
@@ -23,7 +24,7 @@ def affine_by_rows(x: Array, w: Array, b: Array | None = None) -> Any:
     if b is not None:
         y += b
 
-    def backward(g: Array, wanted: Any) -> tuple[Any, ...]:
+    def backward(g: Array, wanted: Sequence[bool]) -> tuple[Any, ...]:
         dx = _product(g, w.T) if wanted[0] else None
         db = _rows(g).sum(axis=0) if wanted[2] else None
         return dx, _rows(x).T @ _rows(g) if wanted[1] else None, db
@@ -42,7 +43,7 @@ def matmul_by_rows(a: Array, b: Array) -> Any:
     )
 
 
-def _is_batch(x: Any, w: Any) -> bool:
+def _is_batch(x: Array, w: Array) -> bool:
     """Whether x (N, …, D) has three axes or more, w (D, K) two, and they fit."""
     if device_of(w) != "cuda" or x.ndim < 3 or w.ndim != 2 or x.dtype != w.dtype:
         return False

@@ -9,6 +9,7 @@ same bits.
 from __future__ import annotations
 
 import sys
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -24,9 +25,9 @@ ROWS = 8  # of a block of 256 threads: one warp each
 @cross_entropy.fast("cuda")
 def quick_cross_entropy(
     x: Array,
-    labels: Any,
+    labels: Array,
     *,
-    weight: Any = None,
+    weight: Array | None = None,
     ignore_index: int = -100,
     label_smoothing: float = 0.0,
     reduction: str = "mean",
@@ -45,7 +46,7 @@ def quick_cross_entropy(
         total = cuda.kernel("loss", "total")
         total((1,), (cuda.THREADS,), (losses, labels, sums, *sizes, mean))
 
-    def backward(g: Array, wanted: Any) -> tuple[Array, None]:
+    def backward(g: Array, wanted: Sequence[bool]) -> tuple[Array, None]:
         dx, g = cuda.empty_like(x), sys.modules["cupy"].ascontiguousarray(g)
         args = x, labels, s, g, sums, dx, k, int(reduction == "none"), ignore
         cuda.launch("loss", "back", x.size, *args)
@@ -54,7 +55,7 @@ def quick_cross_entropy(
     return (losses if reduction == "none" else sums[0]), backward
 
 
-def _suits(x: Array, labels: Any) -> bool:
+def _suits(x: Array, labels: Array) -> bool:
     """Whether x is (N, K) float32 and labels are (N,) int64, both on the device."""
     return (
         x.ndim == 2

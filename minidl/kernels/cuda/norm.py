@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import math
 import sys
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -73,7 +74,7 @@ def quick_layer_norm(
     forward = cuda.kernel("norm", "layer_norm")
     forward((n,), block, (x, gamma, beta, y, mean, rstd, *sizes))
 
-    def backward(g: Array, wanted: Any) -> tuple[Any, Any, Any]:
+    def backward(g: Array, wanted: Sequence[bool]) -> tuple[Any, Any, Any]:
         g, dx = cuda.contiguous(g), None
         if wanted[0]:
             dx = cuda.empty_like(x)

@@ -130,7 +130,7 @@ def move(rule: str, rows: Sequence[tuple[Array, ...]], *numbers: Any) -> None:
             found((blocks,), (cuda.THREADS,), (table, n, *settings))
 
 
-def number_of(x: Any) -> Any:
+def number_of(x: Array) -> Any:
     """Return a number, or where to read it, as a C struct."""
     if hasattr(x, "cell"):  # a Number of capture/replay.py
         return np.array((0, x.cell("float32").data.ptr), NUMBER)[()]

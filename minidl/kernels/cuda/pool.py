@@ -39,7 +39,7 @@ def quick_max_pool2d(
     winner = cuda.empty(y.shape, np.uint8)
     cuda.launch("pool", "max_pool", y.size, x, y, winner, struct(at))
 
-    def backward(g: Any) -> Any:
+    def backward(g: Array) -> Any:
         if not isinstance(g, Tensor):
             g, dx = cuda.contiguous(g), cuda.empty(shape)
             cuda.launch("pool", "max_pool_back", dx.size, g, winner, dx, struct(at))
@@ -70,7 +70,7 @@ def quick_avg_pool2d(
     y, shape, frame = cuda.empty((*x.shape[:2], *at.out)), x.shape, count_include_pad
     cuda.launch("pool", "avg_pool", y.size, x, y, struct(at), int(frame))
 
-    def backward(g: Any) -> Any:
+    def backward(g: Array) -> Any:
         if isinstance(g, Tensor):  # for gradients of gradients: the plain way back
             made = avg_pool2d.body(
                 cuda.empty(shape),

@@ -44,7 +44,7 @@ def quick_lstm(
     cs = s.room()
     h, c = s.forth("lstm", (s.biases[0], s.mask), (s.before, cs, s.y))
 
-    def backward(dy: Any, dh: Array, dc: Array) -> tuple[Any, ...]:
+    def backward(dy: Array, dh: Array, dc: Array) -> tuple[Any, ...]:
         dc, dz = s.cupy.array(dc, order="C"), s.cupy.empty_like(s.z)
         dh = s.back("lstm_back", (s.z, cs, s.mask), (dc, dz), dy, dh)
         dx, *rest = s.weights(dz, dz)
@@ -96,7 +96,7 @@ def quick_gru(
         return None
     (h,), back = _gru(s)
 
-    def backward(dy: Any, dh: Array) -> tuple[Any, ...]:
+    def backward(dy: Array, dh: Array) -> tuple[Any, ...]:
         return *back(dy, dh), None
 
     return (s.y, h), backward
@@ -129,7 +129,7 @@ def _gru(s: Sequence) -> Any:
     un = s.room()
     states = s.forth("gru", (*s.biases, s.mask), (s.before, un, s.y))
 
-    def back(dy: Any, dh: Array) -> tuple[Any, ...]:
+    def back(dy: Array, dh: Array) -> tuple[Any, ...]:
         dz, dus = s.cupy.empty_like(s.z), s.cupy.empty_like(s.z)
         dh = s.back("gru_back", (s.z, s.before, un, s.mask), (dz, dus), dy, dh)
         dx, *rest = s.weights(dz, dus)
@@ -157,7 +157,7 @@ def quick_rnn(
     straight = nonlinearity == "relu"
     (h,) = s.forth("rnn", (s.biases[0], s.mask, straight), (s.before, s.y))
 
-    def backward(dy: Any, dh: Array) -> tuple[Any, ...]:
+    def backward(dy: Array, dh: Array) -> tuple[Any, ...]:
         dz = s.cupy.empty_like(s.z)
         dh = s.back("rnn_back", (s.y, s.mask, straight), (dz,), dy, dh)
         dx, *rest = s.weights(dz, dz)
@@ -199,7 +199,7 @@ class Sequence:
         return new
 
     def back(
-        self, kernel: str, given: tuple[Any, ...], out: Any, dy: Any, dh: Array
+        self, kernel: str, given: tuple[Any, ...], out: Any, dy: Array, dh: Array
     ) -> Array:
         """Take all steps back; return ∂L/∂h before the first of them.
 
@@ -234,7 +234,7 @@ class Sequence:
 
 
 def ready(
-    name: str, inputs: Any, gates: int, mask: Any = None, back: bool = False
+    name: str, inputs: Any, gates: int, mask: Array | None = None, back: bool = False
 ) -> Any:
     """Return the sequence; None unless all is float32 and on the device."""
     x, state, wx, wh, biases = inputs

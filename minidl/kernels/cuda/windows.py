@@ -11,6 +11,7 @@ Throughout:  N images    C channels    F kernels    G groups    L = OH OW window
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -85,7 +86,7 @@ def quick_conv2d(
     bias = np.uint64(0) if b is None else b
     cuda.launch("windows", "images", y.size, z, bias, y, n, f, length)
 
-    def backward(g: Array, wanted: Any) -> tuple[Any, Any, Any]:
+    def backward(g: Array, wanted: Sequence[bool]) -> tuple[Any, Any, Any]:
         rows = cuda.contiguous(g.swapaxes(0, 1))  # (F, N, OH, OW)
         dx = dw = db = None
         if wanted[0]:

@@ -13,12 +13,13 @@ from minidl import show
 from minidl.backend import Array, seed, to_numpy
 from minidl.data import DataLoader, RandomShift, WordTokenizer, load_emoji, split_words
 from minidl.engine.modes import no_grad
-from minidl.engine.tensor import values
+from minidl.engine.tensor import TensorLike, values
 from minidl.models.beam import beam_search
 from minidl.models.captioner import Captioner, TransformerCaptioner
 from minidl.models.training.loop import Budget, learn
 from minidl.models.training.results import Diary, arguments
 from minidl.models.training.seq2seq import END, START, before_end, padded, teach
+from minidl.nn.module import Module
 
 EPOCHS, BATCH, RATE, LONGEST = 30, 50, 2e-3, 12
 DRAWN = 6  # images
@@ -67,7 +68,9 @@ def name_all(model: Any, x: Array, words: WordTokenizer) -> list[list[str]]:
     return said
 
 
-def train(model: Any, words: WordTokenizer, parts: Any, asked: Any, diary: Any) -> None:
+def train(
+    model: Module, words: WordTokenizer, parts: Any, asked: Any, diary: Any
+) -> None:
     """Look at the training images, shifted a little, until the budget is used up."""
     captions = [words.encode(name).tolist() for name in parts.train.names]
     target = padded([START, *row, END] for row in captions)
@@ -78,7 +81,7 @@ def train(model: Any, words: WordTokenizer, parts: Any, asked: Any, diary: Any) 
     minutes = None if asked.minutes is None else asked.minutes / len(KINDS)
     budget = Budget(asked.epochs, minutes, EPOCHS)
 
-    def loss(x: Any, y: Any) -> Any:
+    def loss(x: TensorLike, y: TensorLike) -> Any:
         return teach(model(x, y[:, :-1]), y)
 
     for record in learn(model, batches, loss, budget, rate=RATE, decay=0.05):

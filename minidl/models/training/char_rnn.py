@@ -13,7 +13,7 @@ from minidl import nn, ops, show
 from minidl.backend import Array
 from minidl.data import CharTokenizer, load_shakespeare
 from minidl.engine.modes import no_grad
-from minidl.engine.tensor import Tensor, values
+from minidl.engine.tensor import Tensor, TensorLike, values
 from minidl.models.char_rnn import AlignedChunks, CharRNN
 from minidl.models.choosing import Sampler
 from minidl.models.decoding import generate
@@ -25,7 +25,7 @@ EPOCHS, ROWS, LENGTH, HIDDEN, RATE = 12, 64, 64, 384, 4e-3
 READ, DRAWN = 8000, 480  # characters: to find units, to draw them
 
 
-def next_loss(scores: Tensor, y: Any) -> Any:
+def next_loss(scores: Tensor, y: TensorLike) -> Any:
     """Return nats per token.    scores (N, T, V), y (N, T) -> scalar"""
     flat = ops.reshape(scores, shape=(-1, scores.shape[-1]))
     return ops.cross_entropy(flat, ops.reshape(y, shape=(-1,)))

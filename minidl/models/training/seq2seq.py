@@ -11,7 +11,7 @@ from minidl import ops, show
 from minidl.backend import Array, to_numpy
 from minidl.data import CharTokenizer, DataLoader, load_cmudict
 from minidl.engine.modes import no_grad
-from minidl.engine.tensor import values
+from minidl.engine.tensor import TensorLike, values
 from minidl.models.beam import beam_search
 from minidl.models.seq2seq import PAD, Seq2Seq
 from minidl.models.training.loop import Budget, learn
@@ -37,7 +37,7 @@ def padded(rows: Iterable[Sequence[int]]) -> Array:
     return table
 
 
-def teach(scores: Any, target: Any) -> Any:
+def teach(scores: TensorLike, target: TensorLike) -> Any:
     """Return nats per token: each is told from those before it; padding is left out.
 
     scores (N, T − 1, V) of what follows target[:, :-1]; target (N, T)
@@ -143,7 +143,7 @@ def train(
     batches = DataLoader(parts[0], BATCH, shuffle=True, drop_last=True)
     budget = Budget(asked.epochs, asked.minutes, EPOCHS)
 
-    def loss(source: Any, target: Any) -> Any:
+    def loss(source: Any, target: TensorLike) -> Any:
         return teach(model(source, target[:, :-1]), target)
 
     for record in learn(model, batches, loss, budget, rate=RATE, decay=0.01):
