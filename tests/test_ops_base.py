@@ -13,7 +13,7 @@ import pytest
 import minidl as md
 from minidl import Tensor, check, ops
 from minidl.errors import GraphError
-from tests.rows import all_rows
+from tests.rows import all_rows, has_gradient
 
 pytestmark = pytest.mark.quick
 
@@ -337,7 +337,9 @@ def test_a_gradient_for_a_mask_is_refused():
 
 
 LINEAR = [
-    row for row in all_rows() if row.orders > 1 and getattr(row.op, "linear", True)
+    row
+    for row in all_rows()
+    if row.orders > 1 and getattr(row.op, "linear", True) and has_gradient(row)
 ]
 
 
@@ -350,7 +352,7 @@ def test_the_way_back_of_a_linear_map_can_be_differentiated(row):
         ys = y if isinstance(y, (tuple, list)) else (y,)
         return tuple(y * y for y in ys if y.dtype.kind == "f")
 
-    assert check.directional_error(squared, row.inputs, order=2) < 1e-6
+    assert check.gradcheck(squared, row.inputs, order=2)
 
 
 def test_einsum_contracts_in_a_good_order():

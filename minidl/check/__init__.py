@@ -2,15 +2,18 @@
 
 gradcheck   is the gradient right?       gradgradcheck   and the second derivative?
 check_layer both, in training and not    explain         what is wrong with it, in words
-subject     what is checked              slopes          differences, and kinks
-report      what was found               calls           the operations inside f, alone
-mistakes    of a whole gradient          places          of order and place
-patterns    of terms, rows, branches
+
+subject     what is checked: functions, layers; pair: NumPy; foreign: PyTorch
+slopes      differences, kinks, edges    report          what was found
+steps       the operations inside        behavior        pure, and linear in g?
+draws       a gradient at one point      quantities      what derivatives are made of
+pools       predictions                  relations       how a gradient lies to them
+constants   what a factor may be         paths, tape     one step of the forward pass
+symptoms    shapes and places
 """
 
 from minidl.check.explain import Diagnosis, explain
 from minidl.check.gradcheck import check_layer, gradcheck, gradgradcheck
-from minidl.check.gradient import directional_error
 from minidl.check.report import Finding, GradientError, Report
 
 __all__ = [
@@ -19,7 +22,6 @@ __all__ = [
     "GradientError",
     "Report",
     "check_layer",
-    "directional_error",
     "explain",
     "gradcheck",
     "gradgradcheck",

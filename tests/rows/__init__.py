@@ -132,6 +132,13 @@ def float_inputs(row: Row) -> list[int]:
     return [i for i, x in enumerate(row.inputs) if is_float(x)]
 
 
+def has_gradient(row: Row) -> bool:
+    """Whether an output is a float: argmax and comparisons have no gradient."""
+    ys = row(*row.inputs)
+    ys = ys if isinstance(ys, (tuple, list)) else (ys,)
+    return row.orders > 0 and any(values(y).dtype.kind == "f" for y in ys)
+
+
 def is_float(x: Any) -> bool:
     return isinstance(x, np.ndarray) and x.dtype.kind == "f"
 

@@ -1,0 +1,301 @@
+"""The steps of a forward pass that is written in NumPy, and what if one were different.
+
+The inputs are handed over as `Traced` arrays, whose every operation is noted. In a
+second run some of them can be changed: an operand is held at its old value (the path
+through it is cut), or its derivative is replaced. The slope of such a run is the
+gradient of somebody whose backward has just this mistake.
+
+    np.exp(z)         held:        no gradient goes through it
+                      plain:       as if y = z: the factor exp(z) is forgotten
+    a * b             held at a:   the term of a is forgotten, …
+
+The steps of a loop stand in one line of the source: they are changed together.
+"""
+
+from __future__ import annotations
+
+import linecache
+import sys
+import types
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+MOST = 300  # operations that are noted
+NUMPY = str(Path(np.__file__).parent)
+CHECK = str(Path(__file__).parent)
+MINIDL = str(Path(__file__).parent.parent)
+
+Change = Callable[["Event", list[Any]], Any]
+
+
+@dataclass
+class Event:
+    """One operation: its operands and result in the first run, and where it stands."""
+
+    name: str
+    run: Callable[[list[Any]], Any]
+    operands: list[Any]
+    result: Any
+    sides: list[int]  # which operands depend on the input
+    source: str
+    place: tuple[Any, ...]
+    settings: dict[str, Any] = field(default_factory=dict)
+
+
+class Tape:
+    """What a run of the forward pass does; some operations changed, if asked."""
+
+    def __init__(
+        self, changes: dict[int, Change] | None = None, first: Tape | None = None
+    ) -> None:
+        self.changes, self.first = changes or {}, first
+        self.events: list[Event] = []
+        self.count = 0
+
+    def step(self, name: str, run: Any, operands: list[Any], settings: Any) -> Any:
+        """Do an operation, and note it or change it."""
+        k, self.count = self.count, self.count + 1
+        arrays = [plain(a) for a in operands]
+        if self.first is not None:
+            change = self.changes.get(k)
+            return (
+                run(arrays) if change is None else change(self.first.events[k], arrays)
+            )
+        result = run(arrays)
+        if len(self.events) < MOST:
+            sides = [i for i, a in enumerate(operands) if isinstance(a, Traced)]
+            kept = [np.array(a) if isinstance(a, np.ndarray) else a for a in arrays]
+            if isinstance(result, np.ndarray | np.generic):
+                held: Any = np.array(result)
+            else:
+                held = None
+            text, place = source()
+            self.events.append(
+                Event(name, run, kept, held, sides, text, place, dict(settings))
+            )
+        return result
+
+    def groups(self) -> list[list[int]]:
+        """Return the operations that depend on x, those of one place together."""
+        found: dict[Any, list[int]] = {}
+        for k, e in enumerate(self.events):
+            if e.sides:
+                shapes = tuple(np.shape(a) for a in e.operands)
+                key = (e.place or k, e.name, shapes, tuple(e.sides))
+                found.setdefault(key, []).append(k)
+        return list(found.values())
+
+
+_tapes: list[Tape] = []  # the one that runs now
+
+
+class Traced(np.ndarray):
+    """An array that notes what is done with it."""
+
+    def __array_ufunc__(
+        self, ufunc: Any, method: str, *inputs: Any, out: Any = None, **more: Any
+    ) -> Any:
+        name = ufunc.__name__ if method == "__call__" else f"{ufunc.__name__}.{method}"
+        settings = {k: v for k, v in more.items() if not isinstance(v, np.ndarray)}
+        more = {k: plain(v) for k, v in more.items()}
+        if method == "at" or not _tapes:
+            return getattr(ufunc, method)(*[plain(a) for a in inputs], **more)
+
+        def run(arrays: list[Any]) -> Any:
+            return getattr(ufunc, method)(*arrays, **more)
+
+        result = _tapes[-1].step(name, run, list(inputs), settings)
+        if out is not None:
+            plain(out[0])[...] = result
+            return out[0]
+        return traced(result)
+
+    def __array_function__(self, func: Any, types: Any, args: Any, kwargs: Any) -> Any:
+        spots = [i for i, a in enumerate(args) if isinstance(a, np.ndarray)]
+        rest = [_unwrapped(a) for a in args]
+        named = {k: _unwrapped(v) for k, v in kwargs.items()}
+        if not _tapes or not spots or "out" in kwargs:
+            made = func(*rest, **named)
+            return made if "out" in kwargs else traced(made)
+
+        def run(arrays: list[Any]) -> Any:
+            given = list(rest)
+            for i, a in zip(spots, arrays, strict=True):
+                given[i] = a
+            return func(*given, **named)
+
+        settings = {k: v for k, v in kwargs.items() if not isinstance(v, np.ndarray)}
+        axes = [a for a in args[1:] if isinstance(a, (int, tuple))]
+        if axes and "axis" not in settings:
+            settings["axis"] = axes[0]
+        operands = [args[i] for i in spots]
+        return traced(_tapes[-1].step(func.__name__, run, operands, settings))
+
+    def __getitem__(self, index: Any) -> Any:
+        index = _unwrapped(index)
+        if not _tapes or not _picks(index):
+            return super().__getitem__(index)
+        result = _tapes[-1].step(
+            "getitem", lambda a: a[0][index], [self], {"index": index}
+        )
+        return traced(np.array(result))
+
+    # methods that NumPy makes of several steps count as one
+    def mean(self, *args: Any, **kwargs: Any) -> Any:  # noqa: D102
+        return np.mean(self, *args, **kwargs)
+
+    def var(self, *args: Any, **kwargs: Any) -> Any:  # noqa: D102
+        return np.var(self, *args, **kwargs)
+
+    def std(self, *args: Any, **kwargs: Any) -> Any:  # noqa: D102
+        return np.std(self, *args, **kwargs)
+
+    def sum(self, *args: Any, **kwargs: Any) -> Any:  # noqa: D102
+        return np.sum(self, *args, **kwargs)
+
+    def max(self, *args: Any, **kwargs: Any) -> Any:  # noqa: D102
+        return np.max(self, *args, **kwargs)
+
+    def min(self, *args: Any, **kwargs: Any) -> Any:  # noqa: D102
+        return np.min(self, *args, **kwargs)
+
+    def dot(self, *args: Any, **kwargs: Any) -> Any:  # noqa: D102
+        return np.dot(self, *args, **kwargs)
+
+
+def plain(a: Any) -> Any:
+    """Return a Traced array as an ordinary one, with the same memory."""
+    return a.view(np.ndarray) if isinstance(a, Traced) else a
+
+
+def traced(a: Any) -> Any:
+    """Return an array that notes what is done with it."""
+    if isinstance(a, np.ndarray):
+        return a.view(Traced)
+    if isinstance(a, np.generic) and a.dtype.kind == "f":
+        return np.asarray(a).view(Traced)
+    if isinstance(a, (tuple, list)):
+        return type(a)(traced(b) for b in a)
+    return a
+
+
+def _unwrapped(a: Any) -> Any:
+    if isinstance(a, (tuple, list)) and any(isinstance(b, Traced) for b in a):
+        return type(a)(plain(b) for b in a)
+    return plain(a)
+
+
+def _picks(index: Any) -> bool:
+    """Whether an index picks entries, and is no mere slice of all, or None."""
+    parts = index if isinstance(index, tuple) else (index,)
+    return any(
+        isinstance(i, (np.ndarray, list, int, np.integer)) for i in parts
+    ) or any(isinstance(i, slice) and (i.start or i.stop) is not None for i in parts)
+
+
+def traceable(f: Callable[..., Any]) -> Callable[..., Any]:
+    """Return a function whose calls of minidl's operations are noted as well.
+
+    Operations make plain arrays of their inputs, so the names that f looks up are given
+    other values: an operation becomes a function that notes it, and so do the functions
+    of the same file.
+    """
+    if not isinstance(f, types.FunctionType):
+        return f
+    scope = dict(f.__globals__)
+    for name, value in f.__globals__.items():
+        if isinstance(value, types.FunctionType) and value.__globals__ is f.__globals__:
+            scope[name] = _copied(value, scope)
+        if hasattr(value, "body"):
+            scope[name] = _noted(value)
+        elif isinstance(value, types.ModuleType) and value.__name__ in (
+            "minidl",
+            "minidl.ops",
+        ):
+            scope[name] = _Noting(value)
+    return _copied(f, scope)
+
+
+def _copied(f: types.FunctionType, scope: dict[str, Any]) -> Callable[..., Any]:
+    twin = types.FunctionType(
+        f.__code__, scope, f.__name__, f.__defaults__, f.__closure__
+    )
+    twin.__kwdefaults__ = f.__kwdefaults__
+    return twin
+
+
+def _noted(op: Any) -> Callable[..., Any]:
+    """Return an operation that notes itself on the tape when it gets Traced arrays."""
+
+    def call(*args: Any, **settings: Any) -> Any:
+        spots = [i for i, a in enumerate(args) if isinstance(a, np.ndarray)]
+        if not _tapes or not any(isinstance(a, Traced) for a in args):
+            return op(*args, **settings)
+
+        def run(arrays: list[Any]) -> Any:
+            given = list(args)
+            for i, a in zip(spots, arrays, strict=True):
+                given[i] = a
+            return op(*given, **settings)
+
+        operands = [args[i] for i in spots]
+        return traced(_tapes[-1].step(op.__name__, run, operands, settings))
+
+    return call
+
+
+class _Noting:
+    """A module whose operations note themselves."""
+
+    def __init__(self, module: Any) -> None:
+        self._module = module
+
+    def __getattr__(self, name: str) -> Any:
+        value = getattr(self._module, name)
+        if getattr(value, "__name__", "") == "minidl.ops":
+            return _Noting(value)
+        return _noted(value) if hasattr(value, "body") else value
+
+
+def replay(
+    f: Callable[[list[Any]], Any], arrays: list[Any], slot: int, tape: Tape
+) -> Any:
+    """Run f with one traced input, on a tape; return what it returns."""
+    given = list(arrays)
+    given[slot] = traced(np.array(given[slot]))
+    _tapes.append(tape)
+    try:
+        return f(given)
+    finally:
+        _tapes.pop()
+
+
+def source() -> tuple[str, tuple[Any, ...]]:
+    """Return the expression that is being computed, and where it stands.
+
+    The innermost line of somebody's own code; one of minidl's if there is no other.
+    """
+    frame: Any = sys._getframe(2)
+    own = None
+    while frame is not None:
+        name = frame.f_code.co_filename
+        if own is not None and name.startswith(CHECK):
+            break
+        if not name.startswith((NUMPY, CHECK)):
+            if own is None or own.f_code.co_filename.startswith(MINIDL):
+                own = frame
+            if not name.startswith(MINIDL):
+                break
+        frame = frame.f_back
+    if own is None:
+        return "", ()
+    line, end, col, stop = list(own.f_code.co_positions())[own.f_lasti // 2]
+    place = (own.f_code.co_filename, own.f_lasti, own.f_code.co_name)
+    text = linecache.getline(own.f_code.co_filename, line or 0)
+    if not text or line != end or col is None or stop is None:
+        return "", place
+    return text.encode()[col:stop].decode(errors="replace").strip(), place
