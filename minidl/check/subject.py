@@ -20,7 +20,7 @@ import numpy as np
 
 from minidl.backend import Array, namespace
 from minidl.engine.backward import grad
-from minidl.engine.tensor import Tensor, values
+from minidl.engine.tensor import Tensor, TensorLike, values
 from minidl.errors import DTypeError, GraphError, NonFiniteError
 
 Function = Callable[..., Any]
@@ -166,14 +166,14 @@ def blank(x: Array) -> Array:
     return namespace(x).zeros_like(x)
 
 
-def outputs(y: Any) -> list[Any]:
+def outputs(y: TensorLike) -> list[Any]:
     """Return the outputs that can have a gradient: floats that are no mere aux."""
     ys = list(flat(y))
     tensors = [x for x in ys if isinstance(x, Tensor)]
     return [x for x in tensors or ys if is_float(values(x))]
 
 
-def flat(y: Any) -> Iterator[Any]:
+def flat(y: TensorLike) -> Iterator[Any]:
     """Yield what is in a nest of tuples, such as (y, (h, c))."""
     if isinstance(y, (tuple, list)):
         for part in y:
@@ -192,12 +192,12 @@ def title_of(f: Any) -> str:
     return getattr(f, "__name__", type(f).__name__)
 
 
-def is_float(x: Any) -> bool:
+def is_float(x: TensorLike) -> bool:
     """Whether x is an array of floats."""
     return getattr(getattr(x, "dtype", None), "kind", "") == "f"
 
 
-def widened(x: Any, width: Any = "float64") -> Any:
+def widened(x: TensorLike, width: Any = "float64") -> Any:
     """Return a copy of floats, numbers and lists in one width; the rest as it is."""
     if isinstance(x, (float, list)):
         x = np.asarray(x)
