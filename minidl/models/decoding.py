@@ -16,7 +16,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from typing import Any, Protocol
+from typing import Any, Protocol, TypeAlias
 
 import numpy as np
 
@@ -27,6 +27,7 @@ from minidl.errors import DTypeError, RangeError, ShapeError
 from minidl.models.choosing import greedy
 
 Choose = Callable[[Any], Array]
+Memory: TypeAlias = Any  # what a model remembers: hidden states, a cache, or None
 
 
 class Reader(Protocol):

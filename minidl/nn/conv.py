@@ -20,12 +20,9 @@ from minidl.errors import ShapeError
 from minidl.nn import init as initializers
 from minidl.nn.layer import UnaryLayer
 from minidl.nn.module import Module, Parameter
-from minidl.ops.windows import pair
+from minidl.ops.windows import Lengths, Padding, pair
 
 __all__ = ["Conv1d", "Conv2d", "ConvTranspose2d", "Fold", "Unfold"]
-
-Lengths = int | tuple[int, int]  # height and width, or one number for both
-Padding = str | int | tuple[Any, Any]  # "same", "valid", a number, a pair, two pairs
 
 
 class Conv2d(Module):

@@ -9,10 +9,9 @@ from __future__ import annotations
 
 from minidl import ops
 from minidl.nn.layer import UnaryLayer
+from minidl.ops.windows import Lengths
 
 __all__ = ["AdaptiveAvgPool2d", "AvgPool2d", "GlobalAvgPool2d", "MaxPool2d", "Upsample"]
-
-Lengths = int | tuple[int, int]  # height and width, or one number for both
 
 
 class MaxPool2d(UnaryLayer, op=ops.max_pool2d):

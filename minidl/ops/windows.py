@@ -26,6 +26,8 @@ from minidl.errors import DTypeError, RangeError, ShapeError
 __all__ = ["fold", "unfold"]
 
 Pair = tuple[int, int]
+Lengths = int | Pair  # height and width, or one number for both
+Padding = str | int | tuple[Any, Any]  # "same", "valid", a number, a pair, two pairs
 
 
 @op(linear=True)

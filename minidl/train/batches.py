@@ -9,7 +9,7 @@ import inspect
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import partial
 from itertools import islice
-from typing import Any
+from typing import Any, TypeAlias
 
 import numpy as np
 
@@ -20,6 +20,7 @@ from minidl.errors import DTypeError, ShapeError
 
 Metrics = Mapping[str, Callable[..., Any]]
 Batch = tuple[Any, ...]
+Data: TypeAlias = Any  # a loader, a list of batches; to judge with, samples, too
 IGNORE = -100  # the ignore_index of cross_entropy
 LARGE = 256  # a batch that is not trained on
 
