@@ -19,6 +19,7 @@ import operator
 from collections.abc import Callable
 from typing import Any
 
+from minidl.backend import DType
 from minidl.errors import GraphError
 
 
@@ -68,7 +69,7 @@ class Number:
     __array_ufunc__ = None
 
     def __init__(
-        self, formula: Callable[[], Any], script: Script, dtype: Any = "float32"
+        self, formula: Callable[[], Any], script: Script, dtype: DType = "float32"
     ) -> None:
         self.formula, self.script, self.dtype_in_place = formula, script, dtype
         self.cells: dict[Any, Any] = {}
@@ -76,7 +77,7 @@ class Number:
     def __cupy_get_ndarray__(self) -> Any:
         return self.cell(self.dtype_in_place)
 
-    def cell(self, dtype: Any) -> Any:
+    def cell(self, dtype: DType) -> Any:
         """Return the 0-d array of this dtype that holds it at every replay."""
         name = str(dtype)
         if name not in self.cells:

@@ -275,7 +275,7 @@ def _copied(gs: list[Any]) -> list[Any]:
     return [None if g is None else np.array(to_numpy(g)) for g in gs]
 
 
-def _same(a: Any, b: Any) -> bool:
+def _same(a: object, b: object) -> bool:
     if a is None or b is None:
         return a is b
     a, b = to_numpy(a), to_numpy(b)

@@ -79,7 +79,7 @@ class Diagnosis:
         return "\n".join(lines)
 
 
-def explain(f: Function, inputs: Any, *, rng: Seed = DRAW) -> Diagnosis:
+def explain(f: Function, inputs: Sequence[Any], *, rng: Seed = DRAW) -> Diagnosis:
     """Say what is wrong with the gradient of f at these inputs, in words.
 
     f, inputs   as for `gradcheck`: a function, a layer, a pair of NumPy functions,

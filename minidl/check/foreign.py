@@ -13,7 +13,7 @@ from minidl.check.subject import Pull, Subject, flat, names_of, title_of
 from minidl.errors import DTypeError
 
 
-def is_torch(x: Any) -> bool:
+def is_torch(x: object) -> bool:
     """Whether x is a tensor or a module of PyTorch."""
     kinds = [k.__module__.partition(".")[0] for k in type(x).__mro__]
     return "torch" in kinds
@@ -22,7 +22,7 @@ def is_torch(x: Any) -> bool:
 class TorchSubject(Subject):
     """A function of PyTorch's tensors, or a module, as a function of named arrays."""
 
-    def __init__(self, f: Any, inputs: Any) -> None:
+    def __init__(self, f: Any, inputs: Sequence[Any]) -> None:
         several = isinstance(inputs, (list, tuple))
         self.given = list(inputs if several else [inputs])
         self.f, self.title, self.width = f, title_of(f), np.dtype("float64")

@@ -10,6 +10,7 @@ earlier call shows.
 from __future__ import annotations
 
 import copy
+from collections.abc import Sequence
 from typing import Any, Literal
 
 import numpy as np
@@ -22,7 +23,7 @@ from minidl.check.report import EDGE, KINK, WRONG, Finding, GradientError, Repor
 from minidl.check.slopes import FULL, Loss, Tolerance, drawn, worst
 from minidl.check.steps import inner_steps, moved
 from minidl.check.subject import Function, Subject, is_layer, pulled
-from minidl.engine.tensor import Tensor
+from minidl.engine.tensor import Tensor, TensorLike
 from minidl.errors import GraphError, RangeError
 
 Mode = Literal["fast", "full"]
@@ -32,7 +33,7 @@ SUITE = ("in training", "in evaluation")
 
 def gradcheck(
     f: Function | tuple[Function, Function | None],
-    inputs: Any,
+    inputs: Sequence[Any],
     *,
     order: int = 1,
     mode: Mode = "fast",
@@ -80,7 +81,7 @@ def gradcheck(
     return _delivered(report, raise_exception)
 
 
-def gradgradcheck(f: Function, inputs: Any, **options: Any) -> Report:
+def gradgradcheck(f: Function, inputs: Sequence[Any], **options: Any) -> Report:
     """Check the gradients of the gradients of f, as `gradcheck` does those of f.
 
     The function looked at is (x, g) ↦ ∂Σ g f(x) / ∂x, made with `create_graph=True`; g,
@@ -91,7 +92,7 @@ def gradgradcheck(f: Function, inputs: Any, **options: Any) -> Report:
 
 
 def check_layer(
-    layer: Any, *inputs: Any, rng: Seed = DRAW, raise_exception: bool = True
+    layer: Any, *inputs: TensorLike, rng: Seed = DRAW, raise_exception: bool = True
 ) -> Report:
     """Check a layer by its inputs and parameters: in training and not, to second order.
 
@@ -119,7 +120,7 @@ def check_layer(
     return _delivered(whole, raise_exception)
 
 
-def subject_of(f: Any, inputs: Any) -> Subject:
+def subject_of(f: Any, inputs: Sequence[Any]) -> Subject:
     """Return what is to be checked, by what f is."""
     if isinstance(f, Pair):
         return PairSubject(f, inputs)
@@ -155,7 +156,7 @@ class Slope(Subject):
         more = [Tensor(g, requires_grad) for g in at[n:]]
         return self.subject.tensors(requires_grad, at[:n]) + more
 
-    def __call__(self, *xs: Any) -> list[Any]:
+    def __call__(self, *xs: TensorLike) -> list[Any]:
         """Return ∂Σ g f(x) / ∂x for every x that f depends on."""
         n = len(self.subject.points)
         leaves = [x if x.requires_grad else x.requires_grad_() for x in xs[:n]]
@@ -245,5 +246,5 @@ def _delivered(report: Report, raise_exception: bool) -> Report:
     return report
 
 
-def _is_shape(x: Any) -> bool:
+def _is_shape(x: object) -> bool:
     return isinstance(x, tuple) and all(isinstance(n, int) for n in x)

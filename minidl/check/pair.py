@@ -15,6 +15,7 @@ import numpy as np
 
 from minidl.backend import Array
 from minidl.check.subject import Pull, Subject, flat, is_float, names_of, title_of
+from minidl.engine.tensor import TensorLike
 from minidl.errors import GraphError
 
 Function = Callable[..., Any]
@@ -82,7 +83,7 @@ class Pair:
 class PairSubject(Subject):
     """A pair as a function of named arrays."""
 
-    def __init__(self, pair: Pair, inputs: Any) -> None:
+    def __init__(self, pair: Pair, inputs: Sequence[Any]) -> None:
         self.pair = pair
         super().__init__(pair.forward, inputs)
         self.title = pair.title
@@ -97,7 +98,7 @@ class PairSubject(Subject):
             inputs[i] = x
         return inputs
 
-    def __call__(self, *xs: Any) -> list[Any]:
+    def __call__(self, *xs: TensorLike) -> list[Any]:
         """Return the float outputs, as arrays."""
         arrays = [np.array(x.data if hasattr(x, "requires_grad") else x) for x in xs]
         y, _ = self.pair.run(self._filled(arrays))

@@ -252,7 +252,7 @@ class Report:
         return True
 
 
-def flattened(a: Any) -> Any:
+def flattened(a: object) -> Any:
     """Return an array as a grid of two axes: images side by side become rows.
 
     >>> flattened(np.ones((2, 3, 4))).shape

@@ -216,7 +216,7 @@ def turned(side: int) -> Change:
     return change
 
 
-def swapped(side: int, other: Any) -> Change:
+def swapped(side: int, other: object) -> Change:
     """The other operand is replaced by another array."""
 
     def change(e: Event, now: list[Any]) -> Any:

@@ -21,7 +21,7 @@ from minidl.check.tape import traceable
 from minidl.engine.messages import Signature
 from minidl.engine.modes import watchers
 from minidl.engine.op import Node, as_array
-from minidl.engine.tensor import values
+from minidl.engine.tensor import TensorLike, values
 from minidl.ops import sum_to
 from minidl.ops.indexing import Scatter
 
@@ -82,13 +82,13 @@ class Recorder:
             copies = [x.copy() if is_array(x) else x for x in arrays]
             self.steps.append(step_of_op(node.op, copies, slots, dict(node.settings)))
 
-    def computed(self, op: Any, arrays: Any, made: Any) -> None:
+    def computed(self, op: Any, arrays: Sequence[Any], made: tuple[Any, ...]) -> None:
         """After an operation: nothing."""
 
     def before(self, node: Node) -> None:
         """Before a backward: nothing."""
 
-    def after(self, node: Node, g: Any, gradients: Any) -> None:
+    def after(self, node: Node, g: TensorLike, gradients: Any) -> None:
         """After a backward: nothing."""
 
 
@@ -244,7 +244,7 @@ def _defaults(body: Any) -> dict[str, Any]:
     return dict(getattr(body, "__kwdefaults__", None) or {})
 
 
-def is_array(x: Any) -> bool:
+def is_array(x: object) -> bool:
     """Whether x is an array of numbers, and no setting or None."""
     return hasattr(x, "dtype") and hasattr(x, "shape")
 

@@ -40,7 +40,7 @@ class Subject:
     (['x'], dtype('float64'), [array([0., 1., 2.])])
     """
 
-    def __init__(self, f: Function, inputs: Any) -> None:
+    def __init__(self, f: Function, inputs: Sequence[Any]) -> None:
         several = isinstance(inputs, (list, tuple))
         self.given = [values(x) for x in (inputs if several else [inputs])]
         self.f, self.title = f, title_of(f)
@@ -84,7 +84,7 @@ class Subject:
             self.width = min(narrow, key=lambda d: d.itemsize)
         return bool(narrow)
 
-    def __call__(self, *xs: Any) -> list[Any]:
+    def __call__(self, *xs: TensorLike) -> list[Any]:
         """Return the outputs that may have a gradient, for xs in place of points."""
         inputs = list(self.inputs)
         for i, x in zip(self.slots, xs, strict=False):

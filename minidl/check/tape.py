@@ -24,6 +24,8 @@ from typing import Any
 
 import numpy as np
 
+from minidl.engine.tensor import TensorLike
+
 MOST = 300  # operations that are noted
 NUMPY = str(Path(np.__file__).parent)
 CHECK = str(Path(__file__).parent)
@@ -97,7 +99,7 @@ class Traced(np.ndarray):
     """An array that notes what is done with it."""
 
     def __array_ufunc__(
-        self, ufunc: Any, method: str, *inputs: Any, out: Any = None, **more: Any
+        self, ufunc: Any, method: str, *inputs: TensorLike, out: Any = None, **more: Any
     ) -> Any:
         name = ufunc.__name__ if method == "__call__" else f"{ufunc.__name__}.{method}"
         settings = {k: v for k, v in more.items() if not isinstance(v, np.ndarray)}
@@ -167,12 +169,12 @@ class Traced(np.ndarray):
         return np.dot(self, *args, **kwargs)
 
 
-def plain(a: Any) -> Any:
+def plain(a: object) -> Any:
     """Return a Traced array as an ordinary one, with the same memory."""
     return a.view(np.ndarray) if isinstance(a, Traced) else a
 
 
-def traced(a: Any) -> Any:
+def traced(a: object) -> Any:
     """Return an array that notes what is done with it."""
     if isinstance(a, np.ndarray):
         return a.view(Traced)
@@ -183,13 +185,13 @@ def traced(a: Any) -> Any:
     return a
 
 
-def _unwrapped(a: Any) -> Any:
+def _unwrapped(a: object) -> Any:
     if isinstance(a, (tuple, list)) and any(isinstance(b, Traced) for b in a):
         return type(a)(plain(b) for b in a)
     return plain(a)
 
 
-def _picks(index: Any) -> bool:
+def _picks(index: object) -> bool:
     """Whether an index picks entries, and is no mere slice of all, or None."""
     parts = index if isinstance(index, tuple) else (index,)
     return any(

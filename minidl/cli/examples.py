@@ -15,6 +15,7 @@ from typing import Any
 
 from minidl import nn, ops
 from minidl.cli.tables import LAYERS, OPS, apart, positive
+from minidl.engine.tensor import TensorLike
 
 
 @dataclass
@@ -52,7 +53,7 @@ def without_example() -> list[str]:
 
 def _operation(op: Any, inputs: tuple[Any, ...], settings: dict[str, Any]) -> Example:
     @functools.wraps(op)
-    def call(*xs: Any) -> Any:
+    def call(*xs: TensorLike) -> Any:
         return op(*xs, **settings)
 
     return Example(f"ops.{op.__name__}", _chapter(op), lambda: call, inputs)

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from minidl.backend import Array, default_dtype, device_of, namespace, to_device
-from minidl.engine.tensor import Tensor
+from minidl.engine.tensor import Tensor, TensorLike
 from minidl.errors import DTypeError, RangeError, ShapeError
 
 
@@ -41,11 +41,11 @@ class Dataset:
     def __iter__(self) -> Iterator[Any]:
         return (self[i] for i in range(len(self)))
 
-    def batch(self, indices: Any) -> Any:
+    def batch(self, indices: TensorLike) -> Any:
         """Return these samples side by side.    indices (B,) -> (x (B, …), y (B, …))"""
         return collate([self[int(i)] for i in indices])
 
-    def subset(self, indices: Any) -> Dataset:
+    def subset(self, indices: TensorLike) -> Dataset:
         """Return a dataset of these samples alone, in this order."""
         return Subset(self, indices)
 
@@ -53,7 +53,7 @@ class Dataset:
 class Subset(Dataset):
     """Some samples of another dataset, which is not copied."""
 
-    def __init__(self, dataset: Any, indices: Any) -> None:
+    def __init__(self, dataset: Any, indices: TensorLike) -> None:
         self.dataset, self.indices = dataset, np.asarray(indices)
 
     def __len__(self) -> int:
@@ -77,7 +77,7 @@ class TensorDataset(Dataset):
     ((2, 2), array([1, 1]))
     """
 
-    def __init__(self, *data: Any) -> None:
+    def __init__(self, *data: TensorLike) -> None:
         self.arrays: tuple[Array, ...] = tuple(as_array(a) for a in data)
         shapes = [a.shape for a in self.arrays]
         if not shapes or () in shapes or len({s[0] for s in shapes}) > 1:
@@ -114,11 +114,11 @@ class TensorDataset(Dataset):
     def __getitem__(self, i: Any) -> tuple[Any, ...]:
         return tuple(a[i] for a in self.arrays)
 
-    def batch(self, indices: Any) -> tuple[Array, ...]:
+    def batch(self, indices: TensorLike) -> tuple[Array, ...]:
         """Return whole rows, one copy per array.    indices (B,) -> (B, …) each"""
         return tuple(a[namespace(a).asarray(indices)] for a in self.arrays)
 
-    def subset(self, indices: Any) -> TensorDataset:
+    def subset(self, indices: TensorLike) -> TensorDataset:
         """Return a copy of these rows, in this order."""
         return TensorDataset(*self.batch(np.asarray(indices)))
 
@@ -152,7 +152,7 @@ class NamedDataset(TensorDataset):
 
     def __init__(
         self,
-        *data: Any,
+        *data: TensorLike,
         names: Sequence[str] = (),
         categories: Sequence[str] = (),
         features: Sequence[str] = (),
@@ -163,7 +163,7 @@ class NamedDataset(TensorDataset):
         if len(self.names) not in (0, len(self)):
             raise ShapeError(f"{len(self)} samples cannot have {len(names)} names")
 
-    def subset(self, indices: Any) -> NamedDataset:
+    def subset(self, indices: TensorLike) -> NamedDataset:
         """Return a copy of these rows, in this order, with their names."""
         indices = np.asarray(indices)
         names = [self.names[int(i)] for i in indices] if self.names else ()
@@ -198,7 +198,7 @@ def is_labels(y: Array) -> bool:
     return bool(y.ndim == 1 and y.dtype.kind in "iu")
 
 
-def check_labels(y: Any, classes: int, ignore_index: int | None = None) -> None:
+def check_labels(y: TensorLike, classes: int, ignore_index: int | None = None) -> None:
     """Raise RangeError unless every label is one of 0 … classes − 1.
 
     Do this once, on the host: a GPU reads a wrong label as some other one, silently.

@@ -15,11 +15,17 @@ import numpy as np
 
 from minidl.backend import Array, Seed, default_dtype, generator, namespace
 from minidl.data.dataset import as_array, check_labels, is_labels, like
+from minidl.engine.tensor import TensorLike
 from minidl.errors import DTypeError, RangeError, ShapeError
 
 
 def mixup(
-    x: Any, y: Any, *, classes: int | None = None, alpha: float = 0.2, rng: Seed = None
+    x: TensorLike,
+    y: TensorLike,
+    *,
+    classes: int | None = None,
+    alpha: float = 0.2,
+    rng: Seed = None,
 ) -> tuple[Any, Any]:
     """λ x + (1 − λ) x', and the same for y, with λ ~ Beta(α, α).
 
@@ -42,7 +48,12 @@ def mixup(
 
 
 def cutmix(
-    x: Any, y: Any, *, classes: int | None = None, alpha: float = 1.0, rng: Seed = None
+    x: TensorLike,
+    y: TensorLike,
+    *,
+    classes: int | None = None,
+    alpha: float = 1.0,
+    rng: Seed = None,
 ) -> tuple[Any, Any]:
     """Paste a box of the partner into each image; labels are mixed by its area.
 
@@ -70,7 +81,12 @@ def cutmix(
 
 
 def _prepare(
-    name: str, x: Any, y: Any, classes: int | None, alpha: float, rng: Seed
+    name: str,
+    x: TensorLike,
+    y: TensorLike,
+    classes: int | None,
+    alpha: float,
+    rng: Seed,
 ) -> tuple[Array, Array, np.random.Generator]:
     """Check what came, and turn labels into rows of probabilities."""
     images, labels = as_array(x), as_array(y)

@@ -18,6 +18,7 @@ import numpy as np
 
 from minidl.backend import Array, to_numpy
 from minidl.data.dataset import like
+from minidl.engine.tensor import TensorLike
 from minidl.errors import DTypeError, MinidlError, RangeError, ShapeError
 
 Per = Literal["feature", "channel"]
@@ -28,7 +29,7 @@ class Preprocess:
 
     shape: tuple[int, ...] | None = None  # of one sample, once fitted
 
-    def fit(self, x: Any) -> Self:
+    def fit(self, x: TensorLike) -> Self:
         """Learn from the training set, and return self."""
         data = _floats(x)
         if data.ndim < 2 or len(data) < 2:
@@ -40,7 +41,7 @@ class Preprocess:
         self.shape = data.shape[1:]
         return self
 
-    def transform(self, x: Any) -> Any:
+    def transform(self, x: TensorLike) -> Any:
         """Return x, changed as was learned.    (N, …) -> (N, …)"""
         data = _floats(x)
         self._check_fitted()
@@ -53,11 +54,11 @@ class Preprocess:
 
     __call__ = transform
 
-    def fit_transform(self, x: Any) -> Any:
+    def fit_transform(self, x: TensorLike) -> Any:
         """Learn from x and return it changed."""
         return self.fit(x).transform(x)
 
-    def inverse(self, z: Any) -> Any:
+    def inverse(self, z: TensorLike) -> Any:
         """Return the samples that transform would turn into z (or the nearest ones)."""
         data = _floats(z)
         self._check_fitted()
@@ -227,29 +228,29 @@ class Whiten(PCA):
         return super()._inverse(z * self._scale(z))
 
 
-def zero_center(x: Any, per: Per = "feature") -> ZeroCenter:
+def zero_center(x: TensorLike, per: Per = "feature") -> ZeroCenter:
     """Return a ZeroCenter fitted to x."""
     return ZeroCenter(per).fit(x)
 
 
-def standardize(x: Any, per: Per = "feature") -> Standardize:
+def standardize(x: TensorLike, per: Per = "feature") -> Standardize:
     """Return a Standardize fitted to x."""
     return Standardize(per).fit(x)
 
 
-def pca(x: Any, k: int | None = None) -> PCA:
+def pca(x: TensorLike, k: int | None = None) -> PCA:
     """Return a PCA of x with k directions (default: all)."""
     return PCA(k).fit(x)
 
 
 def whiten(
-    x: Any, k: int | None = None, *, eps: float = 1e-5, zca: bool = False
+    x: TensorLike, k: int | None = None, *, eps: float = 1e-5, zca: bool = False
 ) -> Whiten:
     """Return a Whiten fitted to x."""
     return Whiten(k, eps=eps, zca=zca).fit(x)
 
 
-def _floats(x: Any) -> Array:
+def _floats(x: TensorLike) -> Array:
     data = to_numpy(x)
     if data.dtype.kind != "f":
         raise DTypeError(

@@ -13,11 +13,12 @@ import numpy as np
 
 from minidl.backend import Array, Seed, generator, to_numpy
 from minidl.data.dataset import Dataset, Subset, TensorDataset, is_labels
+from minidl.engine.tensor import TensorLike
 from minidl.errors import DTypeError, RangeError
 
 
 def train_test_split(
-    *data: Any,
+    *data: TensorLike,
     test_size: float | int = 0.2,
     stratify: bool | None = None,
     rng: Seed = None,
@@ -67,7 +68,7 @@ class KFold:
     def __len__(self) -> int:
         return self.k
 
-    def split(self, *data: Any) -> Iterator[tuple[Any, Any]]:
+    def split(self, *data: TensorLike) -> Iterator[tuple[Any, Any]]:
         """Yield k pairs (training set, held-out set)."""
         dataset = _dataset(data)
         n = len(dataset)
@@ -81,7 +82,7 @@ class KFold:
             yield _take(dataset, np.flatnonzero(fold != i)), _take(dataset, held_out)
 
 
-def bootstrap(*data: Any, rng: Seed = None) -> tuple[Any, Any]:
+def bootstrap(*data: TensorLike, rng: Seed = None) -> tuple[Any, Any]:
     """Draw N of N samples with replacement; return them, and those never drawn.
 
     About 1/e = 37 % are never drawn ("out of bag"). Efron 1979; bagging: Breiman 1996.
@@ -120,7 +121,7 @@ def _order(dataset: Any, stratify: bool | None, g: np.random.Generator) -> Array
     return order
 
 
-def _take(dataset: Any, indices: Array) -> Any:
+def _take(dataset: Dataset, indices: Array) -> Any:
     """Return these samples as a dataset of the same kind, where it has one."""
     if hasattr(dataset, "subset"):
         return dataset.subset(indices)

@@ -19,6 +19,7 @@ from numpy.lib.stride_tricks import sliding_window_view
 from minidl.backend import Array, Seed, generator, to_numpy
 from minidl.data.dataset import like
 from minidl.data.draws import Draws, draws_for
+from minidl.engine.tensor import TensorLike
 from minidl.errors import DTypeError, RangeError, ShapeError
 
 
@@ -37,7 +38,7 @@ class Transform:
 
     wants_floats: ClassVar[bool] = True
 
-    def __call__(self, x: Any, rng: Seed | Draws = None) -> Any:
+    def __call__(self, x: TensorLike, rng: Seed | Draws = None) -> Any:
         """Return changed images, as x came: a Tensor or an array."""
         images = to_numpy(x)
         name = type(self).__name__
@@ -82,7 +83,7 @@ class Compose(Transform):
     def __init__(self, parts: Sequence[Callable[..., Any]]) -> None:
         self.parts = list(parts)
 
-    def __call__(self, x: Any, rng: Seed | Draws = None) -> Any:
+    def __call__(self, x: TensorLike, rng: Seed | Draws = None) -> Any:
         """Return changed images; the parts check what comes to them."""
         images = to_numpy(x)
         return like(x, self.apply(images, draws_for(rng, len(images))))
@@ -191,7 +192,7 @@ class GaussianNoise(Transform):
 
 def augmented_predict(
     predict: Callable[[Any], Any],
-    x: Any,
+    x: TensorLike,
     transform: Callable[..., Any],
     *,
     times: int = 8,

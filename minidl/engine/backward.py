@@ -18,7 +18,7 @@ from minidl.backend import namespace
 from minidl.engine import messages
 from minidl.engine.modes import mode, recording, watchers
 from minidl.engine.op import Narrow, Node, as_array
-from minidl.engine.tensor import Edge, Tensor, edge_of, values
+from minidl.engine.tensor import Edge, Tensor, TensorLike, edge_of, values
 from minidl.engine.versions import versions
 from minidl.errors import ShapeError
 from minidl.ops.indexing import Scatter
@@ -27,7 +27,9 @@ from minidl.ops.shape import sum_to
 by_tick = operator.attrgetter("tick")
 
 
-def backward(y: Tensor, gradient: Any = None, retain_graph: bool = False) -> None:
+def backward(
+    y: Tensor, gradient: TensorLike | None = None, retain_graph: bool = False
+) -> None:
     """Add ∂y/∂leaf into `leaf.grad` for every leaf that requires a gradient."""
     sums = pull([y], [_seed(y, gradient)], retain=retain_graph)
     for leaf, g in [(leaf, sums.total(leaf)) for leaf in sums.arrived]:
@@ -79,11 +81,11 @@ def grad(
     return found
 
 
-def _listed(x: Any) -> list[Any]:
+def _listed(x: TensorLike) -> list[Any]:
     return list(x) if isinstance(x, (list, tuple)) else [x]
 
 
-def _seed(y: Any, g: Any) -> Any:
+def _seed(y: TensorLike, g: TensorLike) -> Any:
     """Return ∂L/∂y to start from: 1 for the loss itself."""
     if not (isinstance(y, Tensor) and y.requires_grad) or (g is None and y.size != 1):
         raise messages.no_start(y)
@@ -228,7 +230,7 @@ class Sums:
         self.ours: set[Edge] = set()  # where the sum is memory that nobody else knows
         self.given = {id(g) for g in seeds}  # arrays that belong to somebody
 
-    def add(self, edge: Edge, g: Any, node: Any = None) -> None:
+    def add(self, edge: Edge, g: TensorLike, node: Any = None) -> None:
         """Add to what has arrived at an edge what a node sends there."""
         to, i = edge
         shapes = to.shapes if type(to) is Node else (to.data.shape,)
@@ -259,7 +261,7 @@ class Sums:
         return g
 
 
-def _added(old: Any, g: Any, ours: bool) -> Any:
+def _added(old: TensorLike, g: TensorLike, ours: bool) -> Any:
     """Return old + g: a new array or Tensor, or old itself where its memory is ours."""
     # region a1.3: what was used twice gets both gradients, in memory of its own
     if isinstance(old, Tensor) or not ours:

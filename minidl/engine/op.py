@@ -27,7 +27,7 @@ from minidl.backend import Array, default_dtype, device_of
 from minidl.engine import messages
 from minidl.engine.messages import Signature, as_operand, explain
 from minidl.engine.modes import mode, watchers
-from minidl.engine.tensor import Edge, Tensor
+from minidl.engine.tensor import Edge, Tensor, TensorLike
 from minidl.engine.versions import clock
 from minidl.errors import MinidlError, WidthError
 
@@ -52,7 +52,7 @@ class Op(Protocol[P]):
     def __call__(self, *args: P.args, **settings: P.kwargs) -> Any:
         """Compute y, and record how if an input is a tracked Tensor."""
 
-    def __get__(self, x: Any, owner: Any = None) -> Callable[..., Any]:
+    def __get__(self, x: TensorLike, owner: Any = None) -> Callable[..., Any]:
         """Make `x.exp()` of `exp(x)`, as for any function that is a method."""
 
     def fast(self, device: str, rank: int = 1) -> Callable[[F], F]:
@@ -205,7 +205,9 @@ def op(  # noqa: C901  it holds the hot path, which calls as little as it can
     return call
 
 
-def _fast(fasts: dict[str, list[Any]], arrays: Any, settings: dict[str, Any]) -> Any:
+def _fast(
+    fasts: dict[str, list[Any]], arrays: Sequence[Any], settings: dict[str, Any]
+) -> Any:
     """Return what the first fast body that accepts these arrays makes of them."""
     for fast in fasts.get(device_of(arrays[0]), ()):
         if (made := fast(*arrays, **settings)) is not None:
@@ -213,7 +215,7 @@ def _fast(fasts: dict[str, list[Any]], arrays: Any, settings: dict[str, Any]) ->
     return None
 
 
-def _run(op: Any, arrays: Any, settings: dict[str, Any]) -> Any:
+def _run(op: Any, arrays: Sequence[Any], settings: dict[str, Any]) -> Any:
     """Run an op on arrays alone."""
     dtype, alike = None, True
     for x in arrays:
@@ -268,17 +270,17 @@ def _in_one_width(op: Any, arrays: Sequence[Any], settings: dict[str, Any]) -> A
     return made[0], Narrow(made[1], width), *made[2:]
 
 
-def _wider(made: Any, width: Any) -> bool:
+def _wider(made: tuple[Any, ...], width: Any) -> bool:
     """Whether a floating output has another width than this."""
     return any(y.dtype.kind == "f" and y.dtype != width for y in _outputs(made))
 
 
-def _outputs(made: Any) -> tuple[Any, ...]:
+def _outputs(made: tuple[Any, ...]) -> tuple[Any, ...]:
     """Return the outputs of an op, whether it has one or several."""
     return made[0] if type(made[0]) is tuple else made[:1]
 
 
-def _several(made: Any, node: Node | None) -> tuple[Any, ...]:
+def _several(made: tuple[Any, ...], node: Node | None) -> tuple[Any, ...]:
     """Return the outputs of a node, or of nothing that was recorded, then aux."""
     tensors = tuple(wrap(y) for y in _outputs(made))
     if node:
@@ -289,7 +291,7 @@ def _several(made: Any, node: Node | None) -> tuple[Any, ...]:
     return tensors + (made[2] if len(made) == 3 else ())
 
 
-def wrap(y: Any) -> Tensor:
+def wrap(y: TensorLike) -> Tensor:
     """Return a Tensor around an array, without asking what it is."""
     if not isinstance(y, np.ndarray):
         y = as_array(y)
@@ -302,6 +304,6 @@ def wrap(y: Any) -> Tensor:
 new: Any = object.__new__
 
 
-def as_array(y: Any) -> Array:
+def as_array(y: TensorLike) -> Array:
     """Return y, or the 0-d array of a NumPy scalar: a scalar cannot be written to."""
     return np.asarray(y) if isinstance(y, (np.generic, float, int)) else y

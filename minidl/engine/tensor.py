@@ -103,7 +103,7 @@ class Tensor(Protocols, Methods):
 
     def backward(
         self,
-        gradient: Any = None,
+        gradient: TensorLike | None = None,
         *,
         retain_graph: bool = False,
         create_graph: bool = False,
@@ -185,7 +185,7 @@ def edge_of(x: Tensor) -> Edge:
     return x.edge or (x, 0)
 
 
-def values(x: Any) -> Array:
+def values(x: TensorLike) -> Array:
     """Return the plain array in x: nothing is differentiated through it."""
     return x.data if isinstance(x, Tensor) else x
 

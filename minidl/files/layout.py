@@ -151,12 +151,12 @@ def _header_of(ready: Arrays, order: list[str], metadata: dict[str, str]) -> byt
     return text + b" " * (-len(text) % 8)
 
 
-def is_strings(x: Any) -> bool:
+def is_strings(x: object) -> bool:
     """Whether x is a dictionary of strings, as metadata are."""
     return isinstance(x, dict) and all(isinstance(v, str) for v in x.values())
 
 
-def _plain(name: str, x: Any) -> np.ndarray[Any, Any]:
+def _plain(name: str, x: object) -> np.ndarray[Any, Any]:
     """Return x as a little-endian array in C order, on the CPU."""
     if not isinstance(name, str) or name == "__metadata__":
         raise DTypeError(f"save: a name must be a string of its own, not {name!r}")

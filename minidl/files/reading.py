@@ -197,7 +197,7 @@ def _damaged(path: Path, why: str) -> FileError:
     )
 
 
-def _short(x: Any) -> str:
+def _short(x: object) -> str:
     """Return repr(x), without the length and the control characters of a hostile x."""
     text = repr(x)
     return text if len(text) <= 80 else f"{text[:77]}…"

@@ -24,6 +24,7 @@ from minidl.lab.objective import Objective, fit, own_randomness, seeds
 from minidl.lab.running import Runner, Running
 from minidl.lab.space import Setting, Space, as_domains, grid
 from minidl.lab.trials import Trial, shown
+from minidl.train.batches import Data
 from minidl.train.callback import direction
 
 LEAK = 0.1  # share of a test set that may also stand in the training data
@@ -31,7 +32,7 @@ LEAK = 0.1  # share of a test set that may also stand in the training data
 
 def cross_validate(
     make_trainer: Callable[..., Any],
-    data: Any,
+    data: Data,
     space: Space | Sequence[Setting] | None = None,
     k: int = 5,
     *,
@@ -228,7 +229,7 @@ def _settings(space: Any, points: int | Mapping[str, int]) -> list[Setting]:
     return settings
 
 
-def as_dataset(data: Any) -> TensorDataset:
+def as_dataset(data: Data) -> TensorDataset:
     """Return arrays x and y as a dataset; a set with more or less has no folds here."""
     arrays = isinstance(data, (tuple, list)) and all(hasattr(a, "shape") for a in data)
     dataset = TensorDataset(*data) if arrays else data

@@ -14,7 +14,7 @@ from __future__ import annotations
 
 import copy
 import math
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -27,7 +27,7 @@ from minidl.errors import DTypeError, RangeError
 from minidl.lab.objective import own_randomness
 from minidl.nn.module import Module
 from minidl.train import History
-from minidl.train.batches import check_scalar, is_samples, pair, samples
+from minidl.train.batches import Data, check_scalar, is_samples, pair, samples
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -101,7 +101,7 @@ class RateRange:
 
 def lr_finder(
     model: Module,
-    loss: Any,
+    loss: Callable[..., Any],
     data: Any,
     *,
     optimizer: Any = None,
@@ -223,7 +223,9 @@ def _sure_fall(losses: Vector) -> float:
     return start - 4 * deviation * math.sqrt((1 - BETA) / (1 + BETA))
 
 
-def _copies(model: Module, loss: Any, optimizer: Any) -> tuple[Any, Any, Any]:
+def _copies(
+    model: Module, loss: Callable[..., Any], optimizer: Any
+) -> tuple[Any, Any, Any]:
     """Return copies: nothing is shared with the originals, all of it among them."""
     made = hasattr(optimizer, "step") and not isinstance(optimizer, type)
     rule: Any
@@ -258,7 +260,11 @@ def _moves(optimizer: Any, model: Module) -> bool:
 
 
 def _sweep(
-    model: Module, loss: Any, optimizer: Any, batches: Iterator[Any], rates: Vector
+    model: Module,
+    loss: Callable[..., Any],
+    optimizer: Any,
+    batches: Iterator[Any],
+    rates: Vector,
 ) -> list[float]:
     """Train with growing rates; return the losses until the end or the explosion."""
     device = _device(model)
@@ -295,7 +301,7 @@ def _device(model: Module) -> str:
     return "cpu" if first is None else device_of(first.data)
 
 
-def _batches(data: Any, seed: int) -> Iterator[Any]:
+def _batches(data: Data, seed: int) -> Iterator[Any]:
     """Yield batches for ever: small data are walked through many times."""
     if is_samples(data):
         data = DataLoader(data, BATCH, shuffle=True, seed=seed)
@@ -311,7 +317,7 @@ def _batches(data: Any, seed: int) -> Iterator[Any]:
             )
 
 
-def _place(data: Any) -> dict[str, Any] | None:
+def _place(data: Data) -> dict[str, Any] | None:
     """Return where a loader stands, to put it back there."""
     names = ("epoch", "position", "_begun", "_loops")
     known = isinstance(data, DataLoader)

@@ -28,7 +28,7 @@ from minidl.errors import DTypeError, RangeError
 from minidl.lab.space import Setting
 from minidl.lab.trials import Trial
 from minidl.train import ProgressBar, Randomness
-from minidl.train.batches import is_samples
+from minidl.train.batches import Data, is_samples
 from minidl.train.live import LivePlot
 
 BATCH = 50
@@ -46,7 +46,7 @@ class Objective:
 
     function: Callable[..., Any]
     names: Sequence[str]
-    data: Any = None
+    data: Data | None = None
     epochs: int = 1
     monitor: str = "val_loss"
     budgets: bool = False
@@ -131,7 +131,7 @@ class Objective:
         return float(record[self.monitor])
 
 
-def fit(trainer: Any, training: Any, validation: Any, epochs: int) -> None:
+def fit(trainer: Any, training: Any, validation: Data, epochs: int) -> None:
     """Train without a line of progress of its own, on batches that begin anew."""
     quiet = (ProgressBar, LivePlot)
     trainer.callbacks = [c for c in trainer.callbacks if not isinstance(c, quiet)]
@@ -158,7 +158,7 @@ def parameters(function: Callable[..., Any]) -> dict[str, bool]:
     return names
 
 
-def pair_of(data: Any) -> tuple[Any, Any]:
+def pair_of(data: Data) -> tuple[Any, Any]:
     """Return (training, validation) of a pair, or of three splits but for the last."""
     parts = tuple(data) if isinstance(data, (tuple, list)) else ()
     if len(parts) not in (2, 3) or hasattr(parts[0], "shape"):

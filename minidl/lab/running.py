@@ -20,6 +20,7 @@ from minidl.lab.objective import Objective, attempt
 from minidl.lab.space import Domains
 from minidl.lab.store import Path, Store
 from minidl.lab.trials import Trial, shown
+from minidl.train.batches import Data
 from minidl.train.callback import direction
 from minidl.train.live import in_notebook
 
@@ -53,7 +54,7 @@ def runner_for(
     budgets: bool = False,
     *,
     mode: str | None = None,
-    data: Any = None,
+    data: Data | None = None,
     epochs: int = 1,
     monitor: str = "val_loss",
     store: Path | None = None,

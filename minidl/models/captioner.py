@@ -14,6 +14,7 @@ from minidl import backend, nn, ops
 from minidl.backend import Seed
 from minidl.engine.tensor import Tensor, TensorLike, values
 from minidl.models.cnn import ConvFeatures
+from minidl.models.decoding import Memory
 from minidl.models.seq2seq import Decoder, Saying, Speaker
 
 CHANNELS = (32, 64, 128)
@@ -135,13 +136,13 @@ class TransformerCaptioner(nn.Module):
         scores: Tensor = self.output(self.norm(y))
         return scores
 
-    def read(self, tokens: TensorLike, state: Any = None) -> tuple[Tensor, Looking]:
+    def read(self, tokens: TensorLike, state: Memory = None) -> tuple[Tensor, Looking]:
         """Return the scores of what is next, and the state: see decoding.py."""
         if state.cache is None:
             state = Looking(state.places, nn.KVCache())
         return self._say(tokens, state)[:, -1], state
 
-    def select(self, state: Any, rows: Any) -> Looking:
+    def select(self, state: Memory, rows: TensorLike) -> Looking:
         """Return the state of these sequences; the old one is used up."""
         if state.cache is not None:
             state.cache.select(rows)

@@ -18,6 +18,7 @@ from minidl.backend import Array, Seed, to_numpy
 from minidl.engine.modes import no_grad
 from minidl.engine.tensor import Tensor, TensorLike, values
 from minidl.errors import RangeError, ShapeError
+from minidl.models.decoding import Memory
 
 KINDS = {"rnn": nn.RNN, "lstm": nn.LSTM, "gru": nn.GRU}
 
@@ -63,7 +64,7 @@ class CharRNN(nn.Module):
         h, state = self.layers(self.embedding(tokens), state)
         return self.output(self.dropout(h)), state
 
-    def read(self, tokens: TensorLike, state: Any = None) -> tuple[Tensor, Any]:
+    def read(self, tokens: TensorLike, state: Memory = None) -> tuple[Tensor, Any]:
         """Return the scores of what is next, and the state: see decoding.py."""
         h, state = self.layers(self.embedding(tokens), state)
         return self.output(h[:, -1]), state
@@ -81,12 +82,12 @@ class CharRNN(nn.Module):
             found.append(to_numpy(values(last)))
         return np.stack(found, axis=1)
 
-    def select(self, state: Any, rows: Any) -> Any:
+    def select(self, state: Memory, rows: TensorLike) -> Any:
         """Return the state of these sequences."""
         return select_rows(state, rows)
 
 
-def select_rows(state: Any, rows: Any) -> Any:
+def select_rows(state: Memory, rows: TensorLike) -> Any:
     """Return some of the N sequences of a recurrent state (L, N, H), or a tuple of."""
     if isinstance(state, tuple):
         return tuple(select_rows(s, rows) for s in state)

@@ -33,10 +33,10 @@ Memory: TypeAlias = Any  # what a model remembers: hidden states, a cache, or No
 class Reader(Protocol):
     """What `generate` and `beam_search` ask of a model."""
 
-    def read(self, tokens: TensorLike, state: Any = None) -> tuple[Any, Any]:
+    def read(self, tokens: TensorLike, state: Memory = None) -> tuple[Any, Any]:
         """Return the scores of the next token, and what is remembered now."""
 
-    def select(self, state: Any, rows: Any) -> Any:
+    def select(self, state: Memory, rows: TensorLike) -> Any:
         """Return the state of these rows, in this order, some maybe twice."""
 
 

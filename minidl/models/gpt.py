@@ -14,6 +14,7 @@ from minidl import backend, nn, ops
 from minidl.backend import Array, Seed, namespace
 from minidl.engine.tensor import Tensor, TensorLike, values
 from minidl.errors import RangeError
+from minidl.models.decoding import Memory
 
 
 class Written(NamedTuple):
@@ -83,7 +84,7 @@ class GPT(nn.Module):
             x = block(x, causal=True)
         return ops.stack(maps, axis=1)  # type: ignore[no-any-return]
 
-    def read(self, tokens: TensorLike, state: Any = None) -> tuple[Tensor, Written]:
+    def read(self, tokens: TensorLike, state: Memory = None) -> tuple[Tensor, Written]:
         """Return the scores of what is next, and what is remembered: see decoding.py.
 
         When the context is full, the window moves on by half of it and is read again:
@@ -100,7 +101,7 @@ class GPT(nn.Module):
         scores = self(new, cache=state.cache)
         return scores[:, -1], Written(tokens, start, state.cache)
 
-    def select(self, state: Any, rows: Any) -> Written:
+    def select(self, state: Memory, rows: TensorLike) -> Written:
         """Return the state of these sequences; the old one is used up."""
         state.cache.select(rows)
         return Written(state.tokens[values(rows)], state.start, state.cache)

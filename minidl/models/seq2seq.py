@@ -16,6 +16,7 @@ from minidl.backend import Seed
 from minidl.engine.tensor import Tensor, TensorLike, values
 from minidl.errors import RangeError
 from minidl.models.char_rnn import select_rows
+from minidl.models.decoding import Memory
 
 PAD = 0
 
@@ -86,12 +87,12 @@ class Speaker(nn.Module):
 
     decoder: Decoder
 
-    def read(self, tokens: TensorLike, state: Any = None) -> tuple[Tensor, Saying]:
+    def read(self, tokens: TensorLike, state: Memory = None) -> tuple[Tensor, Saying]:
         """Return the scores of what is next, and the state."""
         scores, state, _ = self.decoder(tokens, state)
         return scores[:, -1], state
 
-    def select(self, state: Any, rows: Any) -> Saying:
+    def select(self, state: Memory, rows: TensorLike) -> Saying:
         """Return the state of these sequences."""
         hidden, memory, mask = state
         if memory is not None:

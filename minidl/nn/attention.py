@@ -53,7 +53,9 @@ class DotAttention(Module):
         s = ops.matmul(query * scale, key.swapaxes(axis1=1, axis2=2))
         return _mixed(s, key if value is None else value, key_mask)
 
-    def multiply_adds(self, inputs: tuple[Any, ...], output: Any) -> int:
+    def multiply_adds(
+        self, inputs: tuple[Any, ...], output: tuple[Tensor, Tensor]
+    ) -> int:
         """Return what q kᵀ and p v cost: N L S numbers, of D and of E products."""
         context, p = output
         return int(p.size * (inputs[0].shape[-1] + context.shape[-1]))
@@ -88,7 +90,9 @@ class AdditiveAttention(Module):
         s = ops.additive_scores(self.query(query), self.key(key), w)
         return _mixed(s, key if value is None else value, key_mask)
 
-    def multiply_adds(self, inputs: tuple[Any, ...], output: Any) -> int:
+    def multiply_adds(
+        self, inputs: tuple[Any, ...], output: tuple[Tensor, Tensor]
+    ) -> int:
         """Return what w · tanh(…) and p v cost; both maps count themselves."""
         context, p = output
         return int(p.size * (self.score.weight.size + context.shape[-1]))
@@ -123,7 +127,7 @@ class Projections(Layout):
     If keys or values have another length, it keeps three: q_proj_weight, ….
     """
 
-    def read(self, state: State, module: Any) -> State:
+    def read(self, state: State, module: Module) -> State:
         """Return the state of four Linear layers, as PyTorch lays them out."""
         ours: State = {}
         for name, array in state.items():
@@ -139,7 +143,7 @@ class Projections(Layout):
                 ours[name.replace("out_proj.", "output.")] = array
         return super().read(ours, module)
 
-    def write(self, state: State, module: Any) -> State:
+    def write(self, state: State, module: Module) -> State:
         """Return PyTorch's arrays from those of four Linear layers."""
         state = super().write(state, module)
         theirs = {

@@ -12,6 +12,7 @@ from minidl.backend import Array, namespace
 from minidl.engine.modes import mode
 from minidl.engine.tensor import TensorLike, values
 from minidl.errors import GraphError, ShapeError
+from minidl.nn.module import Module
 
 __all__ = ["KVCache"]
 
@@ -38,7 +39,9 @@ class KVCache:
     def __len__(self) -> int:
         return max((entry[2] for entry in self._grown.values()), default=0)
 
-    def append(self, layer: Any, k: TensorLike, v: TensorLike) -> tuple[Array, Array]:
+    def append(
+        self, layer: Module, k: TensorLike, v: TensorLike
+    ) -> tuple[Array, Array]:
         """Add new keys and values of self-attention (N, heads, L, D); return all."""
         k, v = _arrays(k, v)
         entry = self._grown.get(layer)
@@ -58,12 +61,12 @@ class KVCache:
         entry[2] = end
         return entry[0][:, :, :end], entry[1][:, :, :end]
 
-    def keep(self, layer: Any, k: TensorLike, v: TensorLike) -> tuple[Array, Array]:
+    def keep(self, layer: Module, k: TensorLike, v: TensorLike) -> tuple[Array, Array]:
         """Keep the keys and values of cross-attention, those of an encoder's output."""
         self._fixed[layer] = _arrays(k, v)
         return self._fixed[layer]
 
-    def get(self, layer: Any, shape: tuple[int, ...]) -> tuple[Array, Array] | None:
+    def get(self, layer: Module, shape: tuple[int, ...]) -> tuple[Array, Array] | None:
         """Return what was kept for a layer, None at its first call; shape (N, S)."""
         kept = self._fixed.get(layer)
         if kept is not None and (kept[0].shape[0], kept[0].shape[2]) != tuple(shape):
@@ -74,7 +77,7 @@ class KVCache:
             )
         return kept
 
-    def select(self, rows: Any) -> None:
+    def select(self, rows: TensorLike) -> None:
         """Go on with these sequences, in this order, some maybe twice: beam search."""
         for entry in self._grown.values():
             entry[:2] = [entry[0][values(rows)], entry[1][values(rows)]]

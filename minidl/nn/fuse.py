@@ -15,11 +15,12 @@ from minidl import ops
 from minidl.engine.tensor import Tensor, TensorLike
 from minidl.nn.activation import ReLU
 from minidl.nn.linear import Linear
+from minidl.nn.module import Module
 
 on = True
 
 
-def fits(layer: Any, after: Any, x: TensorLike) -> bool:
+def fits(layer: Module, after: Any, x: TensorLike) -> bool:
     """Whether x goes through these two at once: on a GPU, and if nobody listens."""
     return (
         type(layer) is Linear
@@ -37,6 +38,6 @@ def affine_relu(layer: Linear, after: ReLU, x: Tensor) -> Tensor:
     return y
 
 
-def _heard(layer: Any) -> bool:
+def _heard(layer: Module) -> bool:
     """Whether a hook waits for what goes through this layer."""
     return layer._hooks is not None and bool(layer._hooks.hooks)

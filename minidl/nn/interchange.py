@@ -54,7 +54,7 @@ class Layout:
         self.extra = dict(extra or {})
         self.own = own
 
-    def read(self, state: State, module: Any) -> State:
+    def read(self, state: State, module: Module) -> State:
         """Return our arrays, under our names, from PyTorch's."""
         ours = {theirs: own for own, theirs in self.names.items()}
         state = {
@@ -65,7 +65,7 @@ class Layout:
         kept = {n: m.data for n, m in _members(module) if n in self.own}
         return self._transpose(state) | kept
 
-    def write(self, state: State, module: Any) -> State:
+    def write(self, state: State, module: Module) -> State:
         """Return PyTorch's arrays, under its names, from ours."""
         state = {
             self.names.get(name, name): array
@@ -107,7 +107,7 @@ def to_torch_state_dict(model: Module) -> State:
     return {name: np.array(array, order="C") for name, array in written.items()}
 
 
-def _read(module: Any, state: State, above: tuple[Any, ...] = ()) -> State:
+def _read(module: Module, state: State, above: tuple[Any, ...] = ()) -> State:
     """Translate this module's layout, then each child's: from the top down."""
     above = (*above, module)
     state = getattr(module, "torch_layout", SAME).read(state, module)
@@ -117,7 +117,7 @@ def _read(module: Any, state: State, above: tuple[Any, ...] = ()) -> State:
     return state
 
 
-def _write(module: Any, above: tuple[Any, ...] = ()) -> State:
+def _write(module: Module, above: tuple[Any, ...] = ()) -> State:
     """Collect the children in PyTorch's layout, then this module's: from below."""
     above = (*above, module)
     children = dict(_children(module, above))
@@ -132,13 +132,13 @@ def _write(module: Any, above: tuple[Any, ...] = ()) -> State:
     return layout.write(state, module)
 
 
-def _children(module: Any, above: tuple[Any, ...]) -> list[tuple[str, Any]]:
+def _children(module: Module, above: tuple[Any, ...]) -> list[tuple[str, Any]]:
     """The modules right below, but for those that are above too (a child's parent)."""
     members = [(name, m) for name, m in _members(module) if isinstance(m, Tree)]
     return [(name, m) for name, m in members if not any(m is a for a in above)]
 
 
-def _members(module: Any) -> list[tuple[str, Any]]:
+def _members(module: Module) -> list[tuple[str, Any]]:
     return [] if module is None else list(module.named_members())
 
 
@@ -153,7 +153,7 @@ def _split(state: State, prefix: str) -> tuple[State, State]:
     return below, rest
 
 
-def _array(name: str, value: Any) -> np.ndarray[Any, Any]:
+def _array(name: str, value: object) -> np.ndarray[Any, Any]:
     """Return a PyTorch tensor, a Tensor or an array as a NumPy array."""
     for method in ("detach", "cpu"):
         if hasattr(value, method):

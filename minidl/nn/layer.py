@@ -24,7 +24,7 @@ from collections.abc import Callable
 from dataclasses import Field, dataclass, fields
 from typing import Any, ClassVar, dataclass_transform
 
-from minidl.engine.tensor import Tensor
+from minidl.engine.tensor import Tensor, TensorLike
 from minidl.nn.module import Buffer, Module
 
 
@@ -51,7 +51,7 @@ class OpLayer(Module):
             if hasattr(value, "__len__") and not isinstance(value, str) and not whole:
                 setattr(self, name, Buffer(value))
 
-    def compute(self, *inputs: Any) -> Tensor:
+    def compute(self, *inputs: TensorLike) -> Tensor:
         """Return what the op makes of the inputs, with the settings of this layer."""
         y: Tensor = self._op(*inputs, **{n: getattr(self, n) for n in self._names})
         return y

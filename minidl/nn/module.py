@@ -293,7 +293,7 @@ class Hooks:
         self.hooks = [*self.hooks, hook]  # a new list: a running loop keeps the old one
         return Handle(self, hook)
 
-    def run(self, module: Any, inputs: tuple[Any, ...], output: Any) -> Any:
+    def run(self, module: Module, inputs: tuple[Any, ...], output: Any) -> Any:
         """Call every hook; what one returns, unless None, replaces the output."""
         for hook in self.hooks:
             new = hook(module, inputs, output)
@@ -324,5 +324,5 @@ class Handle:
         self.remove()
 
 
-def _gone(module: Any, inputs: tuple[Any, ...], output: Any) -> None:
+def _gone(module: Module, inputs: tuple[Any, ...], output: Any) -> None:
     """Stand in the place of a hook that was removed."""

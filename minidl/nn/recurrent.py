@@ -58,7 +58,7 @@ class Gates(Layout):
         if second:
             self.names["bias_h"] = "bias_hh"
 
-    def read(self, state: State, module: Any) -> State:
+    def read(self, state: State, module: Module) -> State:
         """Return our arrays from PyTorch's."""
         state = {name: self._ordered(array) for name, array in state.items()}
         a, b = (state.get(name) for name in ("bias_ih", "bias_hh"))
@@ -67,7 +67,7 @@ class Gates(Layout):
             del state["bias_hh"]
         return super().read(state, module)
 
-    def write(self, state: State, module: Any) -> State:
+    def write(self, state: State, module: Module) -> State:
         """Return PyTorch's arrays from ours; its second bias is 0 if we have none."""
         state = super().write(state, module)
         state = {name: self._ordered(array) for name, array in state.items()}
@@ -326,7 +326,7 @@ class Recurrent(Module):
         stacked = tuple(ops.stack(each) for each in zip(*after, strict=True))
         return x, stacked if self.cell.n_states > 1 else stacked[0]
 
-    def multiply_adds(self, inputs: tuple[Any, ...], output: Any) -> int:
+    def multiply_adds(self, inputs: tuple[Any, ...], output: Tensor) -> int:
         """Return what the products cost: both weights of every cell, at every time."""
         n, length = inputs[0].shape[:2]
         weights = (c.weight_x.size + c.weight_h.size for c in self.cells)

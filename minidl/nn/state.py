@@ -52,7 +52,7 @@ def save(model: Module | Mapping[str, Any], path: files.Path) -> None:
     files.write(path, state, sealed=True)
 
 
-def load(path: files.Path, model: Any = None, strict: bool = True) -> Any:
+def load(path: files.Path, model: Module | None = None, strict: bool = True) -> Any:
     """Read what `save` wrote: into `model`, which is returned, or as a dictionary.
 
     The dictionary maps names to NumPy arrays. `strict` is that of `load_state_dict`.

@@ -41,12 +41,12 @@ ACTIVATIONS: dict[str, Callable[[Any], Any]] = {
 class Renamed(Layout):
     """Parts that PyTorch calls otherwise: our name → its name, as prefixes."""
 
-    def read(self, state: State, module: Any) -> State:
+    def read(self, state: State, module: Module) -> State:
         """Return the same arrays under our names."""
         swap = {theirs: ours for ours, theirs in self.names.items()}
         return {_swapped(name, swap): array for name, array in state.items()}
 
-    def write(self, state: State, module: Any) -> State:
+    def write(self, state: State, module: Module) -> State:
         """Return the same arrays under PyTorch's names."""
         return {_swapped(name, self.names): array for name, array in state.items()}
 

@@ -19,7 +19,16 @@ from minidl.engine.op import op
 from minidl.engine.tensor import TensorLike
 from minidl.errors import RangeError, ShapeError
 from minidl.ops.shape import reshape
-from minidl.ops.windows import check_images, fold, pair, place, slide, unfold
+from minidl.ops.windows import (
+    Lengths,
+    Padding,
+    check_images,
+    fold,
+    pair,
+    place,
+    slide,
+    unfold,
+)
 
 __all__ = ["conv1d", "conv2d", "conv_transpose2d"]
 
@@ -105,9 +114,9 @@ def conv1d(
     x: TensorLike,
     w: TensorLike,
     b: TensorLike | None = None,
-    stride: Any = 1,
-    padding: Any = 0,
-    dilation: Any = 1,
+    stride: Lengths = 1,
+    padding: Padding = 0,
+    dilation: Lengths = 1,
     groups: int = 1,
 ) -> Any:
     """Convolve sequences: conv2d on images of one row.

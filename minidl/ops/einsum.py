@@ -6,6 +6,8 @@ Throughout:  xs operands    terms the labels of their axes    out the labels of 
 """
 # mypy: disable-error-code="no-untyped-def, no-untyped-call"
 
+from __future__ import annotations
+
 import functools
 import itertools
 import math
@@ -13,7 +15,7 @@ import string
 from typing import Any
 
 from minidl.engine.op import op
-from minidl.engine.tensor import values
+from minidl.engine.tensor import TensorLike, values
 from minidl.errors import ShapeError
 from minidl.ops.indexing import diagonal
 from minidl.ops.reduce import sum
@@ -22,7 +24,7 @@ from minidl.ops.shape import reshape, transpose
 __all__ = ["einsum"]
 
 
-def einsum(subscripts: str, *operands: Any) -> Any:
+def einsum(subscripts: str, *operands: TensorLike) -> Any:
     """Sum products over named axes, as np.einsum does.
 
     "ij,jk->ik" is a matrix product, "ii->i" a diagonal, "bi,bj->bij" outer products;

@@ -33,7 +33,7 @@ class Scatter:
 
     __slots__ = ("g", "index", "shape")
 
-    def __init__(self, index: Any, g: TensorLike, shape: tuple[int, ...]) -> None:
+    def __init__(self, index: object, g: TensorLike, shape: tuple[int, ...]) -> None:
         self.index, self.g, self.shape = index, g, shape
 
     def dense(self) -> Any:

@@ -193,7 +193,7 @@ def pair(name: str, what: str, value: object, least: int = 1) -> Pair:
 
 
 def _frame_of(
-    name: str, padding: Any, size: Pair, stride: Pair, dilation: Pair
+    name: str, padding: Padding, size: Pair, stride: Pair, dilation: Pair
 ) -> tuple[Pair, Pair]:
     """Return ((top, bottom), (left, right)) for every way to say it."""
     if isinstance(padding, str):

@@ -13,6 +13,7 @@ Nobody asks on the host whether there was an overflow: `where` decides, on the d
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
@@ -143,7 +144,7 @@ class GradScaler:
         """Return the scale and the good steps since it last moved."""
         return {"scale": self.get_scale(), "streak": int(to_numpy(self.streak))}
 
-    def load_state_dict(self, state: Any) -> None:
+    def load_state_dict(self, state: Mapping[str, Any]) -> None:
         """Go on where `state` was taken."""
         self.scaling[...], self.streak[...] = state["scale"], state["streak"]
 

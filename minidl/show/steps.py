@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -40,10 +40,10 @@ class _Recorder:
     def __exit__(self, *exc: object) -> None:
         watchers.remove(self)
 
-    def computed(self, op: Any, arrays: Any, made: Any) -> None:
+    def computed(self, op: Any, arrays: Sequence[Any], made: tuple[Any, ...]) -> None:
         self.value = made[0]
 
-    def recorded(self, node: Node, arrays: Any) -> None:
+    def recorded(self, node: Node, arrays: Sequence[Any]) -> None:
         self.values[node], self.inputs[node] = self.value, arrays
 
     def before(self, node: Node) -> None:

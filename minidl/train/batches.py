@@ -25,7 +25,7 @@ IGNORE = -100  # the ignore_index of cross_entropy
 LARGE = 256  # a batch that is not trained on
 
 
-def for_training(data: Any) -> Any:
+def for_training(data: Data) -> Any:
     """Refuse what would be trained on sample by sample, or cannot be repeated."""
     if is_samples(data):
         raise DTypeError(
@@ -40,19 +40,19 @@ def for_training(data: Any) -> Any:
     return data
 
 
-def for_evaluation(data: Any) -> Any:
+def for_evaluation(data: Data) -> Any:
     """Return batches; datasets, arrays and tuples of arrays are cut into large ones."""
     return DataLoader(data, LARGE) if is_samples(data) else data
 
 
-def is_samples(data: Any) -> bool:
+def is_samples(data: Data) -> bool:
     """Whether `data` are samples, from which a loader makes batches."""
     if isinstance(data, tuple):
         return bool(data) and all(hasattr(part, "shape") for part in data)
     return isinstance(data, (Dataset, Tensor)) or hasattr(data, "shape")
 
 
-def going_on(data: Any, position: int) -> Iterator[Any]:
+def going_on(data: Data, position: int) -> Iterator[Any]:
     """Return the batches after the first `position` ones of an epoch that was left."""
     if position and hasattr(data, "load_state_dict"):  # a loader knows its place itself
         data.load_state_dict(data.state_dict())
@@ -60,7 +60,7 @@ def going_on(data: Any, position: int) -> Iterator[Any]:
     return islice(data, position, None)
 
 
-def pair(batch: Any, device: str | None) -> tuple[Batch, Any]:
+def pair(batch: Batch, device: str | None) -> tuple[Batch, Any]:
     """Return the inputs and the truth of a batch, on the device.
 
     >>> (x,), y = pair((np.ones((2, 3)), np.array([0, 1])), None)
@@ -76,7 +76,7 @@ def pair(batch: Any, device: str | None) -> tuple[Batch, Any]:
     return tuple(xs), y
 
 
-def inputs(batch: Any, device: str | None) -> Batch:
+def inputs(batch: Batch, device: str | None) -> Batch:
     """Return the inputs of a batch; a truth that came along is left out."""
     if isinstance(batch, (tuple, list)):
         parts = batch[:-1] if len(batch) > 1 else batch
@@ -91,7 +91,7 @@ def _on_device(part: Any, device: str | None) -> Any:
     return part.to(device) if device and isinstance(part, Tensor) else part
 
 
-def _described(batch: Any) -> str:
+def _described(batch: Batch) -> str:
     if isinstance(batch, (tuple, list)):
         return f"a {type(batch).__name__} of {len(batch)}"
     return f"a {type(batch).__name__}" + (
@@ -118,7 +118,7 @@ def named_metrics(metrics: Any) -> Metrics:
     return {getattr(m, "__name__", type(m).__name__): m for m in several}
 
 
-def check_scalar(loss: Any) -> None:
+def check_scalar(loss: Tensor) -> None:
     """Refuse what cannot be descended."""
     if not isinstance(loss, Tensor):
         raise DTypeError(
@@ -153,7 +153,7 @@ class Counted:
     (6, 3)
     """
 
-    def __init__(self, loss: Any) -> None:
+    def __init__(self, loss: Callable[..., Any]) -> None:
         ours = getattr(loss, "__module__", "").startswith("minidl.")
         self.ignored = _setting(loss, "ignore_index", None if ours else IGNORE)
         self.weight = None
@@ -181,7 +181,7 @@ class Counted:
         return n if device_of(y) != "cpu" else n.item() if hasattr(n, "item") else n
 
 
-def _setting(loss: Any, name: str, otherwise: Any) -> Any:
+def _setting(loss: Callable[..., Any], name: str, otherwise: Any) -> Any:
     """Return what a loss was told, or does if it is told nothing."""
     if isinstance(loss, partial):
         return loss.keywords.get(name, _setting(loss.func, name, otherwise))

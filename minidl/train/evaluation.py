@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterator, Mapping
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
@@ -15,6 +15,7 @@ from minidl.engine.tensor import TensorLike, values
 from minidl.errors import RangeError
 from minidl.nn.module import Module
 from minidl.train.batches import (
+    Data,
     for_evaluation,
     inputs,
     joined,
@@ -31,7 +32,7 @@ RECENT = 1000  # samples, and not more than so many scores:
 LARGEST = 1_000_000
 
 
-def evaluate(trainer: Trainer, data: Any, prefix: str) -> dict[str, float]:
+def evaluate(trainer: Trainer, data: Data, prefix: str) -> dict[str, float]:
     """Return the loss, Σ n L / Σ n over batches of n labels, and every metric."""
     losses: list[Any] = []
     counts: list[Any] = []
@@ -62,7 +63,7 @@ def measure(trainer: Trainer, seen: Collection[Any], prefix: str) -> dict[str, f
     }
 
 
-def predict(trainer: Trainer, data: Any) -> np.ndarray[Any, Any]:
+def predict(trainer: Trainer, data: Data) -> np.ndarray[Any, Any]:
     """Return the scores of all samples, on the host."""
     with evaluating(trainer.model), no_grad():
         scores = [
@@ -123,7 +124,7 @@ class Recent:
         pairs = [(to_numpy(scores), to_numpy(y)) for scores, y in self.kept]
         return {"pairs": pairs}
 
-    def load_state_dict(self, state: Any) -> None:
+    def load_state_dict(self, state: Mapping[str, Any]) -> None:
         """Go on where `state` was taken."""
         self.kept.clear()
         self.samples = self.numbers = 0

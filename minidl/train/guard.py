@@ -20,6 +20,7 @@ from typing import TYPE_CHECKING, Any
 from minidl.backend import Array, namespace
 from minidl.engine.debug import debug
 from minidl.errors import NonFiniteError, RangeError
+from minidl.train.batches import Batch
 from minidl.train.evaluation import Recent
 from minidl.train.postmortem import Finding, largest, report, sizes
 
@@ -39,7 +40,7 @@ class Guard:
         self.sizes: list[tuple[str, Array]] = []  # of the newest gradients, not read
         self.earlier: list[tuple[str, Array]] = []  # of those just before the copy
 
-    def before(self, batch: Any) -> None:
+    def before(self, batch: Batch) -> None:
         """A step begins: take a copy if it is time, and remember the batch."""
         if not self.every:
             return

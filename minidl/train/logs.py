@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from minidl.errors import RangeError
@@ -121,6 +122,6 @@ class TensorBoardLog(Callback):
         """Return how many steps are written already."""
         return {"done": self.done}
 
-    def load_state_dict(self, state: Any) -> None:
+    def load_state_dict(self, state: Mapping[str, Any]) -> None:
         """Go on after them."""
         self.done = int(state["done"])

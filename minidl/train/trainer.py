@@ -13,17 +13,18 @@ Guard against NaN, callbacks (callback.py), and a stop that Ctrl-C cannot tear i
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from typing import Any
 
 import numpy as np
 
 from minidl.backend import device_of
-from minidl.engine.tensor import TensorLike
+from minidl.engine.tensor import Tensor, TensorLike
 from minidl.errors import RangeError
 from minidl.nn.module import Module
 from minidl.train import batches, evaluation, resuming
+from minidl.train.batches import Batch, Data
 from minidl.train.callback import Callback, Record
 from minidl.train.captured import CapturedStep
 from minidl.train.evaluation import Recent
@@ -70,7 +71,7 @@ class Trainer:
         self,
         model: Module,
         optimizer: Any,
-        loss: Any,
+        loss: Callable[..., Any],
         metrics: Any = (),
         callbacks: Any = (),
         device: str | None = None,
@@ -105,7 +106,9 @@ class Trainer:
 
     # The loop
 
-    def fit(self, train: Any, validation: Any = None, epochs: int = 1) -> History:
+    def fit(
+        self, train: Any, validation: Data | None = None, epochs: int = 1
+    ) -> History:
         """Train for `epochs` more epochs, and return the history of all so far.
 
         train       batches (x, y): a DataLoader, a list, anything that begins anew with
@@ -134,7 +137,7 @@ class Trainer:
                 self._tell("on_end")
         return self.history
 
-    def _epoch(self, validation: Any) -> None:
+    def _epoch(self, validation: Data) -> None:
         """Train on the batches that are left of this epoch; validate; record."""
         start = time.perf_counter()
         self._walk()
@@ -182,7 +185,7 @@ class Trainer:
             for module in self.kept:
                 module.training = False
 
-    def step(self, batch: Any) -> tuple[Any, Any]:
+    def step(self, batch: Batch) -> tuple[Any, Any]:
         """Learn from one batch; return its scores and the truth."""
         xs, y = batches.pair(batch, self.device)
         self.guard.before((xs, y))
@@ -196,7 +199,7 @@ class Trainer:
         self.t, self.position = self.t + 1, self.position + 1
         return scores, y
 
-    def note(self, loss: Any, y: TensorLike, lr: float) -> None:
+    def note(self, loss: Tensor, y: TensorLike, lr: float) -> None:
         """Put the loss of a batch into the history, and look at it."""
         self.truth = y
         self.history.add_step(
@@ -220,7 +223,7 @@ class Trainer:
         batches.check_scalar(loss)
         return scores, loss
 
-    def backward(self, loss: Any, y: TensorLike) -> None:
+    def backward(self, loss: Tensor, y: TensorLike) -> None:
         """Add ∂L/∂θ to the gradients; a callback may make another loss of L first."""
         for callback in self.callbacks:
             loss = callback.on_loss(self, loss, y)
@@ -242,7 +245,7 @@ class Trainer:
 
     # Judging
 
-    def evaluate(self, data: Any, *, prefix: str = "") -> dict[str, float]:
+    def evaluate(self, data: Data, *, prefix: str = "") -> dict[str, float]:
         """Return {"loss": …, metric: …} over all samples, with the model in eval mode.
 
         Metrics see all scores at once, so that an F1 is that of the whole and not a
@@ -250,7 +253,7 @@ class Trainer:
         """
         return evaluation.evaluate(self, data, prefix)
 
-    def predict(self, data: Any) -> np.ndarray[Any, Any]:
+    def predict(self, data: Data) -> np.ndarray[Any, Any]:
         """Return the scores of all samples.    data of N samples -> (N, …), on the host
 
         data: inputs (N, …), a dataset, or batches; of a tuple, the last is the truth.
@@ -271,7 +274,7 @@ class Trainer:
         """Return the place in training, the history and what the callbacks remember."""
         return resuming.save(self)
 
-    def load_state_dict(self, state: Any) -> None:
+    def load_state_dict(self, state: Mapping[str, Any]) -> None:
         """Go on where `state` was taken; model, optimizer and loader have their own."""
         resuming.load(self, state)
 

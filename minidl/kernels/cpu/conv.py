@@ -29,7 +29,7 @@ from numpy.lib.stride_tricks import as_strided
 from minidl.backend import Array
 from minidl.kernels.cpu.blocks import aligned, ones
 from minidl.ops.conv import check_channels, conv2d
-from minidl.ops.windows import Windows, slide
+from minidl.ops.windows import Lengths, Padding, Windows, slide
 
 BAND = 1 << 20  # floats of columns at a time: 4 MB
 KEPT = 1 << 22  # the largest buffer that is kept for the next call, in floats
@@ -42,9 +42,9 @@ def conv2d_in_rows(
     w: Array,
     b: Array | None = None,
     *,
-    stride: Any = 1,
-    padding: Any = 0,
-    dilation: Any = 1,
+    stride: Lengths = 1,
+    padding: Padding = 0,
+    dilation: Lengths = 1,
     groups: int = 1,
 ) -> Any:
     """Return conv2d(x, w, b), or None for what this file has no trick for."""

@@ -62,7 +62,7 @@ def fast_gru(
 
 
 def _gru_forth(
-    xs: Array, h: Array, wx: Array, wh: Array, b: Array, bh: Any, waits: list[Any]
+    xs: Array, h: Array, wx: Array, wh: Array, b: Array, bh: Array, waits: list[Any]
 ) -> tuple[Array, ...]:
     """Take all steps; return the gates (T, 3H, N), un (T, H, N), hs (T + 1, N, H)."""
     (t, n, _), size = xs.shape, len(wh)

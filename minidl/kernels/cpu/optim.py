@@ -21,7 +21,6 @@ passes over memory either way.
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Any
 from weakref import WeakKeyDictionary
 
 import numpy as np
@@ -35,7 +34,9 @@ CHUNK = 1 << 16  # numbers: 256 KB of each array, so that four and two scratch f
 SMALL = 1 << 13  # below this size, calls cost more than numbers
 
 
-def adam(opt: Optimizer, group: Group, members: list[Member], lr: Any) -> list[Member]:
+def adam(
+    opt: Optimizer, group: Group, members: list[Member], lr: Array
+) -> list[Member]:
     """Move what can be moved faster, and return the members that are left."""
     assert isinstance(opt, Adam)
     if opt.maximize or opt.amsgrad or not isinstance(lr, (int, float)):

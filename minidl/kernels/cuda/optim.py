@@ -46,7 +46,9 @@ KERNELS: dict[type, tuple[str, tuple[str, ...]]] = {
 }
 
 
-def step(opt: Optimizer, group: Group, members: list[Member], lr: Any) -> list[Member]:
+def step(
+    opt: Optimizer, group: Group, members: list[Member], lr: Array
+) -> list[Member]:
     """Move all that fits in one launch, and return the members that are left."""
     fit = [m for m in members if _fits(m)] if _is_plain(opt, lr) else []
     rule, slots = KERNELS[type(opt)]
@@ -102,7 +104,7 @@ def _of_moments(opt: Any, lr: float, decay: float, t: int) -> tuple[Any, ...]:
     return lr, decay, shrink, *one, hat1, *two, hat2, opt.eps, bool(opt.amsgrad)
 
 
-def _is_plain(opt: Optimizer, lr: Any) -> bool:
+def _is_plain(opt: Optimizer, lr: Array) -> bool:
     """Whether the rule is the common one, and its rate a number of the host."""
     return not opt.maximize and not hasattr(lr, "dtype")
 

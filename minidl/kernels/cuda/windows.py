@@ -19,7 +19,16 @@ import numpy as np
 from minidl.backend import Array
 from minidl.kernels.cuda import compiler as cuda
 from minidl.ops.conv import check_channels, conv2d
-from minidl.ops.windows import Windows, fold, pair, place, slide, unfold
+from minidl.ops.windows import (
+    Lengths,
+    Padding,
+    Windows,
+    fold,
+    pair,
+    place,
+    slide,
+    unfold,
+)
 
 NAMES = ("h", "w", "kh", "kw", "oh", "ow", "sh", "sw", "top", "left", "dh", "dw")
 STRUCT = np.dtype([(name, np.int32) for name in NAMES])
@@ -27,7 +36,12 @@ STRUCT = np.dtype([(name, np.int32) for name in NAMES])
 
 @unfold.fast("cuda")
 def quick_unfold(
-    x: Array, *, kernel_size: Any, dilation: Any = 1, padding: Any = 0, stride: Any = 1
+    x: Array,
+    *,
+    kernel_size: Lengths,
+    dilation: Lengths = 1,
+    padding: Padding = 0,
+    stride: Lengths = 1,
 ) -> Any:
     """Return unfold of contiguous float32; else None."""
     if not cuda.takes(x) or x.ndim != 4:
@@ -44,11 +58,11 @@ def quick_unfold(
 def quick_fold(
     x: Array,
     *,
-    output_size: Any,
-    kernel_size: Any,
-    dilation: Any = 1,
-    padding: Any = 0,
-    stride: Any = 1,
+    output_size: Lengths,
+    kernel_size: Lengths,
+    dilation: Lengths = 1,
+    padding: Padding = 0,
+    stride: Lengths = 1,
 ) -> Any:
     """Return fold of contiguous float32 that fits; else None."""
     image = pair("fold", "output_size", output_size)
@@ -68,9 +82,9 @@ def quick_conv2d(
     w: Array,
     b: Array | None = None,
     *,
-    stride: Any = 1,
-    padding: Any = 0,
-    dilation: Any = 1,
+    stride: Lengths = 1,
+    padding: Padding = 0,
+    dilation: Lengths = 1,
     groups: int = 1,
 ) -> Any:
     """Return conv2d of contiguous float32; else None."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from argparse import Namespace
 from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
@@ -110,7 +111,7 @@ def split_all(names: Sequence[str]) -> list[list[str]]:
     return [split_words(name) for name in names]
 
 
-def one(kind: str, asked: Any) -> float:
+def one(kind: str, asked: Namespace) -> float:
     """Train one kind, or recall it; return its BLEU-1 on the test images."""
     seed(asked.seed)
     parts = load_emoji()

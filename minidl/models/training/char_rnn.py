@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from argparse import Namespace
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
@@ -61,7 +62,7 @@ def write(model: Any, letters: CharTokenizer, length: int, seed: int = 0) -> str
 
 
 def train(
-    model: CharRNN, letters: CharTokenizer, texts: Any, asked: Any, diary: Diary
+    model: CharRNN, letters: CharTokenizer, texts: Any, asked: Namespace, diary: Diary
 ) -> None:
     """Go through the text again and again, until the budget is used up."""
     budget = Budget(asked.epochs, asked.minutes, EPOCHS)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from argparse import Namespace
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
@@ -62,7 +63,7 @@ def judge(model: GPT, tokens: Array, rows: int = 64) -> float:
 
 
 def train(
-    model: GPT, letters: CharTokenizer, texts: Any, asked: Any, diary: Diary
+    model: GPT, letters: CharTokenizer, texts: Any, asked: Namespace, diary: Diary
 ) -> None:
     """Read windows of the text until the budget is used up."""
     budget = Budget(asked.epochs, asked.minutes, EPOCHS)

@@ -15,6 +15,7 @@ from __future__ import annotations
 import argparse
 import json
 import math
+from argparse import Namespace
 from pathlib import Path
 from typing import Any
 
@@ -70,7 +71,11 @@ class Diary:
     """
 
     def __init__(
-        self, model: nn.Module, asked: Any, watch: str = "val_loss", part: str = ""
+        self,
+        model: nn.Module,
+        asked: Namespace,
+        watch: str = "val_loss",
+        part: str = "",
     ) -> None:
         self.model, self.watch, self.command = model, watch, asked.command
         self.out = asked.out / part

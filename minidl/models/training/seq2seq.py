@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from argparse import Namespace
 from collections.abc import Iterable, Sequence
 from typing import Any
 
@@ -137,7 +138,12 @@ def maps_of(model: Seq2Seq, source: Array, said: list[list[int]]) -> list[Array]
 
 
 def train(
-    model: Seq2Seq, speech: Speech, words: Any, parts: Any, asked: Any, diary: Diary
+    model: Seq2Seq,
+    speech: Speech,
+    words: Any,
+    parts: Any,
+    asked: Namespace,
+    diary: Diary,
 ) -> None:
     """Hear the words again and again; after each epoch, pronounce others."""
     batches = DataLoader(parts[0], BATCH, shuffle=True, drop_last=True)
