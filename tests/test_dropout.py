@@ -8,7 +8,7 @@ import pytest
 
 import minidl as md
 from minidl import Tensor, grad, nn, ops
-from minidl.errors import DTypeError, GraphError, RangeError, ShapeError
+from minidl.errors import DTypeError, RangeError, ShapeError
 from minidl.ops.dropout import random_bits
 
 KEY = np.array([11, 3], np.uint64)
@@ -269,24 +269,40 @@ def test_a_shared_weight_gets_one_noise(rng):
     np.testing.assert_allclose(y, w @ w, rtol=1e-5)
 
 
-def test_weights_come_back_after_an_error():
-    inner = nn.Linear(3, 4)
-    weight = inner.weight
+class Odd(nn.Module):
+    """Weights wherever a module may have them, and a forward that takes a note."""
+
+    def __init__(self):
+        self.listed = [nn.Parameter(np.ones(2, np.float32)), "a word"]
+        self.inner = {"one": (nn.Linear(2, 2, rng=0),), "none": {}}
+        self.log, self.last = [], None
+
+    def forward(self, x):
+        self.log.append("called")
+        self.last = x * self.listed[0]
+        return self.inner["one"][0](self.last)
+
+
+def test_what_is_called_is_a_copy_and_the_model_stays_as_it_is():
+    model, seen = Odd(), []
+    linear, weight = model.inner["one"][0], model.listed[0]
+    linear.register_forward_hook(lambda m, xs, y: seen.append((m, m.weight)))
+    noisy = nn.WeightNoise(model, 0.1, rng=0)
+    x = np.ones((3, 2), np.float32)
+    first, second = noisy(x), noisy(x)
+    assert (first.data != second.data).any()
+    first.sum().backward()
+    assert weight.grad is not None
+    assert linear.weight.grad is not None
+    assert [m for m, _ in seen] == [linear, linear], "hooks are told of the model's own"
+    assert all(w is linear.weight for _, w in seen)
+    assert model.log == ["called", "called"]
+    assert model.last.shape == (3, 2), "what forward assigns is the model's"
+    assert model.listed[0] is weight
     with pytest.raises(ShapeError):
-        nn.WeightNoise(inner, 0.1)(np.ones((2, 5), np.float32))
-    assert inner.weight is weight
-
-
-def test_weight_noise_refuses_what_it_cannot_reach():
-    class Listed(nn.Module):
-        def __init__(self):
-            self.weights = [nn.Parameter(np.ones(2, np.float32))]
-
-        def forward(self, x):
-            return x * self.weights[0]
-
-    with pytest.raises(GraphError, match="in a list"):
-        nn.WeightNoise(Listed(), 0.1)(np.ones(2, np.float32))
+        noisy(np.ones((2, 5), np.float32))
+    assert model.inner["one"][0] is linear
+    np.testing.assert_array_equal(noisy.eval()(x).data, model.eval()(x).data)
 
 
 # --------------------------------------------------------------------------------- errors

@@ -9,8 +9,6 @@ Throughout:  x input    y output, of the same shape    p probability to drop
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import contextmanager
 from typing import Any, ClassVar
 
 import numpy as np
@@ -18,9 +16,10 @@ import numpy as np
 from minidl import ops
 from minidl.backend import Array, Seed, generator
 from minidl.engine.tensor import Tensor
-from minidl.errors import GraphError, RangeError, ShapeError
+from minidl.errors import RangeError, ShapeError
 from minidl.nn.interchange import Layout
-from minidl.nn.module import Buffer, Module, Parameter
+from minidl.nn.module import Buffer, Module
+from minidl.nn.substitute import substituted
 
 __all__ = ["Dropout", "Dropout2d", "GaussianNoise", "WeightNoise"]
 
@@ -129,34 +128,12 @@ class WeightNoise(Noisy):
         """Return what the module makes of the inputs."""
         if not self.training or self.std == 0:
             return self.module(*args, **kwargs)
-        with self.disturbed():
-            return self.module(*args, **kwargs)
-
-    @contextmanager
-    def disturbed(self) -> Iterator[None]:
-        """Put noisy Tensors in place of the parameters; in the end, put these back."""
         noisy = {
             p: ops.gaussian_noise(p, self.next_key(), std=self.std)
             for p in self.module.parameters()
         }
-        places = [
-            (module, name, value)
-            for module in self.module.modules()
-            for name, value in vars(module).items()
-            if isinstance(value, Parameter)
-        ]
-        if len({p for _, _, p in places}) < len(noisy):
-            raise GraphError(
-                "WeightNoise reaches parameters that are attributes of a module, and "
-                "one here stands in a list or dictionary; give it a module of its own"
-            )
-        try:
-            for module, name, p in places:
-                vars(module)[name] = noisy[p]
-            yield
-        finally:
-            for module, name, p in places:
-                vars(module)[name] = p
+        with substituted(self.module, lambda _, p: noisy.get(p, p)) as module:
+            return module(*args, **kwargs)
 
 
 def _deviation(layer: Module, std: float) -> float:

@@ -3,8 +3,6 @@
 A launch costs a GPU as much time as many thousand additions. One op for both layers,
 `ops.affine_relu`, adds the bias and bends the result in one launch, and on the way back
 bends g and sums it for the bias in one. The numbers are those of the two layers alone.
-
-    fuse.on = False     every layer on its own, as on a CPU
 """
 
 from __future__ import annotations
@@ -17,15 +15,12 @@ from minidl.nn.activation import ReLU
 from minidl.nn.linear import Linear
 from minidl.nn.module import Module
 
-on = True
-
 
 def fits(layer: Module, after: Any, x: TensorLike) -> bool:
     """Whether x goes through these two at once: on a GPU, and if nobody listens."""
     return (
         type(layer) is Linear
         and type(after) is ReLU
-        and on
         and isinstance(x, Tensor)
         and x.device == "cuda"
         and not (_heard(layer) or _heard(after))

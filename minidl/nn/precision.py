@@ -15,8 +15,7 @@ Micikevicius et al. 2018, "Mixed precision training", sections 3.1 and 3.3.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import contextmanager
+import functools
 from typing import Any
 
 import numpy as np
@@ -24,10 +23,11 @@ import numpy as np
 from minidl import ops
 from minidl.backend import DType
 from minidl.engine.tensor import Tensor, TensorLike
-from minidl.errors import DTypeError, GraphError
+from minidl.errors import DTypeError
 from minidl.nn.module import Module
 from minidl.nn.norm import GroupNorm, InstanceNorm2d, LayerNorm, RMSNorm, _BatchNorm
-from minidl.nn.tree import Buffer, Parameter
+from minidl.nn.substitute import substituted
+from minidl.nn.tree import Tree
 
 __all__ = ["MixedPrecision"]
 
@@ -73,56 +73,34 @@ class MixedPrecision(Module):
 
     def forward(self, *xs: Any, **settings: Any) -> Any:
         """Return the model's output, as float32."""
-        with self.rounded(), self.exact():
-            settings = {name: cast(x, self.dtype) for name, x in settings.items()}
-            y = self.model(*(cast(x, self.dtype) for x in xs), **settings)
+        rounded: dict[Any, Any] = {}
+
+        def instead(module: Tree, x: Any) -> Any:
+            """Return x rounded, once for all its places; norms keep what is theirs."""
+            if isinstance(module, EXACT) or x.dtype != np.float32:
+                return x
+            if x not in rounded:
+                rounded[x] = ops.astype(x, self.dtype)
+            return rounded[x]
+
+        settings = {name: cast(x, self.dtype) for name, x in settings.items()}
+        with substituted(self.model, instead) as model:
+            for layer in model.modules():
+                if isinstance(layer, EXACT):
+                    kind: Any = type(layer)
+                    layer.__class__ = _in_float32(kind)
+            y = model(*(cast(x, self.dtype) for x in xs), **settings)
         return cast(y, np.dtype(np.float32))
 
-    @contextmanager
-    def rounded(self) -> Iterator[None]:
-        """Put float16 in place of parameters and buffers, but for normalization."""
-        places = [
-            (module, name, value)
-            for module in self.model.modules()
-            if not isinstance(module, EXACT)
-            for name, value in vars(module).items()
-            if isinstance(value, (Parameter, Buffer)) and value.dtype == np.float32
-        ]
-        found = {id(value) for _, _, value in places}
-        exact = (m for m in self.model.modules() if isinstance(m, EXACT))
-        found |= {id(value) for m in exact for value in vars(m).values()}
-        if any(id(p) not in found for p in self.model.parameters()):
-            raise GraphError(
-                "MixedPrecision reaches parameters that are attributes of a module; "
-                "one here stands in a list or dictionary: give it a module of its own"
-            )
-        rounded = {id(v): ops.astype(v, self.dtype) for _, _, v in places}
-        try:
-            for module, name, value in places:
-                vars(module)[name] = rounded[id(value)]
-            yield
-        finally:
-            for module, name, value in places:
-                vars(module)[name] = value
 
-    @contextmanager
-    def exact(self) -> Iterator[None]:
-        """Let normalization compute in float32, between two roundings."""
-        layers = [m for m in self.model.modules() if isinstance(m, EXACT)]
-        try:
-            for layer in layers:
-                vars(layer)["forward"] = _in_float32(type(layer).forward, layer)
-            yield
-        finally:
-            for layer in layers:
-                vars(layer).pop("forward", None)
+@functools.cache
+def _in_float32(kind: Any) -> Any:
+    """Return a class of norms that compute in float32, between two roundings."""
 
+    def forward(self: Any, x: Tensor) -> Any:
+        return cast(kind.forward(self, cast(x, np.dtype(np.float32))), x.dtype)
 
-def _in_float32(forward: Any, layer: Module) -> Any:
-    def exact(x: Tensor) -> Any:
-        return cast(forward(layer, cast(x, np.dtype(np.float32))), x.dtype)
-
-    return exact
+    return type(kind.__name__, (kind,), {"forward": forward, "__doc__": kind.__doc__})
 
 
 def cast(x: TensorLike, dtype: np.dtype[Any]) -> Any:

@@ -1,4 +1,4 @@
-"""The step of `Trainer(compile=True)`: a captured one on a GPU (minidl/graphs.py).
+"""The step of `Trainer(compile=True)`: a captured one on a GPU (minidl/capture/).
 
 Forward, backward and the optimizer's step are one graph. Callbacks that change what is
 learned (clipping, accumulating, averaging) may branch and count, and a graph cannot;
