@@ -29,7 +29,7 @@ class Prediction(NamedTuple):
     most: float
 
 
-class Row(NamedTuple):
+class Work(NamedTuple):
     """A task, made of a size; what it may take; what was predicted.
 
     precision  "float32"; "tf32", whose products round their inputs to 10 bits; or
@@ -182,28 +182,28 @@ def sized(n: int, c: int, h: int, f: int) -> dict[str, int]:
 
 
 ROWS = {
-    "mlp_128": Row(mlp, {"batch": 128}, SMALL, FAST, compiled=True),
-    "mlp_1024": Row(mlp, {"batch": 1024}, SMALL, FAST),
-    "cnn": Row(cnn, {"batch": 50}, {"batch": 2}, compiled=True),
-    "adam_50m": Row(Update, {"count": 48, "n": 1024}, {"count": 2, "n": 4}),
-    "conv_64_64_56_64": Row(conv, sized(64, 64, 56, 64), DOT, CUDNN),
-    "conv_64_128_28_128": Row(conv, sized(64, 128, 28, 128), DOT, CUDNN),
-    "conv_64_512_7_512": Row(conv, sized(64, 512, 7, 512), DOT, CUDNN),
-    "conv_64_16_14_32": Row(conv, sized(64, 16, 14, 32), DOT, CUDNN),
-    "layer_norm": Row(norm, PAGE, LINE, compiled=True),
-    "batch_norm": Row(norm, MAPS, MAP),
-    "lstm": Row(lstm, {"n": 64, "t": 128, "d": 512}, {"n": 2, "t": 3, "d": 4}),
-    "attention": Row(
+    "mlp_128": Work(mlp, {"batch": 128}, SMALL, FAST, compiled=True),
+    "mlp_1024": Work(mlp, {"batch": 1024}, SMALL, FAST),
+    "cnn": Work(cnn, {"batch": 50}, {"batch": 2}, compiled=True),
+    "adam_50m": Work(Update, {"count": 48, "n": 1024}, {"count": 2, "n": 4}),
+    "conv_64_64_56_64": Work(conv, sized(64, 64, 56, 64), DOT, CUDNN),
+    "conv_64_128_28_128": Work(conv, sized(64, 128, 28, 128), DOT, CUDNN),
+    "conv_64_512_7_512": Work(conv, sized(64, 512, 7, 512), DOT, CUDNN),
+    "conv_64_16_14_32": Work(conv, sized(64, 16, 14, 32), DOT, CUDNN),
+    "layer_norm": Work(norm, PAGE, LINE, compiled=True),
+    "batch_norm": Work(norm, MAPS, MAP),
+    "lstm": Work(lstm, {"n": 64, "t": 128, "d": 512}, {"n": 2, "t": 3, "d": 4}),
+    "attention": Work(
         attention,
         {"n": 8, "t": 512, "d": 512, "heads": 8},
         {"n": 2, "t": 4, "d": 8, "heads": 2},
     ),
-    "gpt": Row(gpt, TEXT, WORD, compiled=True),
-    "mlp_1024_tf32": Row(mlp, {"batch": 1024}, SMALL, precision="tf32"),
-    "conv_64_64_56_64_tf32": Row(conv, sized(64, 64, 56, 64), DOT, precision="tf32"),
-    "gpt_tf32": Row(gpt, TEXT, WORD, precision="tf32"),
-    "mlp_1024_float16": Row(
+    "gpt": Work(gpt, TEXT, WORD, compiled=True),
+    "mlp_1024_tf32": Work(mlp, {"batch": 1024}, SMALL, precision="tf32"),
+    "conv_64_64_56_64_tf32": Work(conv, sized(64, 64, 56, 64), DOT, precision="tf32"),
+    "gpt_tf32": Work(gpt, TEXT, WORD, precision="tf32"),
+    "mlp_1024_float16": Work(
         mlp, {"batch": 1024} | HALF, SMALL | HALF, precision="float16"
     ),
-    "gpt_float16": Row(gpt, TEXT | HALF, WORD | HALF, precision="float16"),
+    "gpt_float16": Work(gpt, TEXT | HALF, WORD | HALF, precision="float16"),
 }

@@ -31,7 +31,7 @@ from minidl.optim.optimizer import FAST  # noqa: E402
 Call = Callable[[], Any]
 
 
-class Row(NamedTuple):
+class Case(NamedTuple):
     """An op, its inputs' shapes (None: left out), settings, and PyTorch's twin.
 
     Without fast bodies is to be without those of the ops inside, too.
@@ -72,21 +72,21 @@ def sequence(gates: int, states: int, biases: int) -> tuple[Any, ...]:
 
 
 WIDE = ((2048, 512),)
-ROWS: dict[str, Row | None] = {
-    "erf": Row(ops.erf, WIDE, {}, function("erf")),
-    "gelu": Row(ops.gelu, WIDE, {}, function("gelu"), (ops.erf,)),
-    "gelu_tanh": Row(
+ROWS: dict[str, Case | None] = {
+    "erf": Case(ops.erf, WIDE, {}, function("erf")),
+    "gelu": Case(ops.gelu, WIDE, {}, function("gelu"), (ops.erf,)),
+    "gelu_tanh": Case(
         ops.gelu, WIDE, {"approximate": "tanh"}, function("gelu", approximate="tanh")
     ),
-    "elu": Row(ops.elu, WIDE, {}, function("elu")),
-    "rnn": Row(ops.rnn, sequence(1, 1, 1), {}, recurrent("RNN")),
-    "gru": Row(ops.gru, sequence(3, 1, 2), {}, recurrent("GRU")),
-    "lstm": Row(ops.lstm, sequence(4, 2, 1), {}, recurrent("LSTM")),
+    "elu": Case(ops.elu, WIDE, {}, function("elu")),
+    "rnn": Case(ops.rnn, sequence(1, 1, 1), {}, recurrent("RNN")),
+    "gru": Case(ops.gru, sequence(3, 1, 2), {}, recurrent("GRU")),
+    "lstm": Case(ops.lstm, sequence(4, 2, 1), {}, recurrent("LSTM")),
     "adam": None,
 }
 
 
-def ours(row: Row | None) -> Call:
+def ours(row: Case | None) -> Call:
     """Return a step of the engine, forward and backward."""
     if row is None:
         return mlp.minidl()
@@ -109,7 +109,7 @@ def ours(row: Row | None) -> Call:
     return step
 
 
-def theirs(row: Row | None) -> Call | None:
+def theirs(row: Case | None) -> Call | None:
     """Return a step of PyTorch, or None where that is missing."""
     if importlib.util.find_spec("torch") is None:
         return None
@@ -132,7 +132,7 @@ def theirs(row: Row | None) -> Call | None:
 
 
 @contextmanager
-def plain(row: Row | None) -> Iterator[None]:
+def plain(row: Case | None) -> Iterator[None]:
     """Take the fast bodies away, or the faster ways of optimizers."""
     tables = [op.fasts for op in (row.op, *row.inside)] if row else [FAST]
     kept = [dict(table) for table in tables]
@@ -145,7 +145,7 @@ def plain(row: Row | None) -> Iterator[None]:
             table.update(entries)
 
 
-def compare(row: Row | None, rounds: int) -> dict[str, float]:
+def compare(row: Case | None, rounds: int) -> dict[str, float]:
     """Return the median seconds of each, taken in turns."""
     step, other = ours(row), theirs(row)
     times: dict[str, list[float]] = {"fast": [], "plain": [], "torch": []}

@@ -7,9 +7,9 @@ from minidl import nn, ops, optim
 from minidl.data import DataLoader
 from minidl.errors import RangeError
 from minidl.train import (
-    Accumulation,
     Callback,
     EarlyStopping,
+    GradientAccumulation,
     GradientClip,
     PlateauLR,
     WeightAverage,
@@ -199,7 +199,7 @@ def test_clipping_wants_one_bound(settings):
 @pytest.mark.parametrize("clip", [[], [GradientClip(0.5)]])
 def test_accumulation_is_a_larger_batch(clip):
     large, _ = one_step(*clip, batches=1, batch=40)
-    small, run = one_step(*clip, Accumulation(4), batches=4, batch=10)
+    small, run = one_step(*clip, GradientAccumulation(4), batches=4, batch=10)
     assert run.optimizer.t == 1
     for name in large:
         np.testing.assert_allclose(small[name], large[name], rtol=1e-4, atol=1e-6)
@@ -207,12 +207,12 @@ def test_accumulation_is_a_larger_batch(clip):
 
 def test_the_last_group_of_an_epoch_steps_with_its_own_mean():
     large, _ = one_step(batches=1, batch=30)
-    small, run = one_step(Accumulation(5), batches=3, batch=10)
+    small, run = one_step(GradientAccumulation(5), batches=3, batch=10)
     assert run.optimizer.t == 1
     for name in large:
         np.testing.assert_allclose(small[name], large[name], rtol=1e-4, atol=1e-6)
-    with pytest.raises(RangeError, match="Accumulation"):
-        Accumulation(0)
+    with pytest.raises(RangeError, match="GradientAccumulation"):
+        GradientAccumulation(0)
 
 
 def _summed(scores, y):
@@ -229,7 +229,7 @@ def test_accumulation_of_unequal_batches_is_exact(rng, compile):
     for sizes in ([14], [4, 2, 7, 1], [1, 3, 4, 6]):
         places = np.split(np.arange(14), np.cumsum(sizes)[:-1])
         run = trainer(
-            nn.Linear(2, 3, rng=0), [Accumulation(len(sizes))], loss=_summed, lr=0.0,
+            nn.Linear(2, 3, rng=0), [GradientAccumulation(len(sizes))], loss=_summed, lr=0.0,
             compile=compile,
         )  # fmt: skip
         run.metrics = {}

@@ -11,7 +11,7 @@ from minidl import backend, optim
 from minidl.data import DataLoader
 from minidl.errors import NonFiniteError
 from minidl.optim import schedules
-from minidl.train import Accumulation, GradientClip, PlateauLR, WeightAverage
+from minidl.train import GradientAccumulation, GradientClip, PlateauLR, WeightAverage
 from tests.runs import TRAIN, VALIDATION, Script, net, trainer
 from tests.steps import same_products
 
@@ -59,7 +59,7 @@ def test_it_is_the_same_run(device):
 
 CALLBACKS = {
     "clip": lambda model: [GradientClip(max_value=0.05)],
-    "accumulate": lambda model: [Accumulation(2)],
+    "accumulate": lambda model: [GradientAccumulation(2)],
     "average": lambda model: [WeightAverage(optim.EMA(model.parameters(), 0.8))],
     "plateau": lambda model: [Script([1.0] * 9), PlateauLR(patience=1, factor=0.5)],
 }

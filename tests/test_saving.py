@@ -5,9 +5,9 @@ from minidl import optim
 from minidl.data import DataLoader
 from minidl.errors import MinidlError, RangeError
 from minidl.train import (
-    Accumulation,
     Checkpoint,
     EarlyStopping,
+    GradientAccumulation,
     GradientClip,
     PlateauLR,
     WeightAverage,
@@ -33,7 +33,7 @@ def everything(folder, *extra, values=None, **settings):
     return trainer(
         model,
         [
-            Accumulation(4),
+            GradientAccumulation(4),
             GradientClip(1.0),
             WeightAverage(optim.EMA(model.parameters(), decay=0.8)),
             EarlyStopping(patience=3),

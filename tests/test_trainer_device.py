@@ -6,7 +6,12 @@ import pytest
 from minidl import backend, optim
 from minidl.data import DataLoader
 from minidl.errors import NonFiniteError
-from minidl.train import Accumulation, EarlyStopping, GradientClip, WeightAverage
+from minidl.train import (
+    EarlyStopping,
+    GradientAccumulation,
+    GradientClip,
+    WeightAverage,
+)
 from tests.runs import TRAIN, VALIDATION, net, trainer
 
 
@@ -18,7 +23,7 @@ def test_a_run_with_everything_is_the_same_everywhere(device):
     def run(where):
         model = net(norm=True)
         average = WeightAverage(optim.EMA(model.parameters(), decay=0.8))
-        extra = [average, GradientClip(0.5), Accumulation(2), EarlyStopping()]
+        extra = [average, GradientClip(0.5), GradientAccumulation(2), EarlyStopping()]
         run = trainer(model, extra, device=where)
         run.fit(batches(where), VALIDATION, epochs=2)
         return run

@@ -25,7 +25,7 @@ import numpy as np
 
 from minidl.backend import Array, default_dtype, device_of
 from minidl.engine import messages
-from minidl.engine.messages import Signature, as_operand, explain
+from minidl.engine.messages import Signature, as_operand, failure
 from minidl.engine.modes import mode, watchers
 from minidl.engine.tensor import Edge, Tensor, TensorLike
 from minidl.engine.versions import clock
@@ -161,7 +161,7 @@ def op(  # noqa: C901  it holds the hot path, which calls as little as it can
                     *arrays, **settings
                 )
         except Exception as error:
-            raise explain(call, arrays, error) from error
+            raise failure(call, arrays, error) from error
         if type(made) is not tuple:
             raise messages.no_pair(call, made)
         if watchers:
@@ -231,7 +231,7 @@ def _run(op: Any, arrays: Sequence[Any], settings: dict[str, Any]) -> Any:
             arrays = messages.operands(arrays, op.broadcasts)
             made = _in_one_width(op, arrays, settings)
     except Exception as error:
-        raise explain(op, arrays, error) from error
+        raise failure(op, arrays, error) from error
     if type(made) is not tuple:
         raise messages.no_pair(op, made)
     return made

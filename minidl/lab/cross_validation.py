@@ -92,7 +92,7 @@ def cross_validate(
         for fold in range(k)
     ]
     trials = runner.run(plan)
-    rows = [Row(s, trials[i * k : i * k + k]) for i, s in enumerate(settings)]
+    rows = [Folds(s, trials[i * k : i * k + k]) for i, s in enumerate(settings)]
     return CrossValidation(rows, chosen, objective, seed)
 
 
@@ -113,7 +113,7 @@ class FoldObjective(Objective):
 
 
 @dataclass(frozen=True)
-class Row:
+class Folds:
     """One setting, and its trial on each part."""
 
     setting: Setting
@@ -139,14 +139,14 @@ class CrossValidation:
     """What k-fold cross-validation found, and the way from there to a tested model."""
 
     def __init__(
-        self, rows: list[Row], mode: str, objective: FoldObjective, seed: int
+        self, rows: list[Folds], mode: str, objective: FoldObjective, seed: int
     ) -> None:
         self.rows, self.mode, self.seed = rows, mode, seed
         self._objective = objective
         self._tested: dict[str, float] | None = None
 
     @property
-    def best(self) -> Row:
+    def best(self) -> Folds:
         """The setting with the best mean."""
         sign = 1 if self.mode == "min" else -1
         good = [row for row in self.rows if math.isfinite(row.mean)]

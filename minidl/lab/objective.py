@@ -105,7 +105,7 @@ class Objective:
         )
         if hasattr(outcome, "fit"):
             return self.fitted(outcome, trial.budget or self.epochs)
-        return number(outcome)
+        return value_of(outcome)
 
     def call(self, setting: Setting, **extra: Any) -> Any:
         """Call the function with a setting, in the way it takes one."""
@@ -169,7 +169,7 @@ def pair_of(data: Data) -> tuple[Any, Any]:
     return parts[0], parts[1]
 
 
-def number(outcome: object) -> float:
+def value_of(outcome: object) -> float:
     """Return what the objective returned as a number."""
     array = backend.to_numpy(outcome)
     if array.size != 1 or array.dtype.kind not in "fiub":

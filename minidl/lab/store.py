@@ -22,7 +22,7 @@ from minidl.lab.trials import Trial, shown
 fcntl: Any = import_module("fcntl") if os.name == "posix" else None
 
 Path = str | os.PathLike[str]
-Row = dict[str, Any]
+Record = dict[str, Any]
 
 
 class Store:
@@ -74,7 +74,7 @@ class Store:
         except OSError:
             pass  # a disk that knows no locks
 
-    def _read(self) -> dict[int, Row]:
+    def _read(self) -> dict[int, Record]:
         """Return the rows by number of trial; cut off a last line without an end."""
         with open(self.path, "rb") as file:
             content = file.read()
@@ -128,7 +128,7 @@ class Store:
         self.rows[trial.index] = row
 
 
-def row_of(trial: Trial) -> Row:
+def row_of(trial: Trial) -> Record:
     """Return a trial as JSON has it; a value that is no number is null."""
     return {
         "trial": trial.index,

@@ -30,7 +30,7 @@ Shape = tuple[int, ...]
 INDENT = "  "
 
 
-class Row(NamedTuple):
+class Line(NamedTuple):
     """One layer: its place in the tree, what it made, what it holds and costs."""
 
     name: str
@@ -49,7 +49,7 @@ class Summary(NamedTuple):
     all layers: about what training keeps for the way back.
     """
 
-    rows: list[Row]
+    rows: list[Line]
     parameters: int
     trainable: int
     multiply_adds: int
@@ -179,7 +179,7 @@ def _restore(before: list[Any], buffers: list[tuple[Buffer, Any]]) -> None:
         buffer.touch()
 
 
-def _rows(module: Module, calls: Calls) -> list[Row]:
+def _rows(module: Module, calls: Calls) -> list[Line]:
     """One row for each module, in the order of the tree."""
     counted: set[int] = set()
     rows = []
@@ -188,7 +188,7 @@ def _rows(module: Module, calls: Calls) -> list[Row]:
         new = {id(p): p.size for p in own if id(p) not in counted}
         counted |= set(new)
         rows.append(
-            Row(
+            Line(
                 name.rpartition(".")[2],
                 name.count(".") + bool(name),
                 type(m).__name__,

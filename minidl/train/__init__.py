@@ -11,7 +11,7 @@ from minidl.train.checkpoint import (
     read_checkpoint,
     save_checkpoint,
 )
-from minidl.train.gradients import Accumulation, GradientClip
+from minidl.train.gradients import GradientAccumulation, GradientClip
 from minidl.train.history import History
 from minidl.train.live import LivePlot
 from minidl.train.logs import CSVLog, TensorBoardLog
@@ -31,7 +31,6 @@ from minidl.train.stopping import EarlyStopping, PlateauLR
 from minidl.train.trainer import Trainer
 
 __all__ = [
-    "Accumulation",
     "CSVLog",
     "Callback",
     "Checkpoint",
@@ -39,6 +38,7 @@ __all__ = [
     "CheckpointWarning",
     "Checkpoints",
     "EarlyStopping",
+    "GradientAccumulation",
     "GradientClip",
     "History",
     "LivePlot",

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from minidl.train.trainer import Trainer
 
 
-class Accumulation(Callback):
+class GradientAccumulation(Callback):
     """One step for k batches: g = Σ nᵢ gᵢ / Σ nᵢ, as of one batch that holds them all.
 
     nᵢ is the number of labels in a batch, without those that the loss ignores. The last
@@ -30,7 +30,8 @@ class Accumulation(Callback):
     >>> from minidl.train import Trainer
     >>> net = nn.Linear(2, 2, rng=0)
     >>> opt = optim.SGD(net.parameters(), lr=0.1)
-    >>> trainer = Trainer(net, opt, ops.cross_entropy, callbacks=[Accumulation(4)])
+    >>> four = GradientAccumulation(4)
+    >>> trainer = Trainer(net, opt, ops.cross_entropy, callbacks=[four])
     >>> history = trainer.fit(DataLoader(moons(100, rng=0), 10))   # 4 + 4 + 2 batches
     >>> trainer.t, opt.t
     (10, 3)
@@ -40,7 +41,9 @@ class Accumulation(Callback):
 
     def __init__(self, k: int) -> None:
         if k < 1:
-            raise RangeError(f"Accumulation: k is {k}, but one batch is the least")
+            raise RangeError(
+                f"GradientAccumulation: k is {k}, but one batch is the least"
+            )
         self.k, self.waiting, self.complete = k, 0, False
         self.unit = 0  # labels that weigh 1: as many as the very first batch had
         self.total: Any = 0  # labels that wait
@@ -104,8 +107,8 @@ class Accumulation(Callback):
             p = self.params[int(i)]
             if g.shape != p.data.shape:
                 raise ShapeError(
-                    f"Accumulation: the gradient that was saved for parameter {i} has "
-                    f"shape {g.shape}, the parameter {p.data.shape}"
+                    f"GradientAccumulation: the gradient that was saved for parameter "
+                    f"{i} has shape {g.shape}, the parameter {p.data.shape}"
                 )
             p.grad = to_device(g, device_of(p.data)).copy()
 
