@@ -5,6 +5,9 @@ space      what a setting may be                cross_validation  k folds, and o
 """
 
 from minidl.lab.cross_validation import cross_validate as cross_validate
+from minidl.lab.first_steps import find_rate as find_rate
+from minidl.lab.first_steps import first_loss as first_loss
+from minidl.lab.first_steps import overfit as overfit
 from minidl.lab.lr_finder import lr_finder as lr_finder
 from minidl.lab.search import coarse_to_fine as coarse_to_fine
 from minidl.lab.search import grid_search as grid_search
@@ -15,16 +18,23 @@ from minidl.lab.space import choice as choice
 from minidl.lab.space import integers as integers
 from minidl.lab.space import log_uniform as log_uniform
 from minidl.lab.space import uniform as uniform
+from minidl.lab.trials import Result as Result
+from minidl.lab.trials import Trial as Trial
 
 __all__ = [
+    "Result",
+    "Trial",
     "choice",
     "coarse_to_fine",
     "cross_validate",
+    "find_rate",
+    "first_loss",
     "grid_search",
     "hyperband",
     "integers",
     "log_uniform",
     "lr_finder",
+    "overfit",
     "random_search",
     "successive_halving",
     "uniform",

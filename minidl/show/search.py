@@ -155,6 +155,7 @@ def _shadow(ax: Axes, result: Any, name: str, across: str) -> None:
     ax.plot(u, values, "o", color=style.BLUE, markersize=5)
     ax.plot(u[0], values[0], "o", color=style.VERMILION, markersize=9,
             markerfacecolor="white", markeredgewidth=2, zorder=3)  # fmt: skip
+    ax.margins(y=0.2)
     different = len({round(at, 9) for at in u})
     ax.set_title(
         f"{name}: {len(ranked)} trials, {different} values of {across}\n"
