@@ -132,9 +132,9 @@ def diamond(x, depth, u):
 def outputs(x, c, u):
     x = leaf(x)
     rows = ops.unstack(x * c)
-    y = rows[0] * rows[-1]
-    for row in rows[1:-1]:
-        y = ops.sin(y) + row * rows[0]
+    y = rows[1] * rows[-1]  # not the first output: whoever follows only that is lost
+    for row in rows[2:-1]:
+        y = ops.sin(y) + row * rows[1]
     return gradients(y, u, x=x)
 
 

@@ -17,15 +17,15 @@ MUTANTS = [
         + return a / b, (lambda g: g * b, lambda g: g * a)
     """),
     Mutant("a1.2", "only the axes in front", """
-        - y = x.sum(axis=(*range(extra), *stretched), keepdims=True).reshape(shape)
+        - y = total(x, (*range(extra), *stretched), keepdims=True).reshape(shape)
         + y = x.sum(axis=tuple(range(extra)), keepdims=True).reshape(shape)
     """),
     Mutant("a1.2", "only the stretched axes", """
-        - y = x.sum(axis=(*range(extra), *stretched), keepdims=True).reshape(shape)
+        - y = total(x, (*range(extra), *stretched), keepdims=True).reshape(shape)
         + y = x.sum(axis=tuple(stretched), keepdims=True).reshape(shape)
     """),
     Mutant("a1.2", "the mean of the copies", """
-        - y = x.sum(axis=(*range(extra), *stretched), keepdims=True).reshape(shape)
+        - y = total(x, (*range(extra), *stretched), keepdims=True).reshape(shape)
         + y = x.mean(axis=(*range(extra), *stretched), keepdims=True).reshape(shape)
     """),
     Mutant("a1.2", "axes counted from the wrong end", """
@@ -79,7 +79,7 @@ MUTANTS = [
         +     g @ w if wanted[0] else None,
     """),
     Mutant("a1.5", "the mean over the batch", """
-        -     rows.sum(axis=0) if wanted[2] else None,
+        -     total(rows, axis=0) if wanted[2] else None,
         +     rows.mean(axis=0) if wanted[2] else None,
     """),
     Mutant("a1.5", "divided by the batch", """

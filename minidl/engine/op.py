@@ -31,6 +31,7 @@ from minidl.engine.tensor import Edge, Tensor, TensorLike
 from minidl.engine.versions import clock
 from minidl.errors import MinidlError, WidthError
 
+HALF, SINGLE = np.dtype(np.float16), np.dtype(np.float32)
 P = ParamSpec("P")
 F = TypeVar("F", bound=Callable[..., Any])
 Body = Callable[P, Any]
@@ -99,12 +100,16 @@ class Narrow(NamedTuple):
 def op(body: Body[P]) -> Op[P]: ...
 @overload
 def op(
-    *, linear: bool = False, broadcasts: bool = False
+    *, linear: bool = False, broadcasts: bool = False, adds_up: bool = False
 ) -> Callable[[Body[P]], Op[P]]: ...
 
 
 def op(  # noqa: C901  it holds the hot path, which calls as little as it can
-    body: Any = None, *, linear: bool = False, broadcasts: bool = False
+    body: Any = None,
+    *,
+    linear: bool = False,
+    broadcasts: bool = False,
+    adds_up: bool = False,
 ) -> Any:
     """Make a differentiable function of a body that computes y and the way back.
 
@@ -112,9 +117,12 @@ def op(  # noqa: C901  it holds the hot path, which calls as little as it can
                 keeps no input, and is not run again for higher orders
     broadcasts  inputs stretch to a common shape, as in NumPy; their gradients are
                 summed back to the inputs' shapes by the engine
+    adds_up     it adds up many numbers: float16 is computed in float32, and rounded
     """
     if body is None:
-        return functools.partial(op, linear=linear, broadcasts=broadcasts)
+        return functools.partial(
+            op, linear=linear, broadcasts=broadcasts, adds_up=adds_up
+        )
     signature = Signature(body)
     n_inputs, known = signature.n_inputs, signature.known
     fasts: dict[str, list[Any]] = {}  # the highest rank first
@@ -129,6 +137,8 @@ def op(  # noqa: C901  it holds the hot path, which calls as little as it can
         for name, value in settings.items():
             if isinstance(value, (np.generic, np.ndarray)) and not value.ndim:
                 settings = {**settings, name: value.item()}  # it would widen float32
+        if adds_up and HALF in [getattr(x, "dtype", None) for x in args]:
+            return _in_float32(call, args, settings)
         for x in args:
             if isinstance(x, Tensor):
                 break
@@ -235,6 +245,15 @@ def _run(op: Any, arrays: Sequence[Any], settings: dict[str, Any]) -> Any:
     if type(made) is not tuple:
         raise messages.no_pair(op, made)
     return made
+
+
+def _in_float32(op: Any, args: Any, settings: dict[str, Any]) -> Any:
+    """Run an op that adds up in float32, and round its outputs to float16."""
+    wide = [x.astype(SINGLE) if getattr(x, "dtype", None) == HALF else x for x in args]
+    made = op(*wide, **settings)
+    if type(made) is tuple:
+        return tuple(y.astype(HALF) if y.dtype == SINGLE else y for y in made)
+    return made.astype(HALF) if made.dtype == SINGLE else made
 
 
 def _in_one_width(op: Any, arrays: Sequence[Any], settings: dict[str, Any]) -> Any:

@@ -234,7 +234,7 @@ def maxout(x, *, pieces, axis=-1):
 # Softmax: x scores (N, K), K classes along `axis`, each compared with all others
 
 
-@op
+@op(adds_up=True)
 def softmax(x, *, axis=-1):
     """exp(xₖ) / Σⱼ exp(xⱼ), along `axis`: scores become probabilities.
 
@@ -256,7 +256,7 @@ def softmax(x, *, axis=-1):
     return y, backward
 
 
-@op
+@op(adds_up=True)
 def log_softmax(x, *, axis=-1):
     """xₖ − log Σⱼ exp(xⱼ), along `axis`: the logarithm of softmax, without underflow.
 

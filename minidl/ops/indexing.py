@@ -12,6 +12,8 @@ from __future__ import annotations
 
 from typing import Any
 
+import numpy as np
+
 from minidl.backend import Array, device_of, namespace
 from minidl.engine.op import op
 from minidl.engine.tensor import TensorLike, values
@@ -22,6 +24,8 @@ __all__ = [
     "add_at", "argsort", "diagonal", "getitem", "scatter", "sort", "take",
     "take_along_axis", "topk",
 ]  # fmt: skip
+
+MANY = 1 << 16  # so many additions may lose digits in float32
 
 
 class Scatter:
@@ -62,11 +66,11 @@ def scatter(x, *, index, shape):
     if is_basic(index):
         y[index] = x
     else:
-        namespace(x).add.at(y, index, x)
+        add_at(y, index, x)
     return y, lambda g: getitem(g, index=index)
 
 
-def add_at(total: Array, index: object, x: Array) -> None:
+def add_at(total: Array, index: Any, x: Array) -> None:
     """total[index] += x, in place; an index that repeats gets all its shares.
 
     Where there is a fast `scatter` its order of addition counts, on a GPU: the same
@@ -76,8 +80,12 @@ def add_at(total: Array, index: object, x: Array) -> None:
         total[index] += x
     elif device_of(total) == "cuda":
         total += scatter(x, index=index, shape=total.shape)
+    elif x.size > MANY and total.dtype != np.float64:
+        sums = np.zeros(total.shape)  # float64: one after the other they lose digits
+        np.add.at(sums, index, x.astype(np.float64))
+        total += sums.astype(total.dtype)
     else:
-        namespace(total).add.at(total, index, x)
+        np.add.at(total, index, x)
 
 
 def is_basic(index: object) -> bool:

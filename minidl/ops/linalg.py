@@ -16,6 +16,7 @@ from minidl.errors import ShapeError
 from minidl.ops.activation import relu
 from minidl.ops.elementwise import where
 from minidl.ops.shape import axes_of, reshape, sum_to, transpose
+from minidl.ops.total import total
 
 __all__ = ["affine", "affine_relu", "matmul", "outer", "tensordot"]
 
@@ -84,7 +85,7 @@ def affine(x, w, b=None):
         return (
             g @ w.T if wanted[0] else None,
             x.reshape((-1, w.shape[0])).T @ rows if wanted[1] else None,
-            rows.sum(axis=0) if wanted[2] else None,
+            total(rows, axis=0) if wanted[2] else None,
         )
         # endregion
 

@@ -57,7 +57,7 @@ __all__ = [
 # Of classes
 
 
-@op
+@op(adds_up=True)
 def cross_entropy(
     x,
     labels,
@@ -137,7 +137,7 @@ def _times(q, log_p):
         return where(values(q) != 0, q * log_p, 0.0)
 
 
-@op(linear=True)
+@op(linear=True, adds_up=True)
 def nll_loss(x, labels, *, weight=None, ignore_index=IGNORE, reduction="mean"):
     """−x_y, the log-probability of the label y: cross_entropy after log_softmax.
 
@@ -158,7 +158,7 @@ def nll_loss(x, labels, *, weight=None, ignore_index=IGNORE, reduction="mean"):
     return reduced(losses, reduction, count), (backward, None)
 
 
-@op(linear=True)
+@op(linear=True, adds_up=True)
 def hinge_loss(x, labels, *, margin=1.0, reduction="mean"):
     """Σ_{j≠y} max(0, xⱼ − x_y + margin), the multiclass support vector machine.
 
@@ -189,7 +189,7 @@ def hinge_loss(x, labels, *, margin=1.0, reduction="mean"):
 # Of yes or no: questions with two answers, and examples that are hard
 
 
-@op
+@op(adds_up=True)
 def binary_cross_entropy_with_logits(
     x, target, *, weight=None, pos_weight=None, reduction="mean"
 ):
@@ -281,7 +281,7 @@ def _k_classes(x, labels, alpha):
 # (N, 1) and (N,) would stretch to (N, N), and pair what does not belong together.
 
 
-@op
+@op(adds_up=True)
 def mse_loss(x, target, *, reduction="mean"):
     """(x − t)², the mean of it.    dx = 2 d g / n,  dt = −dx."""
     target, n = _pair("mse_loss", x, target, reduction)
@@ -293,7 +293,7 @@ def mse_loss(x, target, *, reduction="mean"):
     return reduced(d * d, reduction, n), (dx, lambda g: -dx(g))
 
 
-@op(linear=True)
+@op(linear=True, adds_up=True)
 def l1_loss(x, target, *, reduction="mean"):
     """|x − t|, the mean of it.    dx = sign(d) g / n,  dt = −dx; both 0 where x = t."""
     target, n = _pair("l1_loss", x, target, reduction)
@@ -306,7 +306,7 @@ def l1_loss(x, target, *, reduction="mean"):
     return reduced(side * d, reduction, n), (dx, lambda g: -dx(g))
 
 
-@op
+@op(adds_up=True)
 def huber_loss(x, target, *, delta=1.0, reduction="mean"):
     """½ d² for |d| ≤ δ, else δ (|d| − ½ δ): a parabola that goes on as straight lines.
 
@@ -325,7 +325,7 @@ def huber_loss(x, target, *, delta=1.0, reduction="mean"):
     return reduced(c * (d - 0.5 * c), reduction, n), (dx, lambda g: -dx(g))
 
 
-@op
+@op(adds_up=True)
 def kl_div(x, target, *, log_target=False, reduction="mean"):
     """t (log t − x): x log-probabilities, t probabilities (log t, if log_target).
 

@@ -26,7 +26,7 @@ __all__ = [
 ]  # fmt: skip
 
 
-@op
+@op(adds_up=True)
 def batch_norm(x, gamma=None, beta=None, *, eps=1e-5):
     """γ x̂ + β, with μ and σ² of each channel over the batch.
 
@@ -43,6 +43,8 @@ def batch_norm(x, gamma=None, beta=None, *, eps=1e-5):
             "variance; train with a batch of two or more (drop_last=True leaves out a "
             "last batch of one), or call model.eval() to use running statistics"
         )
+    first = values(x)[(slice(1), slice(None), *(slice(1) for _ in axes[1:]))]
+    given, x = x, x - first  # x̂ stays what it is, and near 0 rounding costs least
     # region a4.1: normalize each channel over the batch, then scale and shift
     mean = x.sum(axis=axes, keepdims=True) / n
     centered = x - mean
@@ -53,6 +55,7 @@ def batch_norm(x, gamma=None, beta=None, *, eps=1e-5):
     # endregion
 
     def backward(g):
+        x = given - first
         # region a4.2: send g back through every line above, the last line first
         xhat = (x - mean) * rstd
         dbeta = g.sum(axis=axes, keepdims=True)
@@ -63,10 +66,11 @@ def batch_norm(x, gamma=None, beta=None, *, eps=1e-5):
         # endregion
         return dx, dgamma.reshape(channels), dbeta.reshape(channels)
 
-    return y, backward, (values(mean).reshape(channels), values(var).reshape(channels))
+    mean_of_x = (values(mean) + first).reshape(channels)
+    return y, backward, (mean_of_x, values(var).reshape(channels))
 
 
-@op
+@op(adds_up=True)
 def batch_norm_eval(x, mean, var, gamma=None, beta=None, *, eps=1e-5):
     """γ (x − μ) / √(σ² + ε) + β, with μ and σ² given: batch norm after training.
 
@@ -94,7 +98,7 @@ def batch_norm_eval(x, mean, var, gamma=None, beta=None, *, eps=1e-5):
     return y, backward
 
 
-@op
+@op(adds_up=True)
 def layer_norm(x, gamma=None, beta=None, *, n_axes=None, eps=1e-5):
     """γ x̂ + β, with μ and σ² of each example over its last axes.
 
@@ -105,6 +109,8 @@ def layer_norm(x, gamma=None, beta=None, *, n_axes=None, eps=1e-5):
     features = x.shape[x.ndim - k :]
     batch, axes = tuple(range(x.ndim - k)), tuple(range(x.ndim - k, x.ndim))
     n = math.prod(features)
+    first = values(x)[(..., *(slice(1) for _ in axes))]
+    given, x = x, x - first  # x̂ stays what it is: see batch_norm
     # region a4.4: normalize each example over its features, then scale and shift
     mean = x.sum(axis=axes, keepdims=True) / n
     centered = x - mean
@@ -116,6 +122,7 @@ def layer_norm(x, gamma=None, beta=None, *, n_axes=None, eps=1e-5):
     # endregion
 
     def backward(g):
+        x = given - first
         # region a4.5: send g back; γ differs from feature to feature, so it comes first
         xhat = (x - mean) * rstd
         dbeta = g.sum(axis=batch)
@@ -130,7 +137,7 @@ def layer_norm(x, gamma=None, beta=None, *, n_axes=None, eps=1e-5):
     return y, backward
 
 
-@op
+@op(adds_up=True)
 def group_norm(x, gamma=None, beta=None, *, num_groups, eps=1e-5):
     """γ x̂ + β, with μ and σ² of each example over each of its groups of channels.
 
@@ -154,6 +161,8 @@ def group_norm(x, gamma=None, beta=None, *, num_groups, eps=1e-5):
         )
     groups = (shape[0], num_groups, n)
     rows = x.reshape(groups)
+    first = values(rows)[..., :1]
+    rows = rows - first  # x̂ stays what it is: see batch_norm
     mean = rows.sum(axis=2, keepdims=True) / n
     centered = rows - mean
     rstd = 1 / sqrt((centered * centered).sum(axis=2, keepdims=True) / n + eps)
@@ -162,7 +171,7 @@ def group_norm(x, gamma=None, beta=None, *, num_groups, eps=1e-5):
     y += beta
 
     def backward(g):
-        xhat = (x.reshape(groups) - mean) * rstd
+        xhat = (x.reshape(groups) - first - mean) * rstd
         dgamma = (g * xhat.reshape(shape)).sum(axis=axes)
         dxhat = (g * gamma).reshape(groups)
         dx = dxhat - dxhat.sum(axis=2, keepdims=True) / n
@@ -189,7 +198,7 @@ def instance_norm(
     return group_norm(x, gamma, beta, num_groups=x.shape[1], eps=eps)
 
 
-@op
+@op(adds_up=True)
 def rms_norm(x, gamma=None, *, n_axes=None, eps=1e-5):
     """γ x / √(mean of x² + ε): layer norm that subtracts no mean.
 
@@ -251,7 +260,7 @@ def _last_axes(name, x, n_axes, gamma, beta):
 # Vectors of length one, and the angles between them: ‖x‖ = √(Σ x²) along one axis
 
 
-@op
+@op(adds_up=True)
 def normalize(x, *, axis=-1, eps=1e-12):
     """x / max(‖x‖, ε), with ‖x‖ = √(Σ x²) along `axis`: unit length.
 

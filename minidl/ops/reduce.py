@@ -19,6 +19,7 @@ from minidl.errors import RangeError, ShapeError
 from minidl.ops.creation import ones_like
 from minidl.ops.elementwise import abs, sqrt, where
 from minidl.ops.shape import axes_of, broadcast_to, flip, reshape
+from minidl.ops.total import running_total, total
 
 __all__ = [
     "all", "any", "argmax", "cumsum", "logsumexp", "max", "mean", "min", "norm",
@@ -48,24 +49,24 @@ def count(shape, axis, name="mean", ddof=0):
     return n - ddof
 
 
-@op(linear=True)
+@op(linear=True, adds_up=True)
 def sum(x, *, axis=None, keepdims=False):
     """Σ x over `axis`. Backward, every summand receives the same g."""
     shape, keep = x.shape, kept(x.shape, axis)
-    y = x.sum(axis=axis, keepdims=keepdims)
+    y = total(x, axis, keepdims)
     return y, lambda g: broadcast_to(reshape(g, shape=keep), shape=shape)
 
 
-@op(linear=True)
+@op(linear=True, adds_up=True)
 def mean(x, *, axis=None, keepdims=False):
     """μ = Σ x / n. Backward, every summand receives g / n."""
     shape, keep = x.shape, kept(x.shape, axis)
     n = count(shape, axis)
-    y = x.sum(axis=axis, keepdims=keepdims) / n
+    y = total(x, axis, keepdims) / n
     return y, lambda g: broadcast_to(reshape(g / n, shape=keep), shape=shape)
 
 
-@op
+@op(adds_up=True)
 def var(x, *, axis=None, ddof=0, keepdims=False):
     """σ² = Σ (x − μ)² / (n − ddof), as in NumPy; ddof=1 for an unbiased estimate."""
     keep, n = kept(x.shape, axis), count(x.shape, axis, "var", ddof)
@@ -75,7 +76,7 @@ def var(x, *, axis=None, ddof=0, keepdims=False):
     return y, lambda g: (x - mu) * (g.reshape(keep) * (2 / n))
 
 
-@op
+@op(adds_up=True)
 def std(x, *, axis=None, ddof=0, keepdims=False):
     """σ = √(Σ (x − μ)² / (n − ddof));  the gradient is 0 where σ is, as in PyTorch."""
     keep, n = kept(x.shape, axis), count(x.shape, axis, "std", ddof)
@@ -86,7 +87,7 @@ def std(x, *, axis=None, ddof=0, keepdims=False):
     return y, lambda g: (x - mu) * where(flat, 0.0, g.reshape(keep) / (sigma * n))
 
 
-@op
+@op(adds_up=True)
 def _length(x, *, axis, keepdims):
     """‖x‖ = √Σ x², whose gradient is x / ‖x‖, and 0 at 0."""
     keep = kept(x.shape, axis)
@@ -122,7 +123,7 @@ def norm(
     )
 
 
-@op
+@op(adds_up=True)
 def prod(x, *, axis=None, keepdims=False):
     """Π x. The derivative by one factor is the product of the others: no division.
 
@@ -193,7 +194,7 @@ def _to_winners(g, x, y, axis, first):
 # Logarithms, running sums
 
 
-@op
+@op(adds_up=True)
 def logsumexp(x, *, axis=None, keepdims=False):
     """ln Σ eˣ, whose gradient is softmax(x).
 
@@ -215,14 +216,15 @@ def _logsumexp(x, axis):
         return xp.log(xp.exp(x - top).sum(axis=axis, keepdims=True)) + top
 
 
-@op(linear=True)
+@op(linear=True, adds_up=True)
 def cumsum(x, *, axis=None):
     """yᵢ = x₀ + … + xᵢ along `axis`; without axis, x is one long row.
 
     The transpose sums from the other end: gradients of all later sums reach xᵢ.
     """
     shape, along = x.shape, 0 if axis is None else axis
-    return x.cumsum(axis=axis), lambda g: reshape(
+    row = x.reshape(-1) if axis is None else x
+    return running_total(row, along), lambda g: reshape(
         flip(cumsum(flip(g, axis=along), axis=along), axis=along), shape=shape
     )
 

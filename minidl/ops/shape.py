@@ -10,6 +10,7 @@ import operator
 from minidl.backend import namespace
 from minidl.engine.op import op
 from minidl.errors import ShapeError
+from minidl.ops.total import total
 
 __all__ = [
     "broadcast_to", "expand_dims", "flip", "pad", "reshape", "roll", "squeeze",
@@ -90,7 +91,7 @@ def sum_to(x, *, shape):
     old, extra = x.shape, len(x.shape) - len(shape)
     # region a1.2: the copies that broadcasting made are added up again
     stretched = tuple(i + extra for i, n in enumerate(shape) if n != old[i + extra])
-    y = x.sum(axis=(*range(extra), *stretched), keepdims=True).reshape(shape)
+    y = total(x, (*range(extra), *stretched), keepdims=True).reshape(shape)
     # endregion
     return y, lambda g: broadcast_to(g, shape=old)
 

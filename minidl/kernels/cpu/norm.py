@@ -14,6 +14,7 @@ import numpy as np
 from minidl.backend import Array
 from minidl.kernels.cpu.blocks import BLOCK, aligned, ones
 from minidl.ops.norm import batch_norm
+from minidl.ops.total import PIECE, total
 
 SMALL = 65536  # numbers: up to here the plain body is as fast
 LONG = 64  # positions that are worth a sum of their own
@@ -41,7 +42,10 @@ def fast_batch_norm(
     shape, view = x.shape, (n, c, 1) if order[-1] == 1 else (x.shape[order[0]], c, -1)
     images = x.transpose(order).reshape(view)
     mean = totals(images) / n
-    var = moments(images, mean)[1] / n
+    first, second = moments(images, mean)
+    off = first / n  # what rounding has left of the mean
+    mean += off
+    var = np.maximum(second / n - off * off, 0)
     rstd = 1 / np.sqrt(var + eps)
     scale = rstd if gamma is None else gamma * rstd
     y = combine(images, scale, (0.0 if beta is None else beta) - mean * scale)
@@ -98,7 +102,9 @@ def totals(images: Array) -> Array:
     n, c, p = images.shape
     if p >= LONG:
         return (images.reshape(-1, p) @ ones(p)).reshape(n, c).sum(axis=0)
-    return (ones(n) @ images.reshape(n, -1)).reshape(c, p).sum(axis=1)
+    rows = images.reshape(n, -1)
+    parts = [ones(len(x)) @ x for x in np.split(rows, range(PIECE, n, PIECE))]
+    return total(np.stack(parts), axis=0).reshape(c, p).sum(axis=1)
 
 
 def moments(

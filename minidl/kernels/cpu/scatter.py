@@ -1,8 +1,7 @@
 """The gradient of an embedding on a CPU: rows are added number by number.
 
 `np.add.at` is about four times as fast on a flat array with flat indices as on rows
-(2048 rows of 128 into 65: 0.9 ms for 3.6). The order of the additions is the same, and
-so is every bit.
+(2048 rows of 128 into 65: 0.9 ms for 3.6).
 """
 
 from __future__ import annotations
@@ -14,6 +13,7 @@ import numpy as np
 
 from minidl.backend import Array
 from minidl.ops.indexing import getitem, scatter
+from minidl.ops.total import PIECE
 
 Fast = Any  # (y, backward[, aux]), or None to decline
 
@@ -28,5 +28,12 @@ def scatter_rows(x: Array, *, index: Any, shape: tuple[int, ...]) -> Fast:
         return None
     y = np.zeros(shape, x.dtype)
     places = index.reshape(-1, 1).astype(np.int64) * d + np.arange(d)
-    np.add.at(y.reshape(-1), places.reshape(-1), x.reshape(-1))
+    rows, sums = x.reshape(-1, d), y.reshape(-1)
+    step = max(PIECE, shape[0])
+    for i in range(0, len(rows), step):  # in pieces, so that sums lose no digits
+        part = sums if len(rows) <= step else np.zeros_like(sums)
+        some = slice(i, i + step)
+        np.add.at(part, places[some].reshape(-1), rows[some].reshape(-1))
+        if part is not sums:
+            sums += part
     return y, lambda g: getitem(g, index=index)
