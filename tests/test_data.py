@@ -162,7 +162,7 @@ def test_import_is_cheap_and_needs_no_processes_or_scikit_learn():
 
 
 def test_tensor_dataset_shares_arrays_and_reads_lists():
-    x = np.zeros((3, 2))
+    x = np.zeros((3, 2), np.float32)
     dataset = data.TensorDataset(x, Tensor(np.array([2, 0, 1], np.int32)), [0.5, 1, 2])
     assert dataset.x is x
     assert dataset.y.dtype == np.int64

@@ -84,7 +84,7 @@ class BytePairTokenizer:
 
     def _encode(self, piece: str) -> list[int]:
         """Apply the merges in the order in which they were learned."""
-        ids = list(piece.encode("utf-8"))
+        ids = list(as_bytes(piece))
         while len(ids) > 1:
             first = min(
                 pairwise(ids), key=lambda pair: self.rank.get(pair, len(self.rank))
@@ -118,6 +118,12 @@ class BytePairTokenizer:
         return [self.contents[i] for i in ids]
 
 
+def as_bytes(text: str) -> bytes:
+    """Return text in UTF-8; half a surrogate pair, which is no character, as U+FFFD."""
+    whole = text.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
+    return whole.encode("utf-8")
+
+
 def learn(text: str, count: int) -> list[Pair]:
     """Return up to `count` merges: each time the most frequent pair, by counting anew.
 
@@ -126,7 +132,7 @@ def learn(text: str, count: int) -> list[Pair]:
     frequent pairs the one of the smallest numbers wins.
     """
     pieces = [
-        (list(piece.encode("utf-8")), times)
+        (list(as_bytes(piece)), times)
         for piece, times in Counter(PIECE.findall(text)).items()
     ]
     counts: Counter[Pair] = Counter()

@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 
 from minidl.backend import Array, default_dtype, device_of, namespace, to_device
+from minidl.engine.messages import plain_array
 from minidl.engine.tensor import Tensor, TensorLike
 from minidl.errors import DTypeError, RangeError, ShapeError
 
@@ -66,8 +67,10 @@ class Subset(Dataset):
 class TensorDataset(Dataset):
     """Arrays whose first axes agree: sample i is the tuple of their rows i.
 
-    Arrays are shared, not copied; lists become arrays, labels (N,) int64. The first is
-    called `x`, the second `y`.
+    Arrays are shared, not copied; lists become arrays, labels (N,) int64. Fractions of
+    another width, as float64 from scikit-learn or pandas, are brought to the default
+    dtype, which layers have; `dtype=None` keeps them. The first array is called `x`,
+    the second `y`.
 
     >>> dataset = TensorDataset(np.zeros((3, 2), np.float32), [0, 1, 1])
     >>> dataset
@@ -77,8 +80,9 @@ class TensorDataset(Dataset):
     ((2, 2), array([1, 1]))
     """
 
-    def __init__(self, *data: TensorLike) -> None:
-        self.arrays: tuple[Array, ...] = tuple(as_array(a) for a in data)
+    def __init__(self, *data: TensorLike, dtype: Any = "default") -> None:
+        arrays = (in_width(as_array(a), dtype) for a in data)
+        self.arrays: tuple[Array, ...] = tuple(arrays)
         shapes = [a.shape for a in self.arrays]
         if not shapes or () in shapes or len({s[0] for s in shapes}) > 1:
             raise ShapeError(
@@ -181,7 +185,9 @@ class NamedDataset(TensorDataset):
 def as_array(data: Any) -> Array:
     """Return the plain array: shared if it is one; int64 if it holds labels (N,)."""
     array = data.data if isinstance(data, Tensor) else data
-    if not hasattr(array, "dtype"):
+    if isinstance(array, np.ndarray):
+        array = plain_array(array)
+    elif device_of(array) == "cpu":
         array = np.asarray(array)
         if array.dtype.kind == "f":
             array = array.astype(default_dtype())
@@ -191,6 +197,13 @@ def as_array(data: Any) -> Array:
             "unequal length need padding, names need a number each"
         )
     return array.astype(np.int64, copy=False) if is_labels(array) else array
+
+
+def in_width(array: Array, dtype: Any) -> Array:
+    """Return fractions in this dtype: "default" for the default, None for their own."""
+    if dtype is None or array.dtype.kind != "f":
+        return array
+    return array.astype(default_dtype() if dtype == "default" else dtype, copy=False)
 
 
 def is_labels(y: Array) -> bool:

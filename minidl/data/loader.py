@@ -18,7 +18,7 @@ import numpy as np
 
 from minidl import backend
 from minidl.backend import Array, Seed
-from minidl.data.dataset import TensorDataset
+from minidl.data.dataset import TensorDataset, in_width
 from minidl.data.draws import permutation, seed_from
 from minidl.data.recipe import Recipe
 from minidl.engine.tensor import Tensor
@@ -38,6 +38,7 @@ class DataLoader:
     workers     so many processes prepare them: for a slow `dataset[i]` in Python
     device      where the batches go; default: as `minidl.use` says. To a GPU they are
                 copied one ahead, while it computes
+    dtype       of fractions: the default dtype, which layers have; None keeps theirs
 
     Arrays come as Tensors, labels (B,) as int64. Every `for` begins a new epoch, also
     after a `break`; only after `load_state_dict` does it go on inside one.
@@ -61,8 +62,9 @@ class DataLoader:
         prefetch: int = 0,
         workers: int = 0,
         device: str | None = None,
+        dtype: Any = "default",
     ) -> None:
-        self.dataset = _as_dataset(dataset)
+        self.dataset, self.dtype = _as_dataset(dataset, dtype), dtype
         self.batch_size, self.shuffle, self.drop_last = batch_size, shuffle, drop_last
         self.transform, self.mix, self.collate = transform, mix, collate
         self.prefetch, self.workers, self.device = prefetch, workers, device
@@ -116,7 +118,7 @@ class DataLoader:
         for position, batch in enumerate(batches, start + 1):
             if loop == self._loops:
                 self.position = position
-            yield _as_tensors(batch, device or "cpu")
+            yield _as_tensors(batch, device or "cpu", self.dtype)
         if loop == self._loops:
             self.epoch, self.position, self._begun = epoch + 1, 0, False
 
@@ -201,12 +203,12 @@ class DataLoader:
         )
 
 
-def _as_dataset(data: Any) -> Any:
+def _as_dataset(data: Any, dtype: Any) -> Any:
     """Wrap arrays; refuse what has no length or no samples by number."""
     if isinstance(data, tuple):
-        return TensorDataset(*data)
+        return TensorDataset(*data, dtype=dtype)
     if isinstance(data, (np.ndarray, Tensor)):
-        return TensorDataset(data)
+        return TensorDataset(data, dtype=dtype)
     if not (hasattr(data, "__len__") and hasattr(data, "__getitem__")):
         raise DTypeError(
             f"a dataset has len() and [i], and {type(data).__name__} has not; a stream "
@@ -215,13 +217,14 @@ def _as_dataset(data: Any) -> Any:
     return data
 
 
-def _as_tensors(batch: Any, device: str) -> Any:
-    """Wrap every array of a batch without a copy, and bring it to the device."""
+def _as_tensors(batch: Any, device: str, dtype: Any) -> Any:
+    """Wrap every array of a batch without a copy, and bring it to device and dtype."""
     if isinstance(batch, tuple):
-        return tuple(_as_tensors(part, device) for part in batch)
+        return tuple(_as_tensors(part, device, dtype) for part in batch)
     if isinstance(batch, dict):
-        return {key: _as_tensors(part, device) for key, part in batch.items()}
+        return {key: _as_tensors(part, device, dtype) for key, part in batch.items()}
     batch = batch.data if isinstance(batch, Tensor) else batch
     if hasattr(batch, "dtype"):
-        return Tensor(backend.to_device(batch, device), copy=False)
+        batch = backend.to_device(in_width(batch, dtype), device)
+        return Tensor(batch, copy=False)
     return batch

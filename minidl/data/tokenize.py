@@ -11,6 +11,7 @@ never becomes by itself. T numbers stand for one text, V is the size of the voca
 from __future__ import annotations
 
 import re
+import unicodedata
 from collections import Counter
 from collections.abc import Iterable, Sequence
 
@@ -19,8 +20,14 @@ import numpy as np
 from minidl.backend import Array
 from minidl.errors import RangeError
 
-WORD = re.compile(r"\w+(?:['’]\w+)*|[^\w\s]")  # don't, 42, and each comma by itself
-PIECE = re.compile(r" ?\w+| ?[^\w\s]+|\s+(?!\S)|\s+")  # pairs never reach across these
+# Letters of many scripts carry combining marks (vowel signs, accents), which \w lacks.
+MARKS = "".join(
+    chr(i) for i in range(0x300, 0x20000) if unicodedata.category(chr(i))[0] == "M"
+)
+LETTER = rf"[\w{MARKS}]"
+SIGN = rf"[^\w\s{MARKS}]"
+WORD = re.compile(rf"{LETTER}+(?:['’]{LETTER}+)*|{SIGN}")  # don't, 42, one comma
+PIECE = re.compile(rf" ?{LETTER}+| ?{SIGN}+|\s+(?!\S)|\s+")  # no pair goes across
 FIRST_BYTES = 256
 
 

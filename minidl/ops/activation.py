@@ -112,7 +112,8 @@ def prelu(x, slope):
             f"prelu: slope has shape {shape}; for x {x.shape} it should be (1,), or "
             "hold one number for each channel (axis 1 of x)"
         )
-    a = slope if shape == (1,) else slope.reshape((-1, *(1 for _ in x.shape[2:])))
+    column = (-1, *(1 for _ in x.shape[2:])) if x.ndim else ()
+    a = slope.reshape(() if shape == (1,) else column)
     column = a.shape
     positive = values(x) > 0
 
@@ -273,6 +274,8 @@ def below_max(x, axis):
     It is one because all that is done with x − max x does not change with the max. A
     maximum of ∞ or −∞ is 0 less than itself, too, where ∞ − ∞ would be no number.
     """
+    if not x.size:  # no scores, and so no largest
+        return x
     top = values(x).max(axis=axis, keepdims=True)
     on_cpu = device_of(top) == "cpu"
     if on_cpu and math.isfinite(np.vdot(top, top)):  # in doubt, no: it may overflow

@@ -43,8 +43,9 @@ def scaled_dot_product_attention(q, k, v, mask=None, *, causal=False, scale=None
     _check(q, k, v)
     scale = 1 / math.sqrt(q.shape[-1]) if scale is None else scale
     q_shape, k_shape, v_shape = q.shape, k.shape, v.shape
+    check_mask("scaled_dot_product_attention", mask, (*q_shape[:-1], k_shape[-2]))
+    k, v = without_hidden(k, mask), without_hidden(v, mask)
     s = (q * scale) @ k.swapaxes(-1, -2)
-    check_mask("scaled_dot_product_attention", mask, s.shape)
     if causal:
         s = where(causal_mask(s.shape[-2], s.shape[-1], like=s), s, NEVER)
     p = _weights(s, mask)
@@ -59,6 +60,16 @@ def scaled_dot_product_attention(q, k, v, mask=None, *, causal=False, scale=None
         return *summed, sum_to(ds, shape=mask.shape) if wanted[3] else None
 
     return p @ v, backward
+
+
+def without_hidden(x: Any, mask: Any) -> Any:
+    """Return keys or values with zeros where no query may look: 0 · NaN is NaN."""
+    if mask is None:
+        return x
+    mask = values(mask)
+    seen = mask if mask.dtype == bool else mask > NEVER
+    seen = seen.any(axis=-2) if seen.ndim > 1 else seen
+    return where(seen[..., None], x, 0.0)
 
 
 @op

@@ -18,7 +18,7 @@ from typing import Any
 from minidl.engine.op import op
 from minidl.engine.tensor import TensorLike
 from minidl.errors import RangeError, ShapeError
-from minidl.ops.shape import reshape
+from minidl.ops.shape import pad, reshape
 from minidl.ops.windows import (
     Lengths,
     Padding,
@@ -85,18 +85,18 @@ def conv_transpose2d(
     s image sizes to one; output_padding (below s or d) says which one to return to.
     Raises ShapeError if channels do not match, RangeError for an output_padding beyond.
     """
-    at = _canvas(x, w, b, stride, padding, output_padding, groups, dilation)
+    at, beyond = _canvas(x, w, b, stride, padding, output_padding, groups, dilation)
     n, f, length = x.shape[0], w.shape[1] * groups, x.shape[2] * x.shape[3]
     kernels = w.reshape((groups, w.shape[0] // groups, w.size // w.shape[0]))
     pixels = x.reshape((n, groups, w.shape[0] // groups, length))
     cols = (_t(kernels) @ pixels).reshape((n, w.size // w.shape[0] * groups, length))
-    y = fold(cols, output_size=at.image, **at.settings)
+    y = pad(fold(cols, output_size=at.image, **at.settings), width=beyond)
     if b is not None:
         y += b.reshape((f, 1, 1))
-    x_shape = x.shape
+    x_shape, (h, width) = x.shape, at.image
 
     def backward(g, wanted):
-        cols = unfold(g, **at.settings)
+        cols = unfold(g[:, :, :h, :width], **at.settings)
         cols = cols.reshape((n, groups, cols.shape[1] // groups, length))
         dx = dw = db = None
         if wanted[0]:
@@ -170,7 +170,11 @@ def check_channels(
 
 
 def _canvas(x, w, b, stride, padding, output_padding, groups, dilation):
-    """Return the windows that conv_transpose2d paints, one for each pixel of x."""
+    """Return the windows that conv_transpose2d paints, one for each pixel of x.
+
+    And the margins that nobody paints: with an output_padding of a stride or more, a
+    further window would fit, which no pixel of x has.
+    """
     name = "conv_transpose2d"
     check_images(name, x)
     _check_kernels(name, w, "(C, F/groups, KH, KW)")
@@ -187,7 +191,7 @@ def _canvas(x, w, b, stride, padding, output_padding, groups, dilation):
         pair(name, "padding", padding, 0),
         pair(name, "output_padding", output_padding, 0),
     )
-    image = []
+    image, beyond = [], []
     for i in range(2):
         if extra[i] >= max(strides[i], dilations[i]):
             raise RangeError(
@@ -196,13 +200,16 @@ def _canvas(x, w, b, stride, padding, output_padding, groups, dilation):
                 "sizes that a strided conv2d takes to one"
             )
         reach = dilations[i] * (w.shape[2 + i] - 1) + 1
-        image.append((x.shape[2 + i] - 1) * strides[i] - 2 * pads[i] + reach + extra[i])
+        painted = min(extra[i], strides[i] - 1)
+        image.append((x.shape[2 + i] - 1) * strides[i] - 2 * pads[i] + reach + painted)
+        beyond.append((0, extra[i] - painted))
     if min(image) < 1:
         raise ShapeError(
             f"{name}: padding={padding!r} cuts the whole image away (it would be "
             f"{image[0]} x {image[1]}); try less padding"
         )
-    return place(name, (image[0], image[1]), w.shape[2:], strides, pads, dilations)
+    at = place(name, (image[0], image[1]), w.shape[2:], strides, pads, dilations)
+    return at, ((0, 0), (0, 0), *beyond)
 
 
 def _check_kernels(name: str, w: TensorLike, expected: str) -> None:

@@ -33,10 +33,11 @@ def einsum(subscripts: str, *operands: TensorLike) -> Any:
     """
     terms, out = _parse(subscripts, tuple(len(x.shape) for x in operands))
     lengths = _lengths(subscripts, operands, terms)
+    pairs = [_on_the_diagonal(*pair) for pair in zip(operands, terms, strict=True)]
+    pairs = [_squeezed(x, labels, lengths) for x, labels in pairs]
+    terms = [labels for _, labels in pairs]
     xs, named = [], []
-    for k, (x, labels) in enumerate(zip(operands, terms, strict=True)):
-        x, labels = _on_the_diagonal(x, labels)
-        x, labels = _squeezed(x, labels, lengths)
+    for k, (x, labels) in enumerate(pairs):
         elsewhere = {*out, *itertools.chain(*terms[:k], *terms[k + 1 :])}
         lonely = tuple(i for i, c in enumerate(labels) if c not in elsewhere)
         xs.append(sum(x, axis=lonely) if lonely else x)

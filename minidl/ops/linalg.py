@@ -75,6 +75,11 @@ def affine(x, w, b=None):
             f"affine: x has {x.shape[-1] if x.ndim else 'no'} features but w expects "
             f"{w.shape[0]} (x {x.shape}, w {w.shape}); did you mean to flatten x first?"
         )
+    if b is not None and b.shape != w.shape[1:]:
+        raise ShapeError(
+            f"affine: b has shape {b.shape}, but w {w.shape} has {w.shape[1]} outputs, "
+            f"which need ({w.shape[1]},); try b.reshape(-1)"
+        )
     y = x @ w
     if b is not None:
         y += b

@@ -206,7 +206,7 @@ def binary_cross_entropy_with_logits(
     check_between(name, target, 0, 1)
     w, a = beside(x, weight), beside(x, pos_weight)
     yes, no = softplus(-x), softplus(x)
-    losses, n = (a * target * yes + (1 - target) * no) * w, x.size
+    losses, n = (a * _times(target, yes) + _times(1 - target, no)) * w, x.size
 
     def backward(g, wanted):
         g = w * spread(g, reduction, n)

@@ -15,10 +15,13 @@ from __future__ import annotations
 import math
 from typing import Any
 
+import numpy as np
+
 from minidl.engine.op import op
 from minidl.engine.tensor import TensorLike, values
-from minidl.errors import ShapeError
+from minidl.errors import RangeError, ShapeError
 from minidl.ops.elementwise import sqrt, where
+from minidl.ops.shape import broadcast_to
 
 __all__ = [
     "batch_norm", "batch_norm_eval", "cosine_similarity", "group_norm",
@@ -247,12 +250,23 @@ def _last_axes(name, x, n_axes, gamma, beta):
     """Return how many last axes are normalized, and γ and β, 1 and 0 where None."""
     given = [b for b in (gamma, beta) if b is not None]
     k = n_axes or (given[0].ndim if given else 1)
+    if n_axes is not None and (isinstance(n_axes, (tuple, list)) or n_axes < 1):
+        raise RangeError(
+            f"{name}: n_axes is how many last axes are normalized, 1 or more, and not "
+            f"{n_axes!r}; for x {x.shape} over its last axis it is 1"
+        )
     features = x.shape[x.ndim - k :] if 1 <= k <= x.ndim else (0,)
-    if 0 in features or any(b.shape != features for b in given):
-        shapes = " and ".join(str(b.shape) for b in given) or "no vector"
+    if 0 in features:
         raise ShapeError(
-            f"{name}: x {x.shape} is to be normalized over its last {k} axes, with "
-            f"{shapes} for γ and β; they should have the shape of these axes, not empty"
+            f"{name}: x {x.shape} is to be normalized over its last {k} axes, which "
+            "must be there and not empty"
+        )
+    if any(b.shape != features for b in given):
+        shapes = " and ".join(str(b.shape) for b in given)
+        raise ShapeError(
+            f"{name}: x {x.shape} is normalized over its last {k} axes, {features}, "
+            f"and γ and β have shape {shapes}; they should have the shape of these "
+            "axes, and n_axes says how many count"
         )
     return k, 1.0 if gamma is None else gamma, 0.0 if beta is None else beta
 
@@ -285,7 +299,9 @@ def cosine_similarity(
 ) -> Any:
     """The cosine of the angle between a and b: Σ a b / (‖a‖ ‖b‖), along `axis`.
 
-    a, b (N, D) -> y (N,); lengths below ε count as ε.
+    a, b (N, D), or of shapes that stretch to one -> y (N,); lengths below ε count as ε.
     """
+    shape = np.broadcast_shapes(a.shape, b.shape)
+    a, b = (broadcast_to(x, shape=shape) for x in (a, b))  # first, or ‖·‖ is of a part
     unit = normalize(a, axis=axis, eps=eps) * normalize(b, axis=axis, eps=eps)
     return unit.sum(axis=axis)

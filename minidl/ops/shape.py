@@ -108,6 +108,13 @@ def roll(x, *, shift, axis=None):
 
     With tuples for both, each axis has its own shift; without axis, x is one long row.
     """
+    if isinstance(shift, tuple) and (
+        axis is None or not isinstance(axis, tuple) or len(axis) != len(shift)
+    ):
+        raise ShapeError(
+            f"roll: {len(shift)} shifts need a tuple of as many axes, not {axis!r}; "
+            "try roll(x, (1, 2), axis=(0, 1))"
+        )
     back = tuple(-s for s in shift) if isinstance(shift, tuple) else -shift
     y = namespace(x).roll(x, shift, axis)
     return y, lambda g: roll(g, shift=back, axis=axis)

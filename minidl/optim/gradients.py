@@ -73,14 +73,13 @@ def clip_grad_norm(
 
 
 def _norm(g: Array, kind: float) -> Array:
-    """(Σ |gᵢ|^kind)^(1 / kind)."""
-    flat = g.reshape(-1)
-    if kind == 2:
-        return namespace(g).sqrt(flat @ flat)
+    """(Σ |gᵢ|^kind)^(1 / kind), in float64: squares of large float32 would overflow."""
     if kind == float("inf"):
-        return abs(flat).max()
+        return abs(g).max()
     kind = positive("clip_grad_norm", "norm_type", kind)
-    return (abs(flat) ** kind).sum() ** (1 / kind)
+    flat = g.reshape(-1).astype(np.float64)
+    powers = flat @ flat if kind == 2 else (abs(flat) ** kind).sum()
+    return (powers ** (1 / kind)).astype(np.result_type(g.dtype, np.float32))
 
 
 def clip_grad_value(params: Params, limit: float) -> None:

@@ -6,7 +6,7 @@ array or None) and `touch()` (to say that the array was written).
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Set
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -71,12 +71,22 @@ def named(params: Params, owner: str, first: int = 0) -> list[Named]:
         )
     if hasattr(params, "data") and hasattr(params, "grad"):
         raise DTypeError(f"{owner} wants a list of parameters; try [parameter]")
+    _check_order(params, owner)
     if not isinstance(params, Iterable) or isinstance(params, Mapping):
         raise DTypeError(
             f"{owner} wants a list of parameters, not a {type(params).__name__}; "
             "try model.parameters()"
         )
     return [_name(owner, i, item) for i, item in enumerate(params, first)]
+
+
+def _check_order(params: Any, owner: str) -> None:
+    """Raise DTypeError for a set: its order may differ when a state comes back."""
+    if isinstance(params, Set):
+        raise DTypeError(
+            f"{owner} got a set of parameters, whose order changes from run to run, so "
+            "that a saved state would go to others; try a list, or model.parameters()"
+        )
 
 
 def _name(owner: str, i: int, item: Any) -> Named:
@@ -109,6 +119,7 @@ def as_groups(params: Params, owner: str) -> list[dict[str, Any]]:
     if isinstance(params, Iterable) and not callable(params):
         if isinstance(params, Mapping) or hasattr(params, "named_parameters"):
             return [{"params": params}]
+        _check_order(params, owner)
         params = list(params)
         kinds = {isinstance(item, Mapping) for item in params}
         if kinds == {True, False}:

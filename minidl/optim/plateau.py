@@ -21,13 +21,14 @@ class ReduceOnPlateau:
     mode            "min" (a loss) or "max" (an accuracy)
     patience        how many bad steps in a row are forgiven
     threshold       how much better counts as better, threshold_mode "rel" or "abs":
-                    m < best (1 − threshold) or m < best − threshold, for "max" with +
+                    m < best − threshold |best| or m < best − threshold; "max" with +
     cooldown        steps after a reduction in which nothing is counted
     lr_min          a rate never to go below: a number, or one for each group
     eps             a reduction by less than this is not worth making
 
-    As PyTorch's ReduceLROnPlateau, the relative threshold of a negative metric included
-    (there "rel" asks for less than nothing; use "abs"). NaN is never better.
+    As PyTorch's ReduceLROnPlateau, but for negative metrics: best (1 − threshold) lies
+    above a negative best there, so that no better would count as better. NaN is never
+    better.
 
     >>> from minidl import Tensor
     >>> from minidl.optim import SGD
@@ -93,12 +94,12 @@ class ReduceOnPlateau:
 
     def better(self, metric: float) -> bool:
         """Whether the metric beats the best so far by more than the threshold."""
-        sign = -1 if self.mode == "min" else 1
-        if self.threshold_mode == "rel":
-            bound = self.best * (1 + sign * self.threshold)
-        else:
-            bound = self.best + sign * self.threshold
-        return metric > bound if self.mode == "max" else metric < bound
+        margin = self.threshold
+        if self.threshold_mode == "rel" and math.isfinite(self.best):
+            margin *= abs(self.best)
+        if self.mode == "max":
+            return metric > self.best + margin
+        return metric < self.best - margin
 
     def _reduce(self) -> None:
         t = self.optimizer.t

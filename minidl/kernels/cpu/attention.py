@@ -2,7 +2,7 @@
 
 Throughout:  q (N, …, L, D), k (N, …, S, D), v (N, …, S, E)    one of N at a time
              s scores, written over by e = exp(s − max) and p = e / Σ e
-             hide  0 where a query may look, −∞ elsewhere: added to s
+             hide  true where a query may not look: s becomes −∞ there
 
 Backward, with y = p v:  ds = p (g vᵀ − Σ g y), for Σⱼ pⱼ (g vᵀ)ⱼ = Σ g y, a sum over E
 numbers in place of S. All of p is kept, as in the plain body.
@@ -17,9 +17,11 @@ import numpy as np
 
 from minidl.backend import Array
 from minidl.ops.attention import (
+    NEVER,
     causal_mask,
     check_mask,
     scaled_dot_product_attention,
+    without_hidden,
 )
 
 Fast = Any  # (y, backward[, aux]), or None to decline
@@ -43,13 +45,15 @@ def attention_by_sequence(
     shape = (*q.shape[:-1], k.shape[-2])
     check_mask("scaled_dot_product_attention", mask, shape)
     hide = hidden(mask, causal, shape, q)
+    if mask is not None:
+        k, v = without_hidden(k, mask), without_hidden(v, mask)
     p, y = np.empty(shape, q.dtype), np.empty((*q.shape[:-1], v.shape[-1]), q.dtype)
     ones = np.ones((shape[-1], 1), q.dtype)
     for i in range(len(q)):
         near = _are_small(q[i], k[i], scale)
         e = np.matmul(q[i] * scale, k[i].swapaxes(-1, -2), out=p[i])
         if hide is not None:
-            e += hide[i]
+            np.copyto(e, NEVER, where=hide[i])
         if not near:
             e -= np.maximum(e.max(axis=-1, keepdims=True), LEAST)
         np.exp(e, out=e)
@@ -98,11 +102,10 @@ def _are_small(q: Array, k: Array, scale: float) -> bool:
 
 
 def hidden(mask: Array, causal: bool, shape: tuple[int, ...], like: Array) -> Any:
-    """Return −∞ where a query may not look, 0 elsewhere, stretched to `shape`."""
+    """Return where a query may not look, stretched to `shape`; None for nowhere."""
     if causal:
         past = causal_mask(shape[-2], shape[-1], like)
         mask = past if mask is None else mask & past
     if mask is None or mask.all():
         return None
-    zero, never = np.float32(0), np.float32(-math.inf)
-    return np.broadcast_to(np.where(mask, zero, never), shape)
+    return np.broadcast_to(~mask, shape)

@@ -57,6 +57,8 @@ def max_pool2d_by_shifts(
         better *= np.uint8(place)
         np.maximum(winner, better, out=winner)
         np.maximum(y, view, out=y)
+    if np.isnan(y.sum()):
+        return None  # NaN is larger than all, which `view > y` does not say
     shape = x.shape
     return y, lambda g: deal(g, at=at, shape=shape, order=order, winner=winner)
 
