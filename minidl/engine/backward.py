@@ -127,7 +127,7 @@ def pull(  # noqa: C901  the hot loop, which calls as little as it can
             slow = create or watchers or versions.last > node.tick
             if type(back) is tuple and len(arrived) == 1 and not slow:
                 # the common case, in few steps: _gradients would do the same
-                for way, edge in zip(back, edges, strict=True):
+                for way, edge in zip(back, edges):  # noqa: B905  op has counted them
                     if edge is not None:
                         sums.add(edge, way(*arrived) if way else None, node)
             else:

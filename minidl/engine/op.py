@@ -134,9 +134,8 @@ def op(  # noqa: C901  it holds the hot path, which calls as little as it can
             settings and not known.issuperset(settings)
         ):
             args, settings = signature.bind(args, settings)
-        for name, value in settings.items():
-            if isinstance(value, (np.generic, np.ndarray)) and not value.ndim:
-                settings = {**settings, name: value.item()}  # it would widen float32
+        if settings:
+            settings = _plain(settings)
         if adds_up and HALF in [getattr(x, "dtype", None) for x in args]:
             return _in_float32(call, args, settings)
         for x in args:
@@ -188,10 +187,9 @@ def op(  # noqa: C901  it holds the hot path, which calls as little as it can
                 watchers[-1].recorded(node, arrays)
         if len(made) == 3 or type(made[0]) is tuple:
             return _several(made, node)
-        tensor = wrap(made[0])
+        tensor = wrap(made[0], node)
         if node:
             node.shapes = (tensor.data.shape,)
-            tensor.edge, tensor.requires_grad = (node, 0), True
         return tensor
 
     def register(device: str, rank: int = 1) -> Callable[[F], F]:
@@ -213,6 +211,15 @@ def op(  # noqa: C901  it holds the hot path, which calls as little as it can
     vars(call).update(body=body, fasts=fasts, fast=register)
     vars(call).update(linear=linear, broadcasts=broadcasts)
     return call
+
+
+def _plain(settings: dict[str, Any]) -> dict[str, Any]:
+    """Return settings with plain numbers for NumPy's, which would widen float32."""
+    scalars = np.generic, np.ndarray
+    return {
+        name: x.item() if isinstance(x, scalars) and not x.ndim else x
+        for name, x in settings.items()
+    }
 
 
 def _fast(
@@ -310,13 +317,13 @@ def _several(made: tuple[Any, ...], node: Node | None) -> tuple[Any, ...]:
     return tensors + (made[2] if len(made) == 3 else ())
 
 
-def wrap(y: TensorLike) -> Tensor:
-    """Return a Tensor around an array, without asking what it is."""
+def wrap(y: TensorLike, node: Node | None = None) -> Tensor:
+    """Return a Tensor around the output of a node, without asking what it is."""
     if not isinstance(y, np.ndarray):
         y = as_array(y)
     tensor: Tensor = new(Tensor)
-    tensor.data, tensor.grad, tensor.edge = y, None, None
-    tensor.requires_grad = False
+    tensor.data, tensor.grad, tensor.edge = y, None, (node, 0) if node else None
+    tensor.requires_grad = node is not None
     return tensor
 
 
