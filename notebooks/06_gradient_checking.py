@@ -211,10 +211,10 @@ z = rng.normal(size=1_000_000)
 near = {h: int(np.sum(abs(z) < h)) for h in (1e-3, 1e-6)}
 report = gradcheck(F.relu, [np.array([1.0, -2.0, 0.0])], mode="full",
                    raise_exception=False)  # fmt: skip
-print(report.wrong[0])
+print(report.kinks[0])
 
 assert 650 < near[1e-3] < 950 and near[1e-6] < 8
-assert report.wrong[0].verdict == "kink"
+assert report.kinks[0].verdict == "kink"
 
 # %% [markdown]
 # About 800, and about one. So near corners small steps are better, and `gradcheck`

@@ -100,7 +100,7 @@ MISTAKES = [
      lambda x, b: (x + b, (lambda g: g, lambda g: g[0])), (X, normal(3))),
     (r"input in the place of the output",
      lambda x: (sigmoid(x), (lambda g: g * x * (1 - x),)), (X,)),
-    (r"is g · t; the right one is g · t · 1 − y²",
+    (r"is g · t; the right one is g · t · \(1 − y²\)",
      lambda x, t: (ops.tanh(x * t), (lambda g: g * t,
          lambda g: g * x * (1 - ops.tanh(x * t) ** 2))), (X, T)),
     (r"lacks a factor: multiplied by t",

@@ -143,7 +143,7 @@ def described(draws: Sequence[Draw], pool: Pool) -> list[Verdict]:
 
 
 def _renamed(said: str, old: str, new: str) -> str:
-    changed = re.sub(rf"(?<![\w.]){re.escape(old)}(?![\w.])", new, said)
+    changed = re.sub(rf"(?<![A-Za-z0-9_.]){re.escape(old)}(?![A-Za-z0-9_.])", new, said)
     return changed if changed != said else ""
 
 
