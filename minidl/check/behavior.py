@@ -15,7 +15,7 @@ import numpy as np
 from minidl.backend import Array, to_numpy
 from minidl.check.draws import Draw, Point, copies
 from minidl.check.products import leaks
-from minidl.check.relations import Verdict, constant, fits, in_all
+from minidl.check.relations import Verdict, constant, fits, in_all, table
 from minidl.check.steps import Pass, Step, drawn, is_array
 
 SMALL = 1e-4  # times g: a g that nobody clips
@@ -201,9 +201,9 @@ def _added(draws: Sequence[Draw], looks: list[_Answers]) -> list[Verdict]:
         _close(d.got - k.nothing, d.want, 10 * near)
         for d, k in zip(draws, looks, strict=True)
     )
-    table = {id(d): k.nothing for d, k in zip(draws, looks, strict=True)}
+    alone = {id(d): k.nothing for d, k in zip(draws, looks, strict=True)}
     what = ""
-    for group in in_all(draws, lambda d: fits(table[id(d)], leaks(d), near)):
+    for group in in_all(draws, lambda d: fits(alone[id(d)], table(d, leaks), near)):
         c = constant(group)
         if c is not None:
             what = f"{c:.6g}" if group[0].said == "1" else f"{c:.6g} {group[0].said}"

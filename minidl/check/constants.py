@@ -47,6 +47,7 @@ def _known(d: Draw) -> Iterator[tuple[float, str]]:
     )
     yield from _settings(d)
     yield from _masks(d)
+    yield from _numbers(d)
     yield from (pair for pair in ((3.0, "a plain three"), (math.pi, "π")))
     for n, what in lengths.items():  # an unbiased variance divides by n − 1
         if n > 2:
@@ -104,6 +105,13 @@ def _settings(d: Draw) -> Iterator[tuple[float, str]]:
             yield float(value), f"{name} = {value:.6g}"
             yield 1.0 - float(value), f"1 − {name}"
             yield float(value) ** 2, f"{name}²"
+
+
+def _numbers(d: Draw) -> Iterator[tuple[float, str]]:
+    """Yield the numbers that stand in the forward pass."""
+    for c in d.point.step.constants:
+        if abs(c) not in (0, 1):
+            yield abs(c), f"the {c:.6g} in the forward pass"
 
 
 def _masks(d: Draw) -> Iterator[tuple[float, str]]:

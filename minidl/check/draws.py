@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
@@ -79,6 +79,7 @@ class Draw:
     got: Array
     want: Array
     smooth: Array
+    tables: dict[Any, Any] = field(default_factory=dict)  # of predictions, by pool
 
     @classmethod
     def of(cls, point: Point, place: int) -> Draw:

@@ -49,7 +49,7 @@ from minidl.check.subject import Function
 LARGEST = 1000  # elements of an input that are looked at one by one
 MOST = 1_000_000  # numbers in a Jacobian
 MANY = 3  # verdicts that are told side by side
-CHEAP = 2.5  # what is as special as this need not be compared with the rest
+CHEAP = 3.05  # what is as special as this need not be compared with the rest
 
 
 @dataclass

@@ -27,11 +27,13 @@ from minidl.check.relations import (
     extra,
     times,
 )
-from minidl.check.slips import SUM, Slip, held, slips
+from minidl.check.slips import CHOOSE, Slip, held, slips, together
 from minidl.check.subject import flat
 from minidl.check.tape import Change, Event, Tape, replay
 
 DIRECTIONS = 5
+MASKS = ("maximum", "minimum", "where", "clip", *CHOOSE)
+FIRST = 3  # of them tell nearly always that a prediction does not fit
 
 
 class Slopes:
@@ -74,9 +76,11 @@ class Slopes:
 
     def changed(self, changes: dict[int, Change]) -> Array | None:
         """Return the slopes of the forward pass with some of its operations changed."""
-        return self.run({**self.harmless, **changes})
+        return self.run(
+            {**self.harmless, **changes}, lambda part: bool(_mix(self, part))
+        )
 
-    def run(self, changes: dict[int, Change]) -> Array | None:
+    def run(self, changes: dict[int, Change], fits: Any = None) -> Array | None:
         """Return the slopes of a run with these changes."""
         forward = self.d.point.step.forward
         assert forward is not None  # or there would be no events to change
@@ -86,17 +90,24 @@ class Slopes:
             made = map(np.asarray, flat(replay(forward, arrays, self.d.slot, tape)))
             return flat_of([a for a in made if a.dtype.kind == "f"])
 
-        return self.slopes(f)
+        return self.slopes(f, fits=fits)
 
-    def slopes(self, run: Callable[[list[Any]], Array], at: Any = None) -> Array | None:
-        """Return the slopes of Σ g f, at the point or another; None if it fails."""
+    def slopes(
+        self, run: Callable[[list[Any]], Array], at: Any = None, fits: Any = None
+    ) -> Array | None:
+        """Return the slopes of Σ g f, at the point or another; None if it fails.
+
+        fits   is asked after the first few: if it says no, the others are spared
+        """
         point, found = self.d.point, []
+        where = self.host if at is None else at
         try:
             with np.errstate(all="ignore"):
                 for v in self.vs:
-                    where = self.host if at is None else at
                     slope = point.slope(where, self.d.slot, v, run)
                     found.append(float(slope @ point.g))
+                    if fits and len(found) == FIRST and not fits(np.array(found)):
+                        return None
         except Exception:  # shapes that do not fit: then it is another mistake
             return None
         return np.array(found) if np.isfinite(found).all() else None
@@ -107,63 +118,61 @@ def wrong_steps(draws: Sequence[Draw]) -> list[Verdict]:
     looks = [Slopes(d) for d in draws]
     first = looks[0]
     found: list[tuple[Verdict, Array]] = []
-    groups = first.tape.groups()
-    order = sorted(
-        range(len(groups)), key=lambda i: not reduces(first.tape.events[groups[i][0]])
-    )
-    for at in order:
-        for nth, slip in enumerate(slips(first.tape, groups[at])):
-            part = first.changed(slip.changes)
-            mix = None if part is None else _mix(first, part)
-            if (
-                part is None
-                or mix is None
-                or any(np.allclose(part, p, rtol=1e-6) for _, p in found)
-            ):
-                continue  # the same path again, at a later operation
-            verdict = _said(first, slip, mix)
-            if verdict is not None and _in_others(looks[1:], at, nth, mix):
-                found.append((verdict, part))
+    for nth, slip in enumerate(all_slips(first.tape)):
+        part = first.changed(slip.changes)
+        mix = None if part is None else _mix(first, part)
+        if part is None or mix is None:
+            continue
+        if any(np.allclose(part, p, rtol=1e-6) for _, p in found):
+            continue  # the same path again, at a later operation
+        verdict = _said(first, slip, mix)
+        if verdict is not None and _in_others(looks[1:], nth, mix):
+            found.append((verdict, part))
     verdicts = [v for v, _ in found]
     if min((v.cost for v in verdicts), default=9.0) > 3.5:
+        groups = first.tape.groups()
         cut = [g for g in groups if reduces(first.tape.events[g[0]])]
         verdicts += _two_cut(looks, cut)
     return verdicts
 
 
+def all_slips(tape: Tape) -> Iterator[Slip]:
+    """Yield the slips of all operations, those of sums and maxima first."""
+    groups = tape.groups()
+    groups.sort(key=lambda group: not reduces(tape.events[group[0]]))
+    for group in groups:
+        yield from slips(tape, group)
+    yield from together(tape, groups)
+
+
 def _mix(look: Slopes, part: Array) -> tuple[float, float] | None:
     """Return (a, b) with got = a want + b part, if there are such numbers."""
-    size = float(np.linalg.norm(look.got))
+    got, want = look.got[: part.size], look.want[: part.size]
+    size = float(np.linalg.norm(got))
     if not 0 < size < np.inf or part.size < 3:
         return None
-    base = float(np.linalg.norm(look.want))
-    if np.linalg.norm(part - look.want) <= 1e-7 * base:
+    if np.linalg.norm(part - want) <= 1e-7 * float(np.linalg.norm(want)):
         return None
     near = 10 * look.d.tolerance * size
-    for a, b in _simple(look, part):
-        if np.linalg.norm(a * look.want + b * part - look.got) <= near:
+    for a, b in _simple(got, want, part):
+        if np.linalg.norm(a * want + b * part - got) <= near:
             return a, b
     return None
 
 
-def _simple(look: Slopes, part: Array) -> Iterator[tuple[float, float]]:
+def _simple(got: Array, want: Array, part: Array) -> Iterator[tuple[float, float]]:
     """Yield weights: the changed run alone, and the best mix with the right one."""
-    yield 0.0, float(part @ look.got) / (float(part @ part) or 1.0)
-    table = np.stack([look.want, part], axis=1)
+    yield 0.0, float(part @ got) / (float(part @ part) or 1.0)
+    table = np.stack([want, part], axis=1)
     if np.linalg.cond(table) < 1e6:
-        a, b = np.linalg.lstsq(table, look.got, rcond=None)[0]
+        a, b = np.linalg.lstsq(table, got, rcond=None)[0]
         yield float(a), float(b)
 
 
-def _in_others(
-    looks: list[Slopes], at: int, nth: int, mix: tuple[float, float]
-) -> bool:
+def _in_others(looks: list[Slopes], nth: int, mix: tuple[float, float]) -> bool:
     """Whether the same mistake explains the other draws."""
     for look in looks:
-        groups = look.tape.groups()
-        if at >= len(groups):
-            return False
-        slip = next(itertools.islice(slips(look.tape, groups[at]), nth, None), None)
+        slip = next(itertools.islice(all_slips(look.tape), nth, None), None)
         part = None if slip is None else look.changed(slip.changes)
         other = None if part is None else _mix(look, part)
         if other is None or not np.allclose(other, mix, rtol=1e-4, atol=1e-4):
@@ -189,7 +198,7 @@ def _said(look: Slopes, slip: Slip, mix: tuple[float, float]) -> Verdict | None:
         slip.kind == "plain"
         and abs(c) < 1e-4
         and abs(abs(a) - 1) < 1e-4
-        and e.name not in SUM
+        and e.name in MASKS
     ):
         said = (
             "passes where it should not, and not where it should, in "

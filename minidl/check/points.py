@@ -33,21 +33,29 @@ def wrong_points(draws: Sequence[Draw]) -> list[Verdict]:
 
 
 def _fits(look: Slopes) -> list[Fit]:
-    size, found = float(np.linalg.norm(look.got)), []
-    if not 0 < size < np.inf or look.got.size < 3:
+    found: list[Fit] = []
+    if not 0 < float(np.linalg.norm(look.got)) < np.inf or look.got.size < 3:
         return []
     for said, cost, p in _elsewhere(look):
-        c = float(look.got @ p) / (float(p @ p) or 1.0)
-        if c and np.linalg.norm(c * p - look.got) <= 10 * look.d.tolerance * size:
+        if (c := _factor(look, p)) is not None:
             found.append(Fit(said, cost, c))
     return found
+
+
+def _factor(look: Slopes, p: Array) -> float | None:
+    """Return c with got = c p, as far as p is known; None if there is none."""
+    got = look.got[: p.size]
+    c = float(got @ p) / (float(p @ p) or 1.0)
+    near = 10 * look.d.tolerance * float(np.linalg.norm(got))
+    return c if c and np.linalg.norm(c * p - got) <= near else None
 
 
 def _elsewhere(look: Slopes) -> Iterator[Prediction]:
     """Yield the slopes with one input in the place of another, or changed."""
     d, names = look.d, look.d.point.step.names
     for said, cost, at in (*_replaced(look), *_exchanged(look.host, names)):
-        slopes = look.slopes(d.point.values, at)
+        fits = lambda p: _factor(look, p) is not None  # noqa: E731
+        slopes = look.slopes(d.point.values, at, fits)
         if slopes is not None and not np.allclose(slopes, look.want, rtol=1e-6):
             yield f"the right formula {said}", cost, slopes
 

@@ -35,6 +35,7 @@ def of_the_right_one(d: Draw) -> Iterator[Prediction]:
     yield from _of_other_inputs(d)
     yield from rearranged(w, w.shape)
     yield from _turned(w)
+    yield from _blocks(w)
     yield from _shifted(w)
     yield from _summed(w)
     yield "the absolute value of the right one", 3, abs(w)
@@ -49,7 +50,7 @@ def _of_other_inputs(d: Draw) -> Iterator[Prediction]:
             name = d.point.step.names[slot]
             said = (
                 f"the gradient of {name}: were they returned in another order than the "
-                "inputs stand in the signature?"
+                "inputs stand in the signature, or was one copied?"
             )
             yield said, 1.3, Draw.of(d.point, place).want
 
@@ -90,6 +91,22 @@ def _turned(a: Array) -> Iterator[Prediction]:
             yield said, 2, np.flip(a, axes)
 
 
+def _blocks(a: Array) -> Iterator[Prediction]:
+    """Two of several equal blocks of an axis exchanged: the gates of an LSTM."""
+    for axis, n in enumerate(a.shape):
+        for k in (2, 3, 4):
+            if n % k or n == k:
+                continue
+            parts = np.split(a, k, axis=axis)
+            for i, j in itertools.combinations(range(k), 2):
+                order = list(range(k))
+                order[i], order[j] = j, i
+                said = (
+                    f"right with blocks {i} and {j} of {k} along axis {axis} exchanged"
+                )
+                yield said, 2.5, np.concatenate([parts[p] for p in order], axis=axis)
+
+
 def _shifted(a: Array) -> Iterator[Prediction]:
     """Moved along an axis, end to end or with zeros; summed up along it."""
     for axis, n in enumerate(a.shape):
@@ -127,7 +144,7 @@ def _summed(a: Array) -> Iterator[Prediction]:
         if n > 1:
             total = np.broadcast_to(a.sum(axis=axes, keepdims=True), a.shape)
             said = f"the sum over {over(axes)} of the right one, for all entries alike"
-            yield f"{said}: was a sum taken that does not belong there?", 3, total
+            yield f"{said}: was a sum taken that does not belong there?", 3.2, total
             said = f"the right one minus its mean over {over(axes)}"
             yield f"{said}: was it subtracted once too often?", 3, a - total / n
 
@@ -149,7 +166,7 @@ def of_the_jacobian(d: Draw) -> Iterator[Prediction]:
     said = "what 1 / (dy/dx) in the place of dy/dx gives"
     yield said, 3, (inverse @ g).reshape(shape)
     said = "g wherever y depends on x, whatever the size of dy/dx"
-    yield said, 3, ((jac != 0) @ g).reshape(shape)
+    yield said, 3.3, ((jac != 0) @ g).reshape(shape)
 
 
 def _square(d: Draw) -> Iterator[Prediction]:

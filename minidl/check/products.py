@@ -41,6 +41,7 @@ def products(d: Draw) -> Iterator[Prediction]:
             yield from _folded(d, named, host, label)
         if host.ndim > d.x.ndim or host.size > d.x.size:
             yield from _summed(d, named, host, label)
+            yield from _regrouped(d.x.shape, host, label)
 
 
 def _stretched(d: Draw, named: Named, g: Array, label: str) -> Iterator[Prediction]:
@@ -101,6 +102,17 @@ def _summed(d: Draw, named: Named, g: Array, label: str) -> Iterator[Prediction]
             total = (g * values).sum(axis=axes).reshape(shape)
             yield f"the sum over {over(axes)} of {label} · {q}", 4 + q.cost, total
         yield from _one_of(g, axes, shape, label)
+
+
+def _regrouped(shape: tuple[int, ...], g: Array, label: str) -> Iterator[Prediction]:
+    """g as rows of another shape, summed: np.repeat and np.tile are told apart here."""
+    size = int(np.prod(shape))
+    if size == 0 or g.size % size or g.size == size:
+        return
+    for at in range(len(shape) + 1):
+        form = (*shape[:at], g.size // size, *shape[at:])
+        said = f"{label}, reshaped to {form} and summed over axis {at}"
+        yield said, 3, g.reshape(form).sum(axis=at)
 
 
 def _one_of(

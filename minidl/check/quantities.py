@@ -91,6 +91,10 @@ def basics(d: Draw) -> dict[str, Array]:
             continue
         if not any(a.shape == b.shape and np.array_equal(a, b) for b in found.values()):
             found[name] = a
+    for axes in axis_sets(d.x.ndim) if d.x.ndim < 4 else []:
+        if length(d.x, axes) > 2:
+            centered = d.x - d.x.mean(axis=axes, keepdims=True)
+            found[f"({d.name} − its mean over {over(axes)})"] = centered
     for name, a in d.whole.items():
         if a.dtype.kind in "iu" and a.shape == d.x.shape[:-1] and a.size:
             found[f"onehot({name})"] = (a[..., None] == np.arange(d.x.shape[-1])) * 1.0
@@ -102,9 +106,10 @@ def quantities(
 ) -> Iterator[tuple[Quantity, Array]]:
     """Yield functions of the named arrays, stretched to `shape`, that are finite."""
     for name, a in named.items():
+        few = forms if "its mean" not in name else PLAIN
         for axes, full in stretchings(np.asarray(a, np.float64), shape):
             for form, f, cost in FORMS:
-                if forms and form not in forms:
+                if few and form not in few:
                     continue
                 q = f(full)
                 if np.isfinite(q).all() and q.any():

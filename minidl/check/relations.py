@@ -11,7 +11,7 @@ Of those that count, the cheapest are said; several of the same cost are all sai
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -19,7 +19,7 @@ import numpy as np
 from minidl.backend import Array
 from minidl.check.constants import meaning, scalars
 from minidl.check.draws import Draw
-from minidl.check.pools import Pool
+from minidl.check.pools import Pool, Prediction
 from minidl.check.quantities import basics, quantities
 
 TIE = 0.26  # verdicts whose costs differ by less are told side by side
@@ -47,26 +47,44 @@ class Fit:
     c: float
 
 
-def fits(
-    got: Array, predictions: Iterator[tuple[str, float, Array]], near: float
-) -> list[Fit]:
-    """Return all predictions that are proportional to an array."""
+class Table:
+    """Predictions, one below the other."""
+
+    def __init__(self, predictions: Iterable[Prediction]) -> None:
+        rows = list(predictions)
+        self.said = [said for said, _, _ in rows]
+        self.cost = [cost for _, cost, _ in rows]
+        flat = [np.asarray(p, np.float64).ravel() for _, _, p in rows]
+        self.rows = np.stack(flat) if flat else np.zeros((0, 0))
+        self.squares = np.einsum("ij,ij->i", self.rows, self.rows)
+
+
+def table(d: Draw, pool: Pool) -> Table:
+    """Return what a pool predicts for a draw; it is computed once."""
+    if pool not in d.tables:
+        d.tables[pool] = Table(pool(d))
+    found: Table = d.tables[pool]
+    return found
+
+
+def fits(got: Array, t: Table, near: float) -> list[Fit]:
+    """Return all predictions that are proportional to an array.
+
+    c P is nearest to a where c = a · P / P · P, and then |a − c P|² = |a|² − c a · P.
+    """
     size = float(np.linalg.norm(got))
-    if not 0 < size < np.inf:
+    if not 0 < size < np.inf or not len(t.rows):
         return []
-    rows = list(predictions)
-    if not rows:
-        return []
-    table = np.stack([np.asarray(p, np.float64).ravel() for _, _, p in rows])
     a = got.ravel()
     with np.errstate(all="ignore"):
-        length = np.einsum("ij,ij->i", table, table)
-        c = table @ a / length
-        off = np.linalg.norm(c[:, None] * table - a, axis=1)
-    good = np.flatnonzero(
-        np.isfinite(c) & (length > 1e-24 * size**2) & (off <= near * size)
-    )
-    return [Fit(rows[i][0], rows[i][1], float(c[i])) for i in good if c[i]]
+        along = t.rows @ a
+        c = along / t.squares
+        rough = np.flatnonzero((1 - c * along / size**2 < 1e-6 + near**2) & (c != 0))
+    found = []
+    for i in rough[t.squares[rough] > 1e-24 * size**2]:
+        if np.linalg.norm(c[i] * t.rows[i] - a) <= near * size:
+            found.append(Fit(t.said[i], t.cost[i], float(c[i])))
+    return found
 
 
 def in_all(draws: Sequence[Draw], find: Callable[[Draw], list[Fit]]) -> list[list[Fit]]:
@@ -92,7 +110,7 @@ def equal(draws: Sequence[Draw], pool: Pool) -> list[Verdict]:
     """Return what got is, as a multiple of a prediction of the pool."""
     found = []
     near = draws[0].tolerance
-    for group in in_all(draws, lambda d: fits(d.got, pool(d), near)):
+    for group in in_all(draws, lambda d: fits(d.got, table(d, pool), near)):
         said, cost, c = group[0].said, group[0].cost, constant(group)
         if c is None:
             if name := changing(draws, [f.c for f in group]):
@@ -118,7 +136,7 @@ def described(draws: Sequence[Draw], pool: Pool) -> list[Verdict]:
     found = equal(draws, pool)
     if not found:
         return []
-    right = in_all(draws, lambda d: fits(d.want, pool(d), d.tolerance))
+    right = in_all(draws, lambda d: fits(d.want, table(d, pool), d.tolerance))
     kept = [r for r in right if constant(r) is not None]
     if not kept:
         return [Verdict(v.said, v.cost + 1) for v in found]
@@ -138,7 +156,8 @@ def described(draws: Sequence[Draw], pool: Pool) -> list[Verdict]:
                 _renamed(v.said.partition(":")[0], old, new).endswith(w) for w in words
             ):
                 is_right += f": it has {said}"
-        told.append(Verdict(v.said + is_right, v.cost - 0.5, v.likely))
+        gain = 2.0 if "in the place of" in is_right else 0.5
+        told.append(Verdict(v.said + is_right, v.cost - gain))
     return told
 
 
@@ -215,15 +234,15 @@ def missing_factors(draws: Sequence[Draw]) -> list[Verdict]:
 
     def lacking(d: Draw) -> list[Fit]:
         rows = quantities(basics(d), d.x.shape)
-        return fits(d.want, ((str(q), q.cost, d.got * a) for q, a in rows), near)
+        return fits(d.want, Table((str(q), q.cost, d.got * a) for q, a in rows), near)
 
     def having(d: Draw) -> list[Fit]:
         rows = quantities(basics(d), d.x.shape)
-        return fits(d.got, ((str(q), q.cost, d.want * a) for q, a in rows), near)
+        return fits(d.got, Table((str(q), q.cost, d.want * a) for q, a in rows), near)
 
     for find, words, base in (
-        (lacking, "lacks a factor: multiplied by {}{}, it is right", 3.0),
-        (having, "has a factor too many: {}{}", 3.1),
+        (lacking, "lacks a factor: multiplied by {}{}, it is right", 3.1),
+        (having, "has a factor too many: {}{}", 3.2),
     ):
         for group in in_all(draws, find):
             c = constant(group)
@@ -240,7 +259,7 @@ def missing_terms(
     """Return the terms of the pool that are missing, or too much."""
     found = []
     near = 10 * draws[0].tolerance
-    for group in in_all(draws, lambda d: fits(d.want - d.got, pool(d), near)):
+    for group in in_all(draws, lambda d: fits(d.want - d.got, table(d, pool), near)):
         c = constant(group)
         if c is None:
             continue
@@ -260,62 +279,54 @@ def missing_terms(
 
 
 def exchanged_terms(draws: Sequence[Draw], pool: Pool) -> list[Verdict]:
-    """Return the term that stands in the place of another, if the right one has two."""
-    found = []
-    for group in in_all(draws, lambda d: _exchanged(d, list(pool(d)))):
+    """Return the term that stands in the place of another, in a sum of terms.
+
+    Then want − got = c P − c Q, whatever the other terms are.
+    """
+    for group in in_all(draws, lambda d: _exchanged(d, table(d, pool))):
         if constant(group) is not None:
-            found.append(Verdict(group[0].said, group[0].cost))
-    return found[:1]
+            return [Verdict(group[0].said, group[0].cost)]
+    return []
 
 
-def _exchanged(d: Draw, rows: list[tuple[str, float, Array]]) -> list[Fit]:
-    table = {said: (cost, p) for said, cost, p in rows if cost < 6.5}
+def _exchanged(d: Draw, t: Table) -> list[Fit]:
     found = []
-    for (a, x), (b, y) in two_terms(d.want, rows, d.tolerance)[:4]:
-        for kept, c, lost in ((a, x, b), (b, y, a)):
-            rest = d.got - c * table[kept][1]
-            for fit in fits(
-                rest, ((s, k, p) for s, (k, p) in table.items()), 10 * d.tolerance
-            ):
-                said = (
-                    f"has the term {fit.said} where {lost} belongs; the other term, "
-                    f"{kept}, is right"
-                )
-                if fit.said != lost:
-                    found.append(
-                        Fit(said, 4 + 0.2 * (fit.cost + table[lost][0]), fit.c)
-                    )
+    for (i, x), (j, y) in two_terms(d.want - d.got, t, 10 * d.tolerance):
+        if abs(x + y) <= 1e-4 * abs(x):
+            one, two = t.said[i], t.said[j]
+            said = f"is right but for one term: {one} and {two} stand for one another"
+            found.append(Fit(said, 4 + 0.2 * (t.cost[i] + t.cost[j]), x))
     return found
 
 
-def two_terms(
-    want: Array, rows: list[tuple[str, float, Array]], near: float
-) -> list[tuple[tuple[str, float], tuple[str, float]]]:
-    """Return the pairs of terms, with their factors, that add up to an array.
+Term = tuple[int, float]  # its place in a table, and its factor
+
+
+def two_terms(want: Array, t: Table, near: float) -> list[tuple[Term, Term]]:
+    """Return pairs of predictions, with their factors, that add up to an array.
 
     With unit vectors u and correlations a = u · w, G = u · u, two terms explain
     (a_i² + a_j² − 2 a_i a_j G_ij) / (1 − G_ij²) of |w|².
     """
-    rows = sorted((r for r in rows if r[1] < 6.5), key=lambda r: r[1])[:600]
     size = float(np.linalg.norm(want))
-    if not rows or not 0 < size < np.inf or want.size < 4:
+    if not 0 < size < np.inf or want.size < 4 or not len(t.rows):
         return []
-    table = np.stack([np.asarray(p, np.float64).ravel() for _, _, p in rows])
-    length = np.linalg.norm(table, axis=1)
-    rows = [r for r, n in zip(rows, length, strict=True) if n > 0]
-    table, length = table[length > 0], length[length > 0]
-    unit, w = table / length[:, None], want.ravel() / size
-    a, g = unit @ w, unit @ unit.T
-    room = 1 - g * g
+    cheap = [
+        i for i in np.argsort(t.cost, kind="stable") if t.squares[i] and t.cost[i] < 6.5
+    ]
+    cheap = cheap[:500]
+    unit = t.rows[cheap] / np.sqrt(t.squares[cheap])[:, None]
+    a, g = unit @ want.ravel() / size, unit @ unit.T
     with np.errstate(all="ignore"):
-        share = (a[:, None] ** 2 + a**2 - 2 * np.outer(a, a) * g) / room
-    good = np.triu((room > 1e-6) & (share > 1 - near**2), 1)
-    pairs = np.argwhere(good & (a**2 < 0.999)[:, None] & (a**2 < 0.999))
-    cost = [rows[i][1] + rows[j][1] for i, j in pairs]
+        share = (a[:, None] ** 2 + a**2 - 2 * np.outer(a, a) * g) / (1 - g * g)
+    alone = a**2 > 0.999
+    good = (1 - g * g > 1e-6) & (share > 1 - near**2) & ~alone & ~alone[:, None]
+    pairs = [(cheap[i], cheap[j]) for i, j in np.argwhere(np.triu(good, 1))]
+    pairs.sort(key=lambda ij: t.cost[ij[0]] + t.cost[ij[1]])
     found = []
-    for i, j in pairs[np.argsort(cost)][:8]:
-        x, y = np.linalg.lstsq(table[[i, j]].T, want.ravel(), rcond=None)[0]
-        found.append(((rows[i][0], float(x)), (rows[j][0], float(y))))
+    for i, j in pairs[:4]:
+        x, y = np.linalg.lstsq(t.rows[[i, j]].T, want.ravel(), rcond=None)[0]
+        found.append(((int(i), float(x)), (int(j), float(y))))
     return found
 
 
@@ -333,7 +344,7 @@ def within(draws: Sequence[Draw], parts: Sequence[Array], pools: Sequence[Pool])
                 for said, cost, p in pool(d)
                 if np.shape(p) == part.shape
             )
-            return fits(d.got * part, rows, d.tolerance)
+            return fits(d.got * part, Table(rows), d.tolerance)
 
         for group in in_all(draws, find):
             c = constant(group)

@@ -14,7 +14,7 @@ result changes with the input as the wrong derivative says:
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -64,6 +64,22 @@ def slips(tape: Tape, group: list[int]) -> Iterator[Slip]:
             yield Slip("plain", side, said, 0.5, {k: plainly(side) for k in group})
         yield from _special(e, group, side)
         yield from _swaps(tape, group, side)
+
+
+def together(tape: Tape, groups: list[list[int]]) -> Iterator[Slip]:
+    """All sums and means over one axis are taken over another."""
+    sums: dict[Any, list[int]] = {}
+    for group in groups:
+        e = tape.events[group[0]]
+        if e.name in SUM and np.ndim(e.operands[0]) > 1:
+            sums.setdefault(str(e.settings.get("axis")), []).extend(group)
+    for axis, ks in sums.items():
+        for axes in axis_sets(np.ndim(tape.events[ks[0]].operands[0])):
+            said = (
+                f"is right but for the axes: it has {over(axes)} where {axis} belongs"
+            )
+            if len(ks) > 1:
+                yield Slip("plain", 0, said, 0.5, {k: other_axes(axes) for k in ks})
 
 
 def overwritten(tape: Tape) -> Iterator[Slip]:
@@ -122,6 +138,9 @@ def _special(e: Event, group: list[int], side: int) -> Iterator[Slip]:
         )
         if np.shape(e.result) == np.shape(e.operands[0]):
             yield Slip("plain", side, said, 1, {k: again() for k in group})
+            yield from _derivatives(group, side)
+    if e.name in ("divide", "true_divide") and side == 1:
+        yield from _of_a_quotient(group)
     if e.name in ("matmul", "dot"):
         said = (
             "has a matrix untransposed, in {step}: g @ w.T is needed where g @ w stands"
@@ -135,6 +154,48 @@ def _special(e: Event, group: list[int], side: int) -> Iterator[Slip]:
             yield Slip("plain", side, said, 0.3, {k: other_axes(axes) for k in group})
 
 
+# what stands in the place of the derivative of y = f(x), by mistake
+OTHERS: list[tuple[str, Callable[[Any, Any], Any]]] = [
+    ("y (1 − y)", lambda x, y: y * (1 - y)),
+    ("1 − y²", lambda x, y: 1 - y * y),
+    ("y", lambda x, y: y),
+    ("1 − y", lambda x, y: 1 - y),
+    ("y²", lambda x, y: y * y),
+    ("x (1 − x)", lambda x, y: x * (1 - x)),
+    ("1 − x²", lambda x, y: 1 - x * x),
+    ("x", lambda x, y: x),
+    ("[x > 0]", lambda x, y: x > 0),
+    ("1 / x", lambda x, y: 1 / x),
+    ("1 / y", lambda x, y: 1 / y),
+]
+
+
+def _derivatives(group: list[int], side: int) -> Iterator[Slip]:
+    """The derivative of another function, in the place of the right one."""
+    for words, f in OTHERS:
+        said = (
+            f"has {words} in the place of the derivative of y = f(x) = {{step}}, where "
+            "x is what goes in"
+        )
+        yield Slip("plain", side, said, 1, {k: instead(f) for k in group})
+    said = (
+        "has only the diagonal of the Jacobian of {step}: each output depends on other "
+        "inputs too"
+    )
+    yield Slip("plain", side, said, 0.5, {k: diagonal for k in group})
+
+
+def _of_a_quotient(group: list[int]) -> Iterator[Slip]:
+    """a / b has the derivative −a / b² with respect to b."""
+    for words, f in (
+        ("−a / b", lambda a, b: -a / b),
+        ("−1 / b²", lambda a, b: -1 / (b * b)),
+        ("−1 / b", lambda a, b: -1 / b),
+    ):
+        said = f"has {words} in the place of −a / b², with respect to b = {{step}}"
+        yield Slip("plain", 1, said, 0.5, {k: quotient(f) for k in group})
+
+
 def _swaps(tape: Tape, group: list[int], side: int) -> Iterator[Slip]:
     """Another array of the same shape in the place of the other operand."""
     e = tape.events[group[0]]
@@ -142,7 +203,7 @@ def _swaps(tape: Tape, group: list[int], side: int) -> Iterator[Slip]:
         return
     there = e.operands[1 - side]
     seen = [there]
-    for step in range(-6, 7):
+    for step in sorted(range(-8, 9), key=abs):
         ks = [k + step for k in group]
         if ks[0] < 0 or ks[-1] >= len(tape.events):
             continue
@@ -158,7 +219,7 @@ def _swaps(tape: Tape, group: list[int], side: int) -> Iterator[Slip]:
             others = [dict(_arrays(tape.events[k])).get(place) for k in ks]
             changes = {k: swapped(side, a) for k, a in zip(group, others, strict=True)}
             yield Slip("plain", side, said, 1, changes)
-            if len(seen) > 6:
+            if len(seen) > 12:
                 return
 
 
@@ -202,6 +263,39 @@ def again() -> Change:
         return e.result + e.run([e.result + step]) - e.run([e.result])
 
     return change
+
+
+def instead(f: Callable[[Any, Any], Any]) -> Change:
+    """The derivative of an elementwise function is another one."""
+
+    def change(e: Event, now: list[Any]) -> Any:
+        x = e.operands[0]
+        return e.result + f(x, e.result) * (now[0] - x)
+
+    return change
+
+
+def quotient(f: Callable[[Any, Any], Any]) -> Change:
+    """The derivative of a / b with respect to b is another one."""
+
+    def change(e: Event, now: list[Any]) -> Any:
+        a, b = e.operands
+        return held(1)(e, now) + f(a, b) * (now[1] - b)
+
+    return change
+
+
+def diagonal(e: Event, now: list[Any]) -> Any:
+    """Each entry of the result changes with its own entry of the operand alone."""
+    x, h = np.asarray(e.operands[0]), 6e-6
+    if "diagonal" not in e.settings:
+        d = np.zeros_like(x)
+        for at in np.ndindex(x.shape) if x.size <= 100 else ():
+            step = np.zeros_like(x)
+            step[at] = h
+            d[at] = ((e.run([x + step]) - e.run([x - step])) / (2 * h))[at]
+        e.settings["diagonal"] = d
+    return e.result + e.settings["diagonal"] * (now[0] - x)
 
 
 def turned(side: int) -> Change:

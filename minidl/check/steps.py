@@ -49,6 +49,7 @@ class Step:
     names, arrays   the inputs, in order      slots   those that want a gradient
     run             one forward pass          settings   numbers that it was called with
     forward         the outputs alone, from arrays of any kind; None if it has no such
+    constants       the numbers that stand in its source
     """
 
     name: str
@@ -58,6 +59,7 @@ class Step:
     run: Callable[[list[Any]], Pass]
     settings: dict[str, Any] = field(default_factory=dict)
     forward: Callable[[list[Any]], Any] | None = None
+    constants: tuple[float, ...] = ()
 
 
 class Recorder:
@@ -124,6 +126,7 @@ def step_of_op(
         run=run,
         settings={**_defaults(op.body), **settings},
         forward=lambda xs: body()(*xs, **settings)[0],
+        constants=numbers_in(op.body),
     )
 
 
@@ -141,8 +144,16 @@ def step_of_pair(pair: Pair, arrays: list[Any]) -> Step:
         return Pass([a for a in ys if a.dtype.kind == "f"], pull, _cached(cache))
 
     slots = pair.slots(arrays)
-    first: Callable[[list[Any]], Any] = lambda xs: pair.run(xs)[0]  # noqa: E731
-    return Step(pair.title, pair.names(len(arrays)), arrays, slots, run, {}, first)
+    noted = functools.cache(lambda: Pair(traceable(pair.forward), pair.backward))
+    return Step(
+        pair.title,
+        pair.names(len(arrays)),
+        arrays,
+        slots,
+        run,
+        forward=lambda xs: noted().run(xs)[0],
+        constants=numbers_in(pair.forward),
+    )
 
 
 def step_of_subject(subject: Subject) -> Step:
@@ -156,6 +167,12 @@ def step_of_subject(subject: Subject) -> Step:
     return Step(
         subject.title, list(subject.names), list(subject.points), list(range(n)), run
     )
+
+
+def numbers_in(f: Any) -> tuple[float, ...]:
+    """Return the numbers that stand in the source of a function."""
+    found = getattr(getattr(f, "__code__", None), "co_consts", ())
+    return tuple(float(c) for c in found if isinstance(c, (int, float)) and c)
 
 
 def inner_steps(subject: Subject) -> list[Step]:

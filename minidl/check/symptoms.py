@@ -129,13 +129,19 @@ def places(draws: Sequence[Draw]) -> list[Verdict]:
 
 
 def _covering(d: Draw) -> dict[str, Array]:
-    """Return the parts of x that hold all that is wrong, and little else."""
+    """Return the parts of x that hold all that is wrong, and little else.
+
+    A row, a border, or the entries that indices name may be wrong in part: that all the
+    wrong ones lie there is no accident.
+    """
     wrong, found = off(d), {}
     if not wrong.any() or wrong.all():
         return {}
     for said, part in regions(d):
         matters = part & ((d.want != 0) | (d.got != 0)) & d.smooth
-        if not (wrong & ~part).any() and wrong.sum() > FILLED * matters.sum() > 0:
+        share = wrong.sum() / max(matters.sum(), 1)
+        accident = part.mean() ** wrong.sum() > 1e-2 or said.startswith("where")
+        if not (wrong & ~part).any() and share > (FILLED if accident else 0.4):
             found[said] = part
     return found
 

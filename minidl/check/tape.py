@@ -56,7 +56,7 @@ class Tape:
     ) -> None:
         self.changes, self.first = changes or {}, first
         self.events: list[Event] = []
-        self.count = 0
+        self.count, self.was_changed = 0, False  # whether the last step was
 
     def step(self, name: str, run: Any, operands: list[Any], settings: Any) -> Any:
         """Do an operation, and note it or change it."""
@@ -64,6 +64,7 @@ class Tape:
         arrays = [plain(a) for a in operands]
         if self.first is not None:
             change = self.changes.get(k)
+            self.was_changed = change is not None
             return (
                 run(arrays) if change is None else change(self.first.events[k], arrays)
             )
@@ -211,7 +212,7 @@ def traceable(f: Callable[..., Any]) -> Callable[..., Any]:
     scope = dict(f.__globals__)
     for name, value in f.__globals__.items():
         if isinstance(value, types.FunctionType) and value.__globals__ is f.__globals__:
-            scope[name] = _copied(value, scope)
+            scope[name] = _whole(_copied(value, scope))
         if hasattr(value, "body"):
             scope[name] = _noted(value)
         elif isinstance(value, types.ModuleType) and value.__name__ in (
@@ -228,6 +229,29 @@ def _copied(f: types.FunctionType, scope: dict[str, Any]) -> Callable[..., Any]:
     )
     twin.__kwdefaults__ = f.__kwdefaults__
     return twin
+
+
+def _whole(f: Callable[..., Any]) -> Callable[..., Any]:
+    """Return a helper function that is one operation, and its parts are others."""
+
+    def call(*args: Any, **settings: Any) -> Any:
+        if not _tapes or len(args) != 1 or not isinstance(args[0], Traced):
+            return f(*args, **settings)
+        tape = _tapes[-1]
+
+        def run(arrays: list[Any]) -> Any:
+            _tapes.append(Tape())
+            try:
+                return plain(f(*arrays, **settings))
+            finally:
+                _tapes.pop()
+
+        result = tape.step(f.__name__, run, [args[0]], settings)
+        changed = tape.was_changed
+        parts = f(*args, **settings)  # notes the parts, in the same order each time
+        return traced(result) if changed else parts
+
+    return call
 
 
 def _noted(op: Any) -> Callable[..., Any]:
