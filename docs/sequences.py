@@ -1,6 +1,6 @@
 """Write docs/sequences.md: what the models that read and write reach, with pictures.
 
-python -m minidl.models.char_rnn --minutes 14 --out runs/char_rnn    and its like; then
+python -m examples.char_rnn --minutes 14 --out runs/char_rnn    and its like; then
 python -m docs.sequences runs       writes the page from what the programs left in runs/
 
 Pictures go to docs/pictures/, with fewer colors, each of 120 kB at most.
@@ -23,12 +23,12 @@ class Part(NamedTuple):
 
     folder: str
     title: str
-    figure: str  # of figures.json
+    figure: str  # of results.json
     unit: str
     limit: float | str  # another figure, to be beaten from below
     minutes: float | None
     pictures: dict[str, str]  # file: what is to be seen
-    lines: int  # of says.txt
+    lines: int  # of what it says
 
 
 CURVES = {"curves.png": "How the training went."}
@@ -121,13 +121,14 @@ def section(part: Part, folder: Path, facts: dict[str, Any]) -> list[str]:
         for name, value in facts["figures"].items()
     )
     lines = [f"## {part.title}", "", f"`{facts['command']}`", ""]
-    lines += [f"Epochs: {facts['epochs'] or '?'}; {figures}.", ""]
+    epochs = len(facts["epochs"].get("epoch", []))
+    lines += [f"Epochs: {epochs or '?'}; {figures}.", ""]
     for name, words in part.pictures.items():
         if (folder / name).is_file():
             file = f"{part.folder.replace('/', '-')}-{name}"
             shrink(folder / name, PICTURES / file)
             lines += [words, "", f"![{name}](pictures/{file})", ""]
-    said = (folder / "says.txt").read_text(encoding="utf-8").strip("\n").split("\n")
+    said = facts["says"].strip("\n").split("\n")
     return [*lines, "What it says:", "", "```text", *said[: part.lines], "```", ""]
 
 
@@ -163,15 +164,15 @@ def page(runs: Path) -> str:
     sections: list[str] = []
     for part in PARTS:
         folder = runs / part.folder
-        if (folder / "figures.json").is_file():
-            facts = json.loads((folder / "figures.json").read_text(encoding="utf-8"))
+        if (folder / "results.json").is_file():
+            facts = json.loads((folder / "results.json").read_text(encoding="utf-8"))
             table.append(row(part, facts))
             sections += section(part, folder, facts)
         else:
             table.append(f"| {part.title} | | {part.unit} | not trained | | | |")
     if not sections:
         raise SystemExit(
-            f"{runs} has no results: no char_rnn/figures.json, nor another"
+            f"{runs} has no results: no char_rnn/results.json, nor another"
         )
     return "\n".join([HEAD, *table, "", *sections]).rstrip("\n") + "\n"
 

@@ -1,14 +1,18 @@
 """The models: shapes, truncated backpropagation, tiny tasks, how they are judged."""
 
+from argparse import Namespace
+from functools import partial
+
 import numpy as np
 import pytest
 
-from minidl import models, nn, ops
+from examples import captioner, char_rnn, gpt, seq2seq
+from examples.common import Budget, Run, loss_of, next_loss, padded, taught
+from minidl import models, nn, ops, optim
 from minidl.engine.modes import no_grad
-from minidl.errors import NonFiniteError, RangeError, ShapeError
+from minidl.errors import RangeError, ShapeError
 from minidl.models import AlignedChunks, CharRNN, generate
-from minidl.models.training import captioner, char_rnn, gpt, seq2seq
-from minidl.models.training.loop import Budget, learn
+from minidl.train import Trainer
 
 V = 9
 
@@ -175,51 +179,67 @@ def test_maps_of_attention_are_shares(rng):
 # ---------------------------------------------------------------------- they learn
 
 
-def fitted(model, loss, batches, steps, rate):
-    budget = Budget(steps, None, 1)
-    return [r["train_loss"] for r in learn(model, batches, loss, budget, rate=rate)]
+def fitted(model, loss, batches, epochs, rate, out):
+    run = Run(model, loss, out)
+    asked = Namespace(epochs=epochs, minutes=None, weights=None, command="")
+    run.train(batches, None, asked, epochs=epochs, rate=rate, watch="train_loss")
+    return run.facts["epochs"]["train_loss"]
 
 
-def test_a_char_rnn_learns_a_line_by_heart():
+def test_a_char_rnn_learns_a_line_by_heart(tmp_path):
     text = np.array([1, 2, 3, 1, 4, 5, 1, 2, 3, 1, 6, 7] * 8)
     model = CharRNN(8, 8, 24, rng=0)
-    chunks = AlignedChunks(text, 4, 8)
-    losses = fitted(model, char_rnn.Carrying(model), chunks, 30, 0.02)
+    carrying, chunks = char_rnn.Carrying(model), AlignedChunks(text, 4, 8)
+    losses = fitted(carrying, next_loss, chunks, 30, 0.02, tmp_path)
     assert losses[-1] < 0.1 < losses[0]
     written = generate(model, text[None, :12], 12)
     assert written[0].tolist() == text[:12].tolist()
-    assert char_rnn.judge(model, text, rows=2) < 0.3
+    assert loss_of(carrying, next_loss, AlignedChunks(text, 2, 16)) < 0.3
 
 
-def test_a_gpt_learns_to_copy():
+def test_a_state_is_handed_on_within_a_text_only(rng):
+    model = CharRNN(V, 4, 6, rng=0)
+    carrying, text = char_rnn.Carrying(model), rng.integers(V, size=(2, 12))
+    whole = model(text)[0].data
+    parts = [carrying(text[:, i : i + 4]) for i in (0, 4, 8)]
+    np.testing.assert_allclose(ops.concatenate(parts, axis=1).data, whole, atol=1e-6)
+    assert parts[2].requires_grad
+    carrying.eval()  # another text
+    np.testing.assert_allclose(carrying(text[:, :4]).data, whole[:, :4], atol=1e-6)
+    carrying(text[:1])  # in other rows
+    again = carrying(text)
+    np.testing.assert_allclose(again.data, whole, atol=1e-6)
+
+
+def test_a_gpt_learns_to_copy(tmp_path):
     rng = np.random.default_rng(0)
     x = rng.integers(1, V, size=(40, 5))
     rows = np.concatenate([x, np.zeros((40, 1), int), x], axis=1)
     model = models.GPT(V, 12, 32, heads=2, layers=2, dropout=0.0, rng=0)
 
-    def loss(part):
-        return char_rnn.next_loss(model(part[:, :-1])[:, 5:], part[:, 6:])
+    def loss(scores, y):
+        return next_loss(scores[:, 5:], y)
 
-    fitted(model, loss, [(rows[:20],), (rows[20:],)], 120, 5e-3)
+    batches = [(part[:, :-1], part[:, 6:]) for part in (rows[:20], rows[20:])]
+    fitted(model, loss, batches, 120, 5e-3, tmp_path)
     written = generate(model, rows[:, :6], 5)
     assert (written == x).mean() > 0.95
 
 
-def test_a_seq2seq_learns_to_reverse():
+def test_a_seq2seq_learns_to_reverse(tmp_path):
     rng = np.random.default_rng(0)
     words = [rng.integers(1, V, size=rng.integers(2, 6)) for _ in range(600)]
-    source = seq2seq.padded(words)
+    source = padded(words)
     end, start = seq2seq.END, seq2seq.START
-    target = seq2seq.padded([start, *(w[::-1] + 2), end] for w in words)
+    target = padded([start, *(w[::-1] + 2), end] for w in words)
     model = models.Seq2Seq(V, V + 2, 16, 32, rng=0)
-
-    def loss(a, b):
-        return seq2seq.teach(model(a, b[:, :-1]), b)
-
-    batches = [(source[i : i + 50], target[i : i + 50]) for i in range(0, 500, 50)]
-    fitted(model, loss, batches, 25, 0.02)
+    loss = partial(next_loss, ignore_index=seq2seq.PAD)
+    batches = [
+        taught(source[i : i + 50], target[i : i + 50]) for i in range(0, 500, 50)
+    ]
+    fitted(model, loss, batches, 25, 0.02, tmp_path)
     said = seq2seq.pronounce(model, source[500:], beams=2)  # words it never saw
-    assert seq2seq.phone_error_rate(said, target[500:]) < 0.1
+    assert seq2seq.error_rate(said, target[500:]) < 0.1
 
 
 # ---------------------------------------------------------------------- programs
@@ -227,44 +247,38 @@ def test_a_seq2seq_learns_to_reverse():
 
 def test_padding_is_no_part_of_the_loss(rng):
     scores = rng.normal(size=(2, 3, V))
-    target = np.array([[1, 5, 2, 0], [1, 6, 7, 2]])
+    y = np.array([[5, 2, 0], [6, 7, 2]])
     log_p = np.log(ops.softmax(scores, axis=2))
     said = [(0, 0, 5), (0, 1, 2), (1, 0, 6), (1, 1, 7), (1, 2, 2)]
     expected = -np.mean([log_p[i] for i in said])
-    assert float(seq2seq.teach(scores, target)) == pytest.approx(expected)
+    assert float(next_loss(scores, y, ignore_index=0)) == pytest.approx(expected)
+
+
+def budget(batches, epochs=None, minutes=None):
+    return Budget(batches, Namespace(epochs=epochs, minutes=minutes), 1)
 
 
 def test_rates_climb_and_fall_with_the_budget():
-    budget = Budget(10, None, 1)
-    budget.steps = 100
-    rate, seen = budget.rate(1.0), []
-    for budget.done in (0, 20, 500, 1000):
+    ten = budget(range(100), 10)
+    rate, seen = ten.rate(1.0), []
+    for ten.done in (0, 20, 500, 1000):
         seen.append(rate(0))
     assert seen[0] < 0.2
     assert seen[1] > 0.99
     assert seen[2] == pytest.approx(0.525)
     assert seen[3] == pytest.approx(0.05)
-    for wrong in ((0, None), (1, 0.0)):
-        with pytest.raises(RangeError, match="above 0"):
-            Budget(*wrong, 1)
+    assert budget([]).epochs == 1  # neither was given
 
 
 def test_minutes_end_the_training_within_an_epoch():
-    model = CharRNN(V, 4, 6, rng=0)
-    many = [(np.ones((1, 2), int), np.ones((1, 2), int))] * 100000
-    budget = Budget(None, 0.002, 1)
-    (record,) = learn(model, many, char_rnn.Carrying(model), budget, rate=0.01)
-    assert record["minutes"] < 0.1
-    assert 1 < budget.done < 100000
-
-
-def test_a_loss_that_is_no_number_ends_the_training(rng):
-    model = CharRNN(V, 4, 6, rng=0)
-    model.output.weight.data[0, 0] = np.nan
-    batches = AlignedChunks(rng.integers(V, size=40), 2, 5)
-    budget = Budget(2, None, 1)
-    with pytest.raises(NonFiniteError, match="epoch 1"):
-        list(learn(model, batches, char_rnn.Carrying(model), budget, rate=0.01))
+    model = char_rnn.Carrying(CharRNN(V, 4, 6, rng=0))
+    few = budget([(np.ones((1, 2), int), np.ones((1, 2), int))] * 100000, minutes=0.002)
+    rule = optim.SGD(model.parameters(), lr=few.rate(0.01))
+    run = Trainer(model, rule, next_loss, callbacks=[few], progress=False)
+    history = run.fit(few, epochs=few.epochs)
+    assert len(history) == 1
+    assert history["seconds"][0] < 6
+    assert 1 < few.done == run.t < 100000
 
 
 def test_bleu_counts_words_once_and_minds_the_length():
@@ -283,5 +297,6 @@ def test_a_gpt_is_judged_on_every_window(rng):
         for start in range(0, 14, 4):
             scores = model(tokens[None, start : start + 8])[:, 4:]
             y = tokens[None, start + 5 : start + 9]
-            losses.append(float(char_rnn.next_loss(scores, y).data))
-    assert gpt.judge(model, tokens, rows=3) == pytest.approx(np.mean(losses), rel=1e-5)
+            losses.append(float(next_loss(scores, y).data))
+    judged = loss_of(model, next_loss, gpt.unseen(tokens, 8, rows=3))
+    assert judged == pytest.approx(np.mean(losses), rel=1e-5)

@@ -3,13 +3,14 @@
 import numpy as np
 import pytest
 
-from minidl import models, ops
+from examples import char_rnn, gpt, seq2seq
+from examples.common import next_loss, padded
+from minidl import models, ops, optim
 from minidl.backend import generator
 from minidl.data import CharTokenizer, WordTokenizer, load_emoji, load_names
 from minidl.errors import RangeError, ShapeError
 from minidl.models.decoding import reading
-from minidl.models.training import char_rnn, gpt, seq2seq
-from minidl.models.training.loop import Budget, learn
+from minidl.train import Trainer
 
 V = 9
 
@@ -143,14 +144,15 @@ def batches(*arrays, size=50):
     return [tuple(a[i : i + size] for a in arrays) for i in range(0, 1300, size)]
 
 
-def trained(model, data, epochs, rate):
-    def loss(x, y):
-        scores = model(x)
-        k = scores.shape[-1]
-        flat = ops.reshape(scores, shape=(-1, k))
-        return ops.cross_entropy(flat, y.reshape(-1), ignore_index=-1)
+def flat_loss(scores, y):
+    if scores.ndim == 2:
+        return ops.cross_entropy(scores, y)
+    return next_loss(scores, y, ignore_index=-1)
 
-    list(learn(model, data, loss, Budget(epochs, None, 1), rate=rate))
+
+def trained(model, data, epochs, rate):
+    rule = optim.AdamW(model.parameters(), lr=optim.schedules.cosine(rate, epochs * 26))
+    Trainer(model, rule, flat_loss, progress=False).fit(data, epochs=epochs)
     return model.eval()
 
 
@@ -158,7 +160,7 @@ def test_a_classifier_learns_what_an_emoji_is_from_its_name():
     """Many to one: a name, word by word -> one of its categories."""
     train, validation, _ = load_emoji()
     words = WordTokenizer(train.names, ["<pad>", "<unknown>"])
-    x, x_val = (seq2seq.padded(words.encode(name).tolist() for name in part.names)
+    x, x_val = (padded(words.encode(name).tolist() for name in part.names)
                 for part in (train, validation))  # fmt: skip
     order = generator(0).permutation(len(x))
     model = models.SequenceClassifier(len(words), len(train.categories), 16, 24, rng=0)
@@ -173,7 +175,7 @@ def test_a_tagger_learns_which_letters_are_doubled():
     """Many to many: is this letter the same as the next one, or the one before?"""
     names = load_names().train[:1500]
     letters = CharTokenizer("".join(names), special=["<pad>"])
-    x = seq2seq.padded(letters.encode(name).tolist() for name in names)
+    x = padded(letters.encode(name).tolist() for name in names)
     same = (x[:, 1:] == x[:, :-1]) & (x[:, 1:] > 0)
     y = np.pad(same, ((0, 0), (1, 0))) | np.pad(same, ((0, 0), (0, 1)))
     tags = np.where(x > 0, y, -1)

@@ -2,26 +2,17 @@
 
 import json
 import re
-from argparse import Namespace
 
 import numpy as np
 import pytest
 
-from minidl import nn, show
+from examples import captioner, char_rnn, gpt, seq2seq
+from minidl import show
 from minidl.data.files import NamedSplits
 from minidl.data.text import Pronunciations, Texts
-from minidl.errors import RangeError
-from minidl.models.training import captioner, char_rnn, gpt, seq2seq
-from minidl.models.training.results import Diary
-from minidl.nn.state import load
+from tests.runs import press
 
-FILES = {
-    "weights.safetensors",
-    "history.json",
-    "figures.json",
-    "curves.png",
-    "says.txt",
-}
+FILES = {"weights.safetensors", "results.json", "curves.png"}
 EVERY = {
     "char_rnn": {*FILES, "samples.png", "hidden.png", "flow.png"},
     "gpt": {*FILES, "samples.png", "attention.png"},
@@ -61,22 +52,22 @@ def test_programs_leave_results_and_take_them_up(name, monkeypatch, tmp_path, ca
     program = little(name, monkeypatch)
     first, again = tmp_path / "first", tmp_path / "again"
     reached = program.main(["--epochs", "1", "--seed", "3", "--out", str(first)])
-    printed = capsys.readouterr().out
-    assert "weights" in printed
-    assert "epoch   1" in printed
-    assert "test" in printed.splitlines()[-1]
+    printed = capsys.readouterr()
+    assert "weights" in printed.out
+    assert "epoch 1/1  loss" in printed.err
+    assert "test" in printed.out.splitlines()[-1]
     asked = ["--weights", str(first), "--out", str(again)]
     assert program.main(asked) == reached
-    assert "epoch   1" not in capsys.readouterr().out  # nothing is trained
+    assert "epoch 1/1" not in capsys.readouterr().err  # nothing is trained
     written = {f.relative_to(first) for f in first.rglob("*") if f.is_file()}
     assert written == {f.relative_to(again) for f in again.rglob("*") if f.is_file()}
     for file in written:
         assert (first / file).read_bytes() == (again / file).read_bytes(), file
     out = first / "attention" if name == "captioner" else first
     assert {f.name for f in out.iterdir()} == EVERY[name]
-    facts = json.loads((out / "figures.json").read_text())
-    assert facts["command"] == f"python -m minidl.models.{name} --epochs 1 --seed 3"
-    assert facts["epochs"] == 1
+    facts = json.loads((out / "results.json").read_text())
+    assert facts["command"] == f"python -m examples.{name} --epochs 1 --seed 3"
+    assert facts["epochs"]["epoch"] == [1]
     assert facts["minutes"] >= 0
     value = reached["attention"] if name == "captioner" else reached
     assert round(value, 4) in facts["figures"].values()
@@ -85,21 +76,16 @@ def test_programs_leave_results_and_take_them_up(name, monkeypatch, tmp_path, ca
 def test_weights_are_not_trained_and_must_be_there(monkeypatch, tmp_path, capsys):
     program = little("seq2seq", monkeypatch)
     out = ["--out", str(tmp_path)]
-    with pytest.raises(RangeError, match="earlier run"):
+    with pytest.raises(FileNotFoundError, match="nowhere"):
         program.main(["--weights", str(tmp_path / "nowhere"), *out])
-    with pytest.raises(SystemExit):
-        program.main(["--weights", str(tmp_path), "--minutes", "1", *out])
-    assert "trains nothing" in capsys.readouterr().err
-
-
-def test_weights_without_a_history_are_judged(monkeypatch, tmp_path):
-    program = little("seq2seq", monkeypatch)
-    monkeypatch.setattr(program, "DRAWN", 0)
-    reached = program.main(["--epochs", "1", "--out", str(tmp_path)])
-    (tmp_path / "history.json").unlink()
-    assert program.main(["--weights", str(tmp_path), "--out", str(tmp_path)]) == reached
-    facts = json.loads((tmp_path / "figures.json").read_text())
-    assert facts["minutes"] is None
+    for wrong, words in (
+        (["--weights", str(tmp_path), "--minutes", "1"], "trains nothing"),
+        (["--epochs", "0"], "one epoch or more"),
+        (["--minutes", "-1"], "minutes above 0"),
+    ):
+        with pytest.raises(SystemExit):
+            program.main([*wrong, *out])
+        assert words in capsys.readouterr().err
 
 
 def test_a_program_can_be_repeated(monkeypatch, tmp_path):
@@ -113,20 +99,21 @@ def test_a_program_can_be_repeated(monkeypatch, tmp_path):
     assert kept[0] == kept[1]
 
 
-def test_a_diary_keeps_the_best_epoch(tmp_path, capsys):
-    model = nn.Linear(1, 1, rng=0)
-    asked = Namespace(command="train", out=tmp_path, weights=None)
-    diary = Diary(model, asked)
-    for epoch, loss in enumerate((2.0, 1.0, 3.0), 1):
-        model.weight.data[...] = epoch
-        diary.write({"epoch": epoch, "val_loss": loss, "minutes": 0.1})
-        kept = load(tmp_path / "weights.safetensors")["weight"]
-        assert kept == min(epoch, 2)  # an interruption loses nothing
-    diary.close()
-    assert model.weight.data == load(tmp_path / "weights.safetensors")["weight"] == 2
-    again = Diary(nn.Linear(1, 1), Namespace(**vars(asked) | {"weights": tmp_path}))
-    assert again.model.weight.data == 2
-    assert (again.best, again.records) == (1.0, diary.records)
+def test_ctrl_c_ends_the_training_and_not_the_program(monkeypatch, tmp_path):
+    program = little("seq2seq", monkeypatch)
+    monkeypatch.setattr(program, "DRAWN", 0)
+    real, calls = program.pronounce, []
+
+    def pronounce(*args, **options):
+        calls.append(1)
+        if len(calls) == 3:  # the second epoch is judged
+            press(None)
+        return real(*args, **options)
+
+    monkeypatch.setattr(program, "pronounce", pronounce)
+    program.main(["--epochs", "50", "--out", str(tmp_path)])
+    facts = json.loads((tmp_path / "results.json").read_text())
+    assert len(facts["epochs"]["epoch"]) == 2
 
 
 # ------------------------------------------------------------- the page of the results
@@ -134,10 +121,10 @@ def test_a_diary_keeps_the_best_epoch(tmp_path, capsys):
 
 def results(runs, folder, figures, minutes=9.0):
     (runs / folder).mkdir(parents=True)
-    facts = {"command": f"python -m {folder}", "parameters": 1234, "epochs": 3,
-             "minutes": minutes, "figures": figures}  # fmt: skip
-    (runs / folder / "figures.json").write_text(json.dumps(facts))
-    (runs / folder / "says.txt").write_text("to be\nor not\n")
+    facts = {"command": f"python -m {folder}", "parameters": 1234,
+             "epochs": {"epoch": [1, 2, 3]}, "minutes": minutes, "figures": figures,
+             "says": "to be\nor not\n"}  # fmt: skip
+    (runs / folder / "results.json").write_text(json.dumps(facts))
 
 
 @pytest.fixture
@@ -165,6 +152,7 @@ def test_the_page_tells_what_was_reached_and_what_was_not(page, tmp_path):
     assert "not trained" in rows[5]
     assert rows[0][3:5] == ["1.350", "≤ 1.65 in ≤ 15 minutes"]
     assert "python -m char_rnn" in text
+    assert "Epochs: 3; val loss 1.350" in text
     assert "r in brackets −0.500" in text
     assert "```text\nto be\nor not\n```" in text
     for picture in re.findall(r"\]\((pictures/[^)]+)\)", text):

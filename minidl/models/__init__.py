@@ -1,4 +1,4 @@
-"""Networks to read at one sitting, and to train with one command each.
+"""Networks to read at one sitting, each trained by one command of examples/.
 
 mlp        layers in a row                  cnn       convolutions, then a classifier
 char_rnn   one character after another      seq2seq   a sequence into another one
@@ -15,8 +15,8 @@ The shapes of the lecture:
     many to many  a tag for every word       Tagger; CharRNN, GPT: the tag is what comes
                   read all, then write       Seq2Seq
 
-`python -m minidl.models.char_rnn --minutes 15` trains one on the data in the package;
-gpt, seq2seq and captioner likewise (training/ has the programs).
+In a clone, `python -m examples.char_rnn --minutes 15` trains one on the data in the
+package; gpt, seq2seq and captioner likewise.
 """
 
 from importlib import import_module

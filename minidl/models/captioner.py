@@ -1,6 +1,6 @@
 """Captioning: a convolutional network looks, a language model tells what it sees.
 
-`python -m minidl.models.captioner --minutes 5` learns the names of emoji.
+`python -m examples.captioner --minutes 5` learns the names of emoji.
 
 Throughout:  x images (N, C, H, W)    places (N, S, D): features of S = H W / 64 places
              tokens (N, T), padded with 0    scores (N, T, V) of what is next
@@ -147,9 +147,3 @@ class TransformerCaptioner(nn.Module):
         if state.cache is not None:
             state.cache.select(rows)
         return Looking(ops.take(state.places, values(rows), axis=0), state.cache)
-
-
-if __name__ == "__main__":
-    from minidl.models.training.captioner import main
-
-    main()

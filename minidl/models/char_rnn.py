@@ -1,6 +1,6 @@
 """The character RNN: a recurrent network that writes one letter after another.
 
-`python -m minidl.models.char_rnn --minutes 15` trains it on Shakespeare.
+`python -m examples.char_rnn --minutes 15` trains it on Shakespeare.
 
 Throughout:  tokens (N, T)    V in the vocabulary    scores (N, T, V) of what is next
              H hidden numbers    state of the layers: h (L, N, H), of an LSTM (h, c)
@@ -140,9 +140,3 @@ class AlignedChunks:
         for start in range(0, self.times, self.length):
             part = slice(start, start + self.length)
             yield self.x[:, part], self.y[:, part]
-
-
-if __name__ == "__main__":
-    from minidl.models.training.char_rnn import main
-
-    main()

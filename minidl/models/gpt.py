@@ -1,6 +1,6 @@
 """GPT: a transformer that sees what was written, and scores what comes next.
 
-`python -m minidl.models.gpt --minutes 15` trains it on Shakespeare.
+`python -m examples.gpt --minutes 15` trains it on Shakespeare.
 
 Throughout:  tokens (N, T)    V in the vocabulary    scores (N, T, V) of what is next
              D features    C the context: how many tokens it sees at once
@@ -110,9 +110,3 @@ class GPT(nn.Module):
 def _small(shape: tuple[int, ...], *, rng: Seed = None) -> Array:
     """N(0, 0.02²), as in GPT."""
     return nn.init.normal(shape, std=0.02, rng=rng)
-
-
-if __name__ == "__main__":
-    from minidl.models.training.gpt import main
-
-    main()

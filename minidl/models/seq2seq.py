@@ -1,6 +1,6 @@
 """Sequence to sequence: one network reads, another one writes and looks back.
 
-`python -m minidl.models.seq2seq --minutes 20` learns to pronounce English.
+`python -m examples.seq2seq --minutes 20` learns to pronounce English.
 
 Throughout:  source (N, S) and target (N, T) tokens, padded with 0 at their ends
              memory (N, S, M), what was read    mask (N, S), true where it is a token
@@ -157,9 +157,3 @@ class Seq2Seq(Speaker):
         token and then a sequence, the true one or what the model said itself.
         """
         return self.decoder.look(target, self.start(source))
-
-
-if __name__ == "__main__":
-    from minidl.models.training.seq2seq import main
-
-    main()

@@ -3,55 +3,41 @@
 from __future__ import annotations
 
 import re
-from argparse import Namespace
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from minidl import nn, ops, show
+from examples.common import Run, arguments, loss_of, next_loss
+from minidl import nn, show
 from minidl.backend import Array
 from minidl.data import CharTokenizer, load_shakespeare
-from minidl.engine.modes import no_grad
-from minidl.engine.tensor import Tensor, TensorLike, values
-from minidl.models.char_rnn import AlignedChunks, CharRNN
-from minidl.models.choosing import Sampler
-from minidl.models.decoding import generate
-from minidl.models.training.loop import Budget, learn
-from minidl.models.training.results import Diary, Record, arguments
+from minidl.engine.tensor import values
+from minidl.models import AlignedChunks, CharRNN, Sampler, generate
 from minidl.show.hidden import inside, place_in_line
 
 EPOCHS, ROWS, LENGTH, HIDDEN, RATE = 12, 64, 64, 384, 4e-3
 READ, DRAWN = 8000, 480  # characters: to find units, to draw them
 
 
-def next_loss(scores: Tensor, y: TensorLike) -> Any:
-    """Return nats per token.    scores (N, T, V), y (N, T) -> scalar"""
-    flat = ops.reshape(scores, shape=(-1, scores.shape[-1]))
-    return ops.cross_entropy(flat, ops.reshape(y, shape=(-1,)))
+class Carrying(nn.Module):
+    """Reads chunk after chunk, with the state handed on and its past cut off.
 
-
-class Carrying:
-    """The loss of chunk after chunk, with the state handed on and its past cut off."""
+    A text in other rows, or in the other mode, begins with no state; a new epoch takes
+    over the last one, which fades.
+    """
 
     def __init__(self, model: CharRNN) -> None:
-        self.model, self.state = model, None
+        self.model, self._state, self._last = model, None, (False, 0)
 
-    def __call__(self, x: Array, y: Array) -> Any:
-        """Return the loss; a new epoch takes over the last state, which fades."""
-        before = None if self.state is None else nn.detach_state(self.state)
-        scores, self.state = self.model(x, before)
-        return next_loss(scores, y)
-
-
-@no_grad()
-def judge(model: CharRNN, tokens: Array, rows: int = 16) -> float:
-    """Return nats per character of a text, read through with the state carried on."""
-    chunks = AlignedChunks(tokens, rows, 256)
-    loss = Carrying(model)
-    sums = [float(loss(x, y).data) * x.shape[1] for x, y in chunks]
-    return float(sum(sums)) / chunks.times
+    def forward(self, x: Any) -> Any:
+        """Return the scores.    x (N, T) -> (N, T, V)"""
+        now = self.training, len(x)
+        before = nn.detach_state(self._state) if self._last == now else None
+        scores, self._state = self.model(x, before)
+        self._last = now
+        return scores
 
 
 def write(model: Any, letters: CharTokenizer, length: int, seed: int = 0) -> str:
@@ -59,17 +45,6 @@ def write(model: Any, letters: CharTokenizer, length: int, seed: int = 0) -> str
     choose = Sampler(0.8, rng=seed)
     prompt = letters.encode("\n")[None]
     return letters.decode(generate(model, prompt, length, choose=choose)[0])
-
-
-def train(
-    model: CharRNN, letters: CharTokenizer, texts: Any, asked: Namespace, diary: Diary
-) -> None:
-    """Go through the text again and again, until the budget is used up."""
-    budget = Budget(asked.epochs, asked.minutes, EPOCHS)
-    chunks = AlignedChunks(texts[0], ROWS, LENGTH)
-    for record in learn(model, chunks, Carrying(model), budget, rate=RATE):
-        record["val_loss"] = judge(model, texts[1])
-        diary.write(record, write(model, letters, 80))
 
 
 def in_names(text: str) -> Array:
@@ -89,7 +64,7 @@ PROPERTIES: dict[str, Callable[[str], Array]] = {
 
 def draw_units(
     model: CharRNN, letters: CharTokenizer, texts: Sequence[str], out: Path
-) -> Record:
+) -> dict[str, float]:
     """Draw the unit that goes best with each property; return how well it does.
 
     It is chosen on the first text, and judged and drawn on the second.
@@ -137,20 +112,22 @@ def main(given: Sequence[str] | None = None) -> float:
     asked = arguments("char_rnn", "Train an LSTM to write like Shakespeare.", given)
     parts = load_shakespeare()
     letters = CharTokenizer("".join(parts))
-    texts = [letters.encode(text) for text in parts]
+    train, validation, test = (letters.encode(text) for text in parts)
     model = CharRNN(len(letters), dim=64, hidden=HIDDEN, dropout=0.1)
     print(f"{len(letters)} characters, {model.num_parameters()} weights", flush=True)
-    diary = Diary(model, asked)
-    if asked.weights is None:
-        train(model, letters, texts, asked, diary)
-    diary.close()
+    run = Run(model, next_loss, asked.out)
+    unseen = AlignedChunks(validation, 16, 256)
+    run.train(
+        AlignedChunks(train, ROWS, LENGTH), unseen, asked, epochs=EPOCHS, rate=RATE,
+        say=lambda: write(model, letters, 80), reader=Carrying(model),
+    )  # fmt: skip
     reached = {
-        "val_loss": judge(model, texts[1]),
-        "test_loss": judge(model, texts[2]),
+        name: loss_of(Carrying(model), next_loss, AlignedChunks(text, 16, 256))
+        for name, text in (("val_loss", validation), ("test_loss", test))
     }
-    reached |= draw_units(model, letters, [p[:READ] for p in parts[1:]], diary.out)
-    draw_flow(model, texts[1][: READ // 10].reshape(8, -1), diary.out)
-    diary.report(reached, write(model, letters, 1000))
+    reached |= draw_units(model, letters, [p[:READ] for p in parts[1:]], run.out)
+    draw_flow(model, validation[: READ // 10].reshape(8, -1), run.out)
+    run.report(reached, write(model, letters, 1000))
     print(f"{reached['test_loss']:.3f} nats per character of the test text")
     return reached["val_loss"]
 

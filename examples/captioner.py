@@ -5,22 +5,29 @@ from __future__ import annotations
 from argparse import Namespace
 from collections import Counter
 from collections.abc import Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from examples.common import (
+    END,
+    PAD,
+    START,
+    Run,
+    arguments,
+    before_end,
+    next_loss,
+    padded,
+    taught,
+)
 from minidl import show
 from minidl.backend import Array, seed, to_numpy
 from minidl.data import DataLoader, RandomShift, WordTokenizer, load_emoji, split_words
 from minidl.engine.modes import no_grad
-from minidl.engine.tensor import TensorLike, values
-from minidl.models.beam import beam_search
-from minidl.models.captioner import Captioner, TransformerCaptioner
-from minidl.models.training.loop import Budget, learn
-from minidl.models.training.results import Diary, arguments
-from minidl.models.training.seq2seq import END, START, before_end, padded, teach
-from minidl.nn.module import Module
+from minidl.engine.tensor import values
+from minidl.models import Captioner, TransformerCaptioner, beam_search
 
 EPOCHS, BATCH, RATE, LONGEST = 30, 50, 2e-3, 12
 DRAWN = 6  # images
@@ -69,28 +76,6 @@ def name_all(model: Any, x: Array, words: WordTokenizer) -> list[list[str]]:
     return said
 
 
-def train(
-    model: Module, words: WordTokenizer, parts: Any, asked: Any, diary: Any
-) -> None:
-    """Look at the training images, shifted a little, until the budget is used up."""
-    captions = [words.encode(name).tolist() for name in parts.train.names]
-    target = padded([START, *row, END] for row in captions)
-    x, truth = parts.train.x, split_all(parts.validation.names)
-    batches = DataLoader(
-        (x, target), BATCH, shuffle=True, drop_last=True, transform=RandomShift(2)
-    )
-    minutes = None if asked.minutes is None else asked.minutes / len(KINDS)
-    budget = Budget(asked.epochs, minutes, EPOCHS)
-
-    def loss(x: TensorLike, y: TensorLike) -> Any:
-        return teach(model(x, y[:, :-1]), y)
-
-    for record in learn(model, batches, loss, budget, rate=RATE, decay=0.05):
-        said = name_all(model, parts.validation.x, words)
-        record["val_error"] = 1 - bleu1(said, truth)
-        diary.write(record)
-
-
 @no_grad()
 def draw(model: Any, words: WordTokenizer, x: Array, out: Path) -> None:
     """Draw some images, and where the model looked for each word that it said."""
@@ -111,27 +96,36 @@ def split_all(names: Sequence[str]) -> list[list[str]]:
     return [split_words(name) for name in names]
 
 
-def one(kind: str, asked: Namespace) -> float:
+def one(kind: str, asked: Any) -> float:
     """Train one kind, or recall it; return its BLEU-1 on the test images."""
     seed(asked.seed)
-    parts = load_emoji()
-    words = WordTokenizer(parts.train.names, SPECIAL)
+    train, unseen, test = load_emoji()
+    words = WordTokenizer(train.names, SPECIAL)
     model = KINDS[kind](len(words))
     print(f"{kind}: {len(words)} words, {model.num_parameters()} weights", flush=True)
-    diary = Diary(model, asked, "val_error", part=kind)
-    if asked.weights is None:
-        train(model, words, parts, asked, diary)
-    diary.close()
-    test, truth = parts.test, split_all(parts.test.names)
+    own = Namespace(**vars(asked))
+    own.minutes = asked.minutes and asked.minutes / len(KINDS)
+    own.weights = asked.weights and asked.weights / kind
+    truth, test_truth = split_all(unseen.names), split_all(test.names)
+    run = Run(model, partial(next_loss, ignore_index=PAD), asked.out / kind)
+
+    def judge() -> dict[str, float]:
+        return {"val_error": 1 - bleu1(name_all(model, unseen.x, words), truth)}
+
+    names = padded([START, *words.encode(name).tolist(), END] for name in train.names)
+    batches = DataLoader(taught(train.x, names), BATCH, shuffle=True, drop_last=True,
+                         transform=RandomShift(2))  # fmt: skip
+    run.train(
+        batches, None, own, epochs=EPOCHS, rate=RATE, decay=0.05,
+        judge=judge, watch="val_error",
+    )  # fmt: skip
     said = name_all(model, test.x, words)
-    reached = {
-        "test_bleu1": bleu1(said, truth),
-        "always_the_same": always_the_same(split_all(parts.train.names), truth),
-    }
+    same = always_the_same(split_all(train.names), test_truth)
+    reached = {"test_bleu1": bleu1(said, test_truth), "always_the_same": same}
     lines = [f"{' '.join(a):<40}{b}" for a, b in zip(said, test.names, strict=True)]
-    draw(model, words, test.x, diary.out)
-    diary.report(reached, "\n".join(lines))
-    score, same = reached["test_bleu1"], reached["always_the_same"]
+    draw(model, words, test.x, run.out)
+    run.report(reached, "\n".join(lines))
+    score = reached["test_bleu1"]
     print(f"{kind}: BLEU-1 {score:.3f} on test images; always the same: {same:.3f}")
     return score
 

@@ -2,21 +2,19 @@
 
 from __future__ import annotations
 
-from argparse import Namespace
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from examples.char_rnn import write
+from examples.common import Run, arguments, loss_of, next_loss
 from minidl import backend, ops, show
 from minidl.backend import Array, Seed
 from minidl.data import CharTokenizer, load_shakespeare
 from minidl.engine.modes import no_grad
-from minidl.models.gpt import GPT
-from minidl.models.training.char_rnn import next_loss, write
-from minidl.models.training.loop import Budget, learn
-from minidl.models.training.results import Diary, arguments
+from minidl.models import GPT
 
 EPOCHS, ROWS, CONTEXT, RATE = 10, 32, 128, 2e-3
 SIZE = {"dim": 128, "heads": 4, "layers": 4}  # 0.8 million weights
@@ -48,33 +46,15 @@ def place(tokens: Array) -> Array:
     return backend.to_device(tokens, backend.default_device())
 
 
-@no_grad()
-def judge(model: GPT, tokens: Array, rows: int = 64) -> float:
-    """Return nats per token of a text, of which half a context at least was seen."""
-    c, half = model.context, model.context // 2
-    starts = np.arange(0, len(tokens) - c, c - half)
-    total: Any = 0.0
+def unseen(tokens: Array, context: int, rows: int = 64) -> Iterator[Any]:
+    """Yield windows (x, y) of a text whose y counts where half a context was seen."""
+    half = context // 2
+    starts = np.arange(0, len(tokens) - context, context - half)
     for k in range(0, len(starts), rows):
-        i = starts[k : k + rows, None] + np.arange(c)
-        scores = model(place(tokens[i]))[:, half:]
-        loss = next_loss(scores, place(tokens[i[:, half:] + 1]))
-        total = total + loss.data * len(i)
-    return float(total) / len(starts)
-
-
-def train(
-    model: GPT, letters: CharTokenizer, texts: Any, asked: Namespace, diary: Diary
-) -> None:
-    """Read windows of the text until the budget is used up."""
-    budget = Budget(asked.epochs, asked.minutes, EPOCHS)
-    windows = Windows(texts[0], ROWS, CONTEXT)
-
-    def loss(x: Array, y: Array) -> Any:
-        return next_loss(model(x), y)
-
-    for record in learn(model, windows, loss, budget, rate=RATE, decay=0.1):
-        record["val_loss"] = judge(model, texts[1])
-        diary.write(record, write(model, letters, 80))
+        i = starts[k : k + rows, None] + np.arange(context)
+        y = tokens[i + 1]
+        y[:, :half] = -100  # the loss ignores it
+        yield place(tokens[i]), place(y)
 
 
 def draw_attention(model: GPT, letters: CharTokenizer, text: str, out: Path) -> None:
@@ -97,20 +77,21 @@ def main(given: Sequence[str] | None = None) -> float:
     asked = arguments("gpt", "Train a small GPT to write like Shakespeare.", given)
     parts = load_shakespeare()
     letters = CharTokenizer("".join(parts))
-    texts = [letters.encode(text) for text in parts]
+    train, validation, test = (letters.encode(text) for text in parts)
     model = GPT(len(letters), CONTEXT, dropout=0.0, **SIZE)
     print(f"{len(letters)} characters, {model.num_parameters()} weights", flush=True)
-    diary = Diary(model, asked)
-    if asked.weights is None:
-        train(model, letters, texts, asked, diary)
-    diary.close()
+    run, judged = Run(model, next_loss, asked.out), list(unseen(validation, CONTEXT))
+    run.train(
+        Windows(train, ROWS, CONTEXT), judged, asked, epochs=EPOCHS, rate=RATE,
+        decay=0.1, say=lambda: write(model, letters, 80),
+    )  # fmt: skip
     reached = {
-        "val_loss": judge(model, texts[1]),
-        "test_loss": judge(model, texts[2]),
+        "val_loss": loss_of(model, next_loss, judged),
+        "test_loss": loss_of(model, next_loss, unseen(test, CONTEXT)),
     }
     line = max(parts[2][:1000].split("\n"), key=len)[: min(CONTEXT, 24)]
-    draw_attention(model, letters, line, diary.out)
-    diary.report(reached, write(model, letters, 1000))
+    draw_attention(model, letters, line, run.out)
+    run.report(reached, write(model, letters, 1000))
     print(f"{reached['test_loss']:.3f} nats per character of the test text")
     return reached["val_loss"]
 

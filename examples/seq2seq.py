@@ -2,56 +2,33 @@
 
 from __future__ import annotations
 
-from argparse import Namespace
 from collections.abc import Iterable, Sequence
+from functools import partial
 from typing import Any
 
 import numpy as np
 
-from minidl import ops, show
+from examples.common import (
+    END,
+    PAD,
+    START,
+    Run,
+    arguments,
+    before_end,
+    next_loss,
+    padded,
+    taught,
+)
+from minidl import show
 from minidl.backend import Array, to_numpy
 from minidl.data import CharTokenizer, DataLoader, load_cmudict
 from minidl.engine.modes import no_grad
-from minidl.engine.tensor import TensorLike, values
-from minidl.models.beam import beam_search
-from minidl.models.seq2seq import PAD, Seq2Seq
-from minidl.models.training.loop import Budget, learn
-from minidl.models.training.results import Diary, arguments
+from minidl.engine.tensor import values
+from minidl.models import Seq2Seq, beam_search
 
 EPOCHS, BATCH, DIM, HIDDEN, RATE = 25, 64, 64, 192, 3e-3
-START, END = 1, 2  # after PAD
 DRAWN = 8  # words
 Words = Sequence[tuple[str, tuple[str, ...]]]
-
-
-def padded(rows: Iterable[Sequence[int]]) -> Array:
-    """Return sequences as one array, with PAD after the shorter ones.    -> (N, T)
-
-    >>> padded([[5, 6, 7], [8]])
-    array([[5, 6, 7],
-           [8, 0, 0]])
-    """
-    rows = [list(row) for row in rows]
-    table = np.full((len(rows), max(map(len, rows))), PAD, np.int64)
-    for line, row in zip(table, rows, strict=True):
-        line[: len(row)] = row
-    return table
-
-
-def teach(scores: TensorLike, target: TensorLike) -> Any:
-    """Return nats per token: each is told from those before it; padding is left out.
-
-    scores (N, T − 1, V) of what follows target[:, :-1]; target (N, T)
-    """
-    flat = ops.reshape(scores, shape=(-1, scores.shape[-1]))
-    labels = ops.reshape(target[:, 1:], shape=(-1,))
-    return ops.cross_entropy(flat, labels, ignore_index=PAD)
-
-
-def before_end(tokens: Iterable[int]) -> list[int]:
-    """Return what was said, up to the end."""
-    said = [int(token) for token in tokens]
-    return said[: said.index(END)] if END in said else said
 
 
 def edit_distance(a: Sequence[Any], b: Sequence[Any]) -> int:
@@ -104,7 +81,7 @@ def pronounce(model: Seq2Seq, source: Array, beams: int = 1) -> list[list[int]]:
     return said
 
 
-def phone_error_rate(said: list[list[int]], target: Array) -> float:
+def error_rate(said: list[list[int]], target: Array) -> float:
     """Return how many phones are wrong, too many or missing, for each true one."""
     true = [before_end(row[1:]) for row in to_numpy(target)]
     errors = sum(map(edit_distance, said, true))
@@ -137,48 +114,38 @@ def maps_of(model: Seq2Seq, source: Array, said: list[list[int]]) -> list[Array]
     return [a[: len(row), :s] for a, row, s in zip(maps, said, lengths, strict=True)]
 
 
-def train(
-    model: Seq2Seq,
-    speech: Speech,
-    words: Any,
-    parts: Any,
-    asked: Namespace,
-    diary: Diary,
-) -> None:
-    """Hear the words again and again; after each epoch, pronounce others."""
-    batches = DataLoader(parts[0], BATCH, shuffle=True, drop_last=True)
-    budget = Budget(asked.epochs, asked.minutes, EPOCHS)
-
-    def loss(source: Any, target: TensorLike) -> Any:
-        return teach(model(source, target[:, :-1]), target)
-
-    for record in learn(model, batches, loss, budget, rate=RATE, decay=0.01):
-        said = pronounce(model, parts[1][0])
-        record["val_error"] = phone_error_rate(said, parts[1][1])
-        diary.write(record, "\n".join(speech.lines(words.validation[:4], said)))
-
-
 def main(given: Sequence[str] | None = None) -> float:
     """Train, or recall; return the phone error rate on the test words."""
     asked = arguments("seq2seq", "Learn to pronounce English words.", given)
     words = load_cmudict()
     speech = Speech([*words.train, *words.validation, *words.test])
     parts = [speech.arrays(part) for part in words]
-    sizes = len(speech.letters), len(speech.phones)
-    model = Seq2Seq(*sizes, dim=DIM, hidden=HIDDEN, dropout=0.2)
+    train, unseen, (test, test_target) = parts
+    model = Seq2Seq(len(speech.letters), len(speech.phones), dim=DIM, hidden=HIDDEN,
+                    dropout=0.2)  # fmt: skip
     print(f"{len(words.train)} words, {model.num_parameters()} weights", flush=True)
-    diary = Diary(model, asked, "val_error")
-    if asked.weights is None:
-        train(model, speech, words, parts, asked, diary)
-    diary.close()
-    _, (validation, val_target), (test, test_target) = parts
+    run = Run(model, partial(next_loss, ignore_index=PAD), asked.out)
+    batches = DataLoader(taught(*train), BATCH, shuffle=True, drop_last=True)
+
+    def judge() -> dict[str, float]:
+        return {"val_error": error_rate(pronounce(model, unseen[0]), unseen[1])}
+
+    def say() -> str:
+        return "\n".join(
+            speech.lines(words.validation[:4], pronounce(model, unseen[0][:4]))
+        )
+
+    run.train(
+        batches, None, asked, epochs=EPOCHS, rate=RATE, decay=0.01,
+        judge=judge, say=say, watch="val_error",
+    )  # fmt: skip
     said = pronounce(model, test, beams=4)
-    reached = {
-        "val_error": phone_error_rate(pronounce(model, validation), val_target),
-        "test_error": phone_error_rate(said, test_target),
-    }
     maps = maps_of(model, test, said)
-    reached["monotone"] = monotone(maps)
+    reached = {
+        **judge(),
+        "test_error": error_rate(said, test_target),
+        "monotone": monotone(maps),
+    }
     chosen = [i for i, (word, _) in enumerate(words.test) if len(word) > 6 and said[i]]
     chosen = chosen[:DRAWN]  # the first long ones, right or wrong
     if chosen:
@@ -186,9 +153,9 @@ def main(given: Sequence[str] | None = None) -> float:
             [maps[i] for i in chosen],
             [[speech.phones[k] for k in said[i]] for i in chosen],
             [list(words.test[i][0]) for i in chosen],
-            path=diary.out / "attention.png",
+            path=run.out / "attention.png",
         )
-    diary.report(reached, "\n".join(speech.lines(words.test[:40], said)))
+    run.report(reached, "\n".join(speech.lines(words.test[:40], said)))
     print(f"phone error rate {reached['test_error']:.3f} on {len(said)} test words")
     return reached["test_error"]
 

@@ -1,0 +1,10 @@
+"""Programs that train the models which read and write, each on data in the package.
+
+    python -m examples.char_rnn --minutes 15       an LSTM that writes Shakespeare
+    python -m examples.gpt --minutes 15            a GPT that writes Shakespeare
+    python -m examples.seq2seq --minutes 15        from spelling to pronunciation
+    python -m examples.captioner                   names of emoji, by three models
+
+common.py has what they share: a `minidl.train.Trainer` within a budget, and the results
+that `python -m docs.sequences` makes a page of.
+"""
