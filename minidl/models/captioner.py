@@ -57,7 +57,7 @@ class Captioner(Speaker):
         h, c = ops.split(start, sections=2, axis=1)
         return Saying((h[None], c[None]), places)
 
-    def forward(self, x: Any, tokens: Any) -> Tensor:
+    def forward(self, x: TensorLike, tokens: TensorLike) -> Tensor:
         """Return scores."""
         scores: Tensor = self.decoder(tokens, self.start(x))[0]
         return scores
@@ -115,7 +115,7 @@ class TransformerCaptioner(nn.Module):
         """Look at images: the state before the first word."""
         return Looking(self.bridge(self.dropout(self.eye.places(x))))
 
-    def forward(self, x: Any, tokens: Any) -> Tensor:
+    def forward(self, x: TensorLike, tokens: TensorLike) -> Tensor:
         """Return scores."""
         return self._say(tokens, self.start(x))
 

@@ -135,7 +135,7 @@ class Seq2Seq(Speaker):
             target, dim, hidden, 2 * hidden, dropout, attention, rng=rng
         )
 
-    def start(self, source: Any) -> Saying:
+    def start(self, source: TensorLike) -> Saying:
         """Read (N, S), and return the state that the decoder starts from."""
         mask = values(source) != PAD
         lengths = mask.sum(axis=1)
@@ -145,12 +145,12 @@ class Seq2Seq(Speaker):
         h = ops.tanh(self.bridge(both))
         return Saying((h, ops.zeros_like(h)), self.dropout(memory), mask)
 
-    def forward(self, source: Any, target: Any) -> Tensor:
+    def forward(self, source: TensorLike, target: TensorLike) -> Tensor:
         """Return scores."""
         scores: Tensor = self.decoder(target, self.start(source))[0]
         return scores
 
-    def look(self, source: Any, target: TensorLike) -> Tensor:
+    def look(self, source: TensorLike, target: TensorLike) -> Tensor:
         """Return where it looked before each token, (N, T, S): a map to draw.
 
         Row t is that of the token which follows target[:, t]; so `target` is a start

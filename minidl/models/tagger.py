@@ -47,7 +47,7 @@ class Tagger(nn.Module):
         xavier = nn.init.xavier_uniform
         self.output = nn.Linear(2 * hidden, tags, init=xavier, rng=rng)
 
-    def forward(self, tokens: Any) -> Tensor:
+    def forward(self, tokens: TensorLike) -> Tensor:
         """Return scores."""
         return self.output(self.dropout(self._read(tokens)[0]))  # type: ignore[no-any-return]
 
@@ -69,6 +69,6 @@ class SequenceClassifier(Tagger):
     (1, 3)
     """
 
-    def forward(self, tokens: Any) -> Tensor:
+    def forward(self, tokens: TensorLike) -> Tensor:
         """Return scores."""
         return self.output(self.dropout(self._read(tokens)[1]))  # type: ignore[no-any-return]

@@ -25,7 +25,7 @@ __all__ = [
 class LabelLoss(OpLayer):
     """A loss of scores and labels."""
 
-    def forward(self, x: Tensor, labels: Any) -> Tensor:
+    def forward(self, x: Tensor, labels: TensorLike) -> Tensor:
         """Return the loss."""
         return self.compute(x, labels)
 
@@ -33,7 +33,7 @@ class LabelLoss(OpLayer):
 class TargetLoss(OpLayer):
     """A loss of two arrays of one shape."""
 
-    def forward(self, x: Tensor, target: Any) -> Tensor:
+    def forward(self, x: Tensor, target: TensorLike) -> Tensor:
         """Return the loss."""
         return self.compute(x, target)
 
@@ -138,6 +138,6 @@ class CosineEmbeddingLoss(OpLayer, op=ops.cosine_embedding_loss):
     margin: float = 0.0
     reduction: str = "mean"
 
-    def forward(self, a: Tensor, b: Any, labels: Any) -> Tensor:
+    def forward(self, a: Tensor, b: TensorLike, labels: TensorLike) -> Tensor:
         """Return the loss of vectors a, b (N, D) with labels (N,)."""
         return self.compute(a, b, labels)
