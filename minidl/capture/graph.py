@@ -118,7 +118,7 @@ class Graph:
         with self.cupy.cuda.using_allocator(self.places.malloc):
             return self.cupy.empty(shape, dtype)
 
-    def _capture(self, side: Any, step: Any) -> tuple[Any, list[Array]]:
+    def _capture(self, side: Any, step: Callable[..., Any]) -> tuple[Any, list[Array]]:
         side.begin_capture()
         try:
             with noting(self.script.grads, self.script):

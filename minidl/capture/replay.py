@@ -84,7 +84,9 @@ class Number:
             self.cells[name] = self.script.cell(self, name)
         return self.cells[name]
 
-    def _with(self, function: Any, other: Any, swapped: bool = False) -> Any:
+    def _with(
+        self, function: Callable[..., Any], other: Any, swapped: bool = False
+    ) -> Any:
         """Return function(self, other); swapped, function(other, self)."""
         if hasattr(other, "dtype"):
             cell = self.cell(other.dtype)

@@ -284,7 +284,7 @@ def _same(a: object, b: object) -> bool:
     )
 
 
-def _near(a: Any, b: Any) -> bool:
+def _near(a: Array, b: Array) -> bool:
     return np.shape(a) == np.shape(b) and _close(np.asarray(a), np.asarray(b), 1e-5)
 
 

@@ -191,7 +191,7 @@ def jacobian(
 
 
 def _slope(
-    f: Any, arrays: list[Any], slot: int, j: int, h: float, here: Array
+    f: Callable[..., Any], arrays: list[Any], slot: int, j: int, h: float, here: Array
 ) -> tuple[Array, Array]:
     """Return the slope along element j, and how the one-sided slopes differ."""
     x = arrays[slot]
@@ -211,7 +211,12 @@ def _slope(
 
 
 def _closer(
-    f: Any, arrays: list[Any], slot: int, j: int, here: Array, size: float
+    f: Callable[..., Any],
+    arrays: list[Any],
+    slot: int,
+    j: int,
+    here: Array,
+    size: float,
 ) -> tuple[Array, bool]:
     """Look at one element with smaller and smaller steps."""
     h, best = width(arrays[slot]), np.zeros(here.size)

@@ -24,7 +24,7 @@ from typing import Any
 
 import numpy as np
 
-from minidl.backend import Seed, generator
+from minidl.backend import Array, Seed, generator
 from minidl.check import behavior, symptoms
 from minidl.check.cotangents import of_another_g
 from minidl.check.draws import Draw, Point, other_point
@@ -196,7 +196,7 @@ def right_along(point: Point, place: int, rng: np.random.Generator) -> bool:
     return True
 
 
-def _exact(x: Any) -> float:
+def _exact(x: Array) -> float:
     """How exact a slope along a direction is."""
     return 1e-5 if x.dtype == np.float64 else 3e-2
 

@@ -15,7 +15,7 @@ from typing import Any, Literal
 
 import numpy as np
 
-from minidl.backend import Seed, generator
+from minidl.backend import Array, Seed, generator
 from minidl.check import behavior
 from minidl.check.foreign import TorchSubject, is_torch
 from minidl.check.pair import Pair, PairSubject
@@ -150,7 +150,9 @@ class Slope(Subject):
             self.names.append(f"grad of output{many}")
             self.points.append(drawn(y, rng))
 
-    def tensors(self, requires_grad: bool, points: Any = None) -> list[Tensor]:
+    def tensors(
+        self, requires_grad: bool, points: Sequence[Array] | None = None
+    ) -> list[Tensor]:
         """Return the points as leaves."""
         n, at = len(self.subject.points), self.points if points is None else points
         more = [Tensor(g, requires_grad) for g in at[n:]]
@@ -198,7 +200,7 @@ def _compare(
             report.findings.append(finding)
 
 
-def _misshapen(name: str, got: Any, x: Any) -> str:
+def _misshapen(name: str, got: Any, x: Array) -> str:
     if got is None:
         return f"∂L/∂{name} is None: the backward has no gradient for it"
     return (

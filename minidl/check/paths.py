@@ -274,7 +274,7 @@ def operand(e: Event, side: int) -> str:
     return words[side]
 
 
-def statistic(a: Any, d: Draw) -> str | None:
+def statistic(a: Array, d: Draw) -> str | None:
     """Return "the mean over axis 0" if an array holds the means of x, and so on."""
     x = d.x
     if a is None or x.ndim == 0 or a.size >= x.size:

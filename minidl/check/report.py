@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 
+from minidl.backend import Array
 from minidl.errors import MinidlError
 
 OK, WRONG, KINK, EDGE = "ok", "wrong", "kink", "edge"
@@ -264,7 +265,7 @@ def flattened(a: object) -> Any:
     return a.reshape(-1, a.shape[-1])
 
 
-def png(gray: Any) -> bytes:
+def png(gray: Array) -> bytes:
     """Return a gray image (H, W) uint8 as a PNG file (RFC 2083)."""
     height, width = gray.shape
     lines = np.concatenate([np.zeros((height, 1), np.uint8), gray], axis=1).tobytes()

@@ -20,6 +20,7 @@ from typing import Any
 
 import numpy as np
 
+from minidl.backend import Array
 from minidl.check.quantities import axis_sets, over
 from minidl.check.tape import Change, Event, Tape
 
@@ -114,7 +115,7 @@ def overwritten(tape: Tape) -> Iterator[Slip]:
             yield Slip("one", 0, said, -0.8, changes)
 
 
-def masked(mask: Any) -> Change:
+def masked(mask: Array) -> Change:
     """Some of the entries that are picked pass their change on, the others do not."""
 
     def change(e: Event, now: list[Any]) -> Any:

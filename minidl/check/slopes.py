@@ -22,7 +22,7 @@ from typing import Any
 
 import numpy as np
 
-from minidl.backend import Array, device_of, namespace, to_device
+from minidl.backend import Array, DType, device_of, namespace, to_device
 from minidl.check.report import EDGE, KINK, OK, WRONG, Finding
 from minidl.check.subject import Pull, Subject, blank
 
@@ -41,7 +41,7 @@ class Tolerance:
     rtol: float = 1e-6
     atol: float = 1e-8
 
-    def of_width(self, width: Any) -> Tolerance:
+    def of_width(self, width: DType) -> Tolerance:
         """Return the tolerance for functions that compute in a narrower float."""
         if width == np.float64:
             return self
@@ -68,7 +68,7 @@ class Loss:
         subject: Subject,
         rng: np.random.Generator,
         t: Tolerance,
-        points: Any = None,
+        points: Sequence[Array] | None = None,
     ) -> None:
         self.subject, self.t = subject, t.of_width(subject.width)
         self.points = subject.points if points is None else points

@@ -217,7 +217,7 @@ def _asked(back: Any, gs: list[Array], wanted: Sequence[bool]) -> list[Any]:
     return list(made) if type(made) is tuple else [made]
 
 
-def _fitted(op: Any, g: Any, x: Any) -> Any:
+def _fitted(op: Any, g: Array, x: Array) -> Any:
     """Sum g down to the shape of x, where the engine would do so."""
     if g is None:
         return None
@@ -256,7 +256,7 @@ def _cached(cache: Any) -> dict[str, Array]:
     return {"cache": cache} if is_array(cache) else {}
 
 
-def _defaults(body: Any) -> dict[str, Any]:
+def _defaults(body: Callable[..., Any]) -> dict[str, Any]:
     """Return the settings that a body has by default."""
     return dict(getattr(body, "__kwdefaults__", None) or {})
 

@@ -18,7 +18,7 @@ from typing import Any
 
 import numpy as np
 
-from minidl.backend import Array, namespace
+from minidl.backend import Array, DType, namespace
 from minidl.engine.backward import grad
 from minidl.engine.tensor import Tensor, TensorLike, values
 from minidl.errors import DTypeError, GraphError, NonFiniteError
@@ -96,7 +96,9 @@ class Subject:
             f = copy.deepcopy(self.layer, memo)
         return outputs(f(*inputs))
 
-    def tensors(self, requires_grad: bool, points: Any = None) -> list[Tensor]:
+    def tensors(
+        self, requires_grad: bool, points: Sequence[Array] | None = None
+    ) -> list[Tensor]:
         """Return copies of the points as leaves; parameters where f has some."""
         n, at = len(self.slots), self.points if points is None else points
         leaves = [Tensor(x, requires_grad) for x in at[:n]]
@@ -182,12 +184,12 @@ def flat(y: TensorLike) -> Iterator[Any]:
         yield y
 
 
-def is_layer(f: Any) -> bool:
+def is_layer(f: Callable[..., Any]) -> bool:
     """Whether f is a Module: something with parameters and a forward."""
     return hasattr(f, "named_parameters") and hasattr(f, "forward")
 
 
-def title_of(f: Any) -> str:
+def title_of(f: Callable[..., Any]) -> str:
     """Return what to call f."""
     return getattr(f, "__name__", type(f).__name__)
 
@@ -197,14 +199,14 @@ def is_float(x: TensorLike) -> bool:
     return getattr(getattr(x, "dtype", None), "kind", "") == "f"
 
 
-def widened(x: TensorLike, width: Any = "float64") -> Any:
+def widened(x: TensorLike, width: DType = "float64") -> Any:
     """Return a copy of floats, numbers and lists in one width; the rest as it is."""
     if isinstance(x, (float, list)):
         x = np.asarray(x)
     return x.astype(width) if is_float(x) else x
 
 
-def _copy(layer: Any, width: Any) -> Any:
+def _copy(layer: Any, width: DType) -> Any:
     """Return a copy of a layer; all its floats in float64, if that is the width."""
     twin = copy.deepcopy(layer)
     return twin if width != np.float64 else twin.astype("float64") or twin

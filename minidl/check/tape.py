@@ -58,7 +58,9 @@ class Tape:
         self.events: list[Event] = []
         self.count, self.was_changed = 0, False  # whether the last step was
 
-    def step(self, name: str, run: Any, operands: list[Any], settings: Any) -> Any:
+    def step(
+        self, name: str, run: Any, operands: list[Any], settings: dict[str, Any]
+    ) -> Any:
         """Do an operation, and note it or change it."""
         k, self.count = self.count, self.count + 1
         arrays = [plain(a) for a in operands]

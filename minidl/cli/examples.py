@@ -51,7 +51,9 @@ def without_example() -> list[str]:
     return [name for name in public if name not in known]
 
 
-def _operation(op: Any, inputs: tuple[Any, ...], settings: dict[str, Any]) -> Example:
+def _operation(
+    op: Callable[..., Any], inputs: tuple[Any, ...], settings: dict[str, Any]
+) -> Example:
     @functools.wraps(op)
     def call(*xs: TensorLike) -> Any:
         return op(*xs, **settings)
@@ -59,7 +61,9 @@ def _operation(op: Any, inputs: tuple[Any, ...], settings: dict[str, Any]) -> Ex
     return Example(f"ops.{op.__name__}", _chapter(op), lambda: call, inputs)
 
 
-def _layer(kind: Any, made_with: tuple[Any, ...], inputs: tuple[Any, ...]) -> Example:
+def _layer(
+    kind: Callable[..., Any], made_with: tuple[Any, ...], inputs: tuple[Any, ...]
+) -> Example:
     return Example(
         f"nn.{kind.__name__}", _chapter(kind), lambda: kind(*made_with), inputs
     )
@@ -100,13 +104,13 @@ def _layers() -> list[Any]:
     ]
 
 
-def _required(function: Any) -> list[inspect.Parameter]:
+def _required(function: Callable[..., Any]) -> list[inspect.Parameter]:
     """Return the arguments that have no default."""
     found = inspect.signature(function).parameters.values()
     return [p for p in found if p.default is p.empty]
 
 
-def _arrays_only(op: Any) -> int:
+def _arrays_only(op: Callable[..., Any]) -> int:
     """Return how many arrays an operation needs; 0 if it needs settings as well."""
     needed = _required(op)
     if any(p.kind is not p.POSITIONAL_OR_KEYWORD for p in needed):

@@ -47,7 +47,7 @@ class Lane:
         self.stream = self.cupy.cuda.Stream(non_blocking=True)
         self.sources: deque[tuple[Any, list[Any]]] = deque()
 
-    def send(self, batch: Any) -> tuple[Any, Any]:
+    def send(self, batch: tuple[Any, ...]) -> tuple[Any, Any]:
         """Begin to copy a batch; return it, and the event of its arrival."""
         pairs: list[tuple[Any, Any]] = []
         sent = self._place(batch, pairs)
@@ -65,7 +65,7 @@ class Lane:
         self.cupy.cuda.get_current_stream().wait_event(there)
         return sent
 
-    def _place(self, batch: Any, pairs: list[tuple[Any, Any]]) -> Any:
+    def _place(self, batch: tuple[Any, ...], pairs: list[tuple[Any, Any]]) -> Any:
         """Return the batch in new memory of the GPU; pairs tell what is to go there."""
         if isinstance(batch, tuple):
             return tuple(self._place(part, pairs) for part in batch)

@@ -44,7 +44,9 @@ class Recipe(NamedTuple):
             batch = (*self.mix(x, y, rng=rng), *rest)
         return batch
 
-    def _parts(self, batch: Any, what: str, least: int = 1) -> tuple[Any, ...]:
+    def _parts(
+        self, batch: tuple[Any, ...], what: str, least: int = 1
+    ) -> tuple[Any, ...]:
         parts = batch if isinstance(batch, tuple) else (batch,)
         if len(parts) < least or isinstance(batch, dict):
             raise DTypeError(

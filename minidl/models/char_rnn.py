@@ -59,7 +59,7 @@ class CharRNN(nn.Module):
         xavier = nn.init.xavier_uniform
         self.output = nn.Linear(hidden, vocabulary, init=xavier, rng=rng)
 
-    def forward(self, tokens: Any, state: Any = None) -> tuple[Tensor, Any]:
+    def forward(self, tokens: TensorLike, state: Memory = None) -> tuple[Tensor, Any]:
         """Return scores at every time, and the state after the last."""
         h, state = self.layers(self.embedding(tokens), state)
         return self.output(self.dropout(h)), state

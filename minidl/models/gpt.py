@@ -8,7 +8,7 @@ Throughout:  tokens (N, T)    V in the vocabulary    scores (N, T, V) of what is
 
 from __future__ import annotations
 
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 from minidl import backend, nn, ops
 from minidl.backend import Array, Seed, namespace
@@ -67,7 +67,7 @@ class GPT(nn.Module):
             for added in (block.self_attn.output, block.linear2):
                 added.weight.data /= (2 * layers) ** 0.5
 
-    def forward(self, tokens: Any, cache: nn.KVCache | None = None) -> Tensor:
+    def forward(self, tokens: TensorLike, cache: nn.KVCache | None = None) -> Tensor:
         """Return scores at every time; with a cache, `tokens` are the new ones only."""
         start = 0 if cache is None else len(cache)
         x = self.positions(self.embedding(tokens), start=start)

@@ -59,7 +59,7 @@ class Decoder(nn.Module):
             self.mixer = nn.Linear(memory + hidden, hidden, init=xavier, rng=rng)
         self.output = nn.Linear(hidden, vocabulary, init=xavier, rng=rng)
 
-    def forward(self, tokens: Any, state: Saying) -> tuple[Tensor, Saying, Any]:
+    def forward(self, tokens: TensorLike, state: Saying) -> tuple[Tensor, Saying, Any]:
         """Return scores at every time, the state after, and the weights (or None)."""
         x = self.dropout(self.embedding(tokens))
         z, hidden = self.layers(x, state.hidden)

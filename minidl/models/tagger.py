@@ -9,8 +9,6 @@ Throughout:  tokens (N, T), padded with 0 at their ends    scores (N, K), (N, T,
 
 from __future__ import annotations
 
-from typing import Any
-
 import numpy as np
 
 from minidl import backend, nn, ops

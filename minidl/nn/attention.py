@@ -45,7 +45,11 @@ class DotAttention(Module):
         self.scaled = scaled
 
     def forward(
-        self, query: Tensor, key: Tensor, value: Any = None, key_mask: Any = None
+        self,
+        query: Tensor,
+        key: Tensor,
+        value: TensorLike | None = None,
+        key_mask: TensorLike | None = None,
     ) -> tuple[Tensor, Tensor]:
         """Return context and weights."""
         _check_scores(self, query, key, query.shape[-1], query.shape[-1])
@@ -81,7 +85,11 @@ class AdditiveAttention(Module):
         self.score = Linear(hidden, 1, bias=False, init=start, rng=rng)
 
     def forward(
-        self, query: Tensor, key: Tensor, value: Any = None, key_mask: Any = None
+        self,
+        query: Tensor,
+        key: Tensor,
+        value: TensorLike | None = None,
+        key_mask: TensorLike | None = None,
     ) -> tuple[Tensor, Tensor]:
         """Return context and weights."""
         d, e = self.query.weight.shape[0], self.key.weight.shape[0]
@@ -213,8 +221,8 @@ class MultiHeadAttention(Module):
         key: Tensor | None = None,
         value: Tensor | None = None,
         *,
-        mask: Any = None,
-        key_mask: Any = None,
+        mask: TensorLike | None = None,
+        key_mask: TensorLike | None = None,
         causal: bool = False,
         cache: KVCache | None = None,
         weights: bool = False,

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable, Iterator
 from typing import Any, Self, overload
 
 from minidl import ops
-from minidl.engine.tensor import Tensor
+from minidl.engine.tensor import Tensor, TensorLike
 from minidl.errors import DTypeError, IndexRangeError, ShapeError
 from minidl.nn import fuse
 from minidl.nn.module import Module
@@ -88,7 +88,7 @@ class Sequential(ModuleList):
             layers = tuple(layers[0])
         super().__init__(layers)
 
-    def forward(self, x: Any) -> Any:
+    def forward(self, x: TensorLike) -> Any:
         """Run x through all layers; `fuse` says which of them a GPU takes in pairs."""
         layers = list(self)[::-1]
         while layers:

@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 from minidl import backend, ops
 from minidl.backend import Seed
-from minidl.engine.tensor import Tensor
+from minidl.engine.tensor import Tensor, TensorLike
 from minidl.errors import RangeError, ShapeError
 from minidl.nn import init as initializers
 from minidl.nn.init import Initializer
@@ -46,7 +44,7 @@ class Embedding(Module):
             table[padding_idx] = 0
         self.weight = Parameter(table)
 
-    def forward(self, i: Any) -> Tensor:
+    def forward(self, i: TensorLike) -> Tensor:
         """Return the vectors of the tokens; a list of whole numbers will do, too."""
         if isinstance(i, (list, tuple, int)):
             i = backend.array_module(self.weight.device).asarray(i)

@@ -235,6 +235,6 @@ def _positive(**settings: float) -> None:
             raise RangeError(f"{name} is {value}; a spread is 0 or more")
 
 
-def _cast(drawn: Any) -> Floats:
+def _cast(drawn: Floats) -> Floats:
     """Return what was drawn in float64 in the default dtype."""
     return np.asarray(drawn).astype(backend.default_dtype())

@@ -9,8 +9,6 @@ minidl/nn/layer.py.
 
 from __future__ import annotations
 
-from typing import Any
-
 from minidl import ops
 from minidl.engine.tensor import Tensor, TensorLike
 from minidl.nn.layer import OpLayer

@@ -17,7 +17,7 @@ import numpy as np
 
 from minidl import backend
 from minidl.backend import Array, DType
-from minidl.engine.tensor import Tensor
+from minidl.engine.tensor import Tensor, TensorLike
 from minidl.errors import DTypeError, GraphError, RangeError
 from minidl.nn.state import Mismatch, read_state, write_state
 from minidl.nn.summary import Summary, summarize
@@ -272,7 +272,7 @@ def _all_match(module: Module, name: str, pattern: str) -> bool:
     return bool(own) and all(fnmatchcase(each, pattern) for each in own)
 
 
-def _tensor(x: Any) -> Any:
+def _tensor(x: TensorLike) -> Any:
     """Return an array as a Tensor that shares its memory, anything else as it is."""
     if isinstance(x, np.ndarray) or hasattr(x, "__cuda_array_interface__"):
         return x if isinstance(x, Tensor) else Tensor(x, copy=False)

@@ -71,11 +71,11 @@ class MixedPrecision(Module):
             )
         self.model, self.dtype = model, np.dtype(np.float16)
 
-    def forward(self, *xs: Any, **settings: Any) -> Any:
+    def forward(self, *xs: TensorLike, **settings: Any) -> Any:
         """Return the model's output, as float32."""
         rounded: dict[Any, Any] = {}
 
-        def instead(module: Tree, x: Any) -> Any:
+        def instead(module: Tree, x: TensorLike) -> Any:
             """Return x rounded, once for all its places; norms keep what is theirs."""
             if isinstance(module, EXACT) or x.dtype != np.float32:
                 return x

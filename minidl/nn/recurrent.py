@@ -75,7 +75,7 @@ class Gates(Layout):
             state["bias_hh"] = np.zeros_like(state["bias_ih"])
         return state
 
-    def _ordered(self, array: Any) -> Any:
+    def _ordered(self, array: Array) -> Any:
         """Swap the gates, which are blocks of rows; the order is its own inverse."""
         if array.shape[0] % len(self.order):
             return array
@@ -167,7 +167,7 @@ class RNNCell(Cell):
         super().__init__(input_size, hidden_size, bias, rng=rng)
         self.nonlinearity = nonlinearity
 
-    def forward(self, x: Tensor, h: Any = None) -> Tensor:
+    def forward(self, x: Tensor, h: TensorLike | None = None) -> Tensor:
         """Return h′."""
         weights = self.weight_x, self.weight_h, self.bias
         y: Tensor = ops.rnn_cell(x, h, *weights, nonlinearity=self.nonlinearity)
@@ -213,7 +213,7 @@ class LSTMCell(Cell):
         if self.bias is not None:
             self.bias.data[hidden_size : 2 * hidden_size] = forget_bias
 
-    def forward(self, x: Tensor, states: Any = (None, None)) -> States:
+    def forward(self, x: Tensor, states: States = (None, None)) -> States:
         """Return (h′, c′)."""
         weights = self.weight_x, self.weight_h, self.bias
         h, c = states
@@ -250,7 +250,7 @@ class GRUCell(Cell):
         super().__init__(input_size, hidden_size, bias, rng=rng)
         self.bias_h = Parameter(init.zeros(3 * hidden_size)) if bias else None
 
-    def forward(self, x: Tensor, h: Any = None) -> Tensor:
+    def forward(self, x: Tensor, h: TensorLike | None = None) -> Tensor:
         """Return h′."""
         weights = self.weight_x, self.weight_h, self.bias, self.bias_h
         y: Tensor = ops.gru_cell(x, h, *weights)
@@ -303,7 +303,7 @@ class Recurrent(Module):
         self.dropout = Dropout(dropout, rng=rng) if dropout and num_layers > 1 else None
 
     def forward(
-        self, x: Tensor, state: Any = None, lengths: Any = None
+        self, x: Tensor, state: Any = None, lengths: TensorLike | None = None
     ) -> tuple[Tensor, Any]:
         """Return y and the state after.
 

@@ -12,7 +12,7 @@ import numpy as np
 
 from minidl import backend
 from minidl.backend import Array
-from minidl.engine.tensor import Tensor, values
+from minidl.engine.tensor import Tensor, TensorLike, values
 from minidl.errors import DTypeError, RangeError, ShapeError
 
 if TYPE_CHECKING:
@@ -94,7 +94,7 @@ def write_state(own: Own, state: Mapping[str, Any], strict: bool) -> Mismatch:
     return Mismatch(missing, unexpected)
 
 
-def _fit(name: str, p: Tensor, value: Any) -> Array | None:
+def _fit(name: str, p: Tensor, value: TensorLike) -> Array | None:
     """Return `value` in the dtype and on the device of p; None if shapes differ."""
     value = values(value)
     array = value if hasattr(value, "__cuda_array_interface__") else np.asarray(value)

@@ -77,9 +77,9 @@ def _container(value: Any, changed: Callable[[Any], Any]) -> Any:
 class _HooksOf(Hooks):
     """The hooks of a module, for its copy: they are told of the module itself."""
 
-    def __init__(self, module: Any, own: Hooks) -> None:
+    def __init__(self, module: Module, own: Hooks) -> None:
         self.module, self.hooks = module, own.hooks
 
-    def run(self, module: Any, inputs: tuple[Any, ...], output: Any) -> Any:
+    def run(self, module: Module, inputs: tuple[Any, ...], output: Any) -> Any:
         """Call every hook."""
         return super().run(self.module, inputs, output)

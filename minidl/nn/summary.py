@@ -97,7 +97,7 @@ class Calls:
         self.memory[key] = self.memory.get(key, 0) + size
 
 
-def summarize(module: Module, inputs: tuple[Any, ...], dtype: Any) -> Summary:
+def summarize(module: Module, inputs: tuple[Any, ...], dtype: DType | None) -> Summary:
     """Run the module once, watch, and put everything back as it was."""
     ready = _ready(module, inputs, dtype)
     calls = Calls()
@@ -123,7 +123,7 @@ def summarize(module: Module, inputs: tuple[Any, ...], dtype: Any) -> Summary:
     )
 
 
-def _ready(module: Module, inputs: tuple[Any, ...], dtype: DType) -> list[Any]:
+def _ready(module: Module, inputs: tuple[Any, ...], dtype: DType | None) -> list[Any]:
     """Return the inputs: examples as they are, zeros where a shape was given.
 
     Zeros have the dtype and the device of the parameters.

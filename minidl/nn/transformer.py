@@ -18,7 +18,7 @@ from typing import Any, ClassVar
 
 from minidl import backend, ops
 from minidl.backend import Seed
-from minidl.engine.tensor import Tensor
+from minidl.engine.tensor import Tensor, TensorLike
 from minidl.errors import RangeError
 from minidl.nn import init
 from minidl.nn.attention import MultiHeadAttention
@@ -130,8 +130,8 @@ class TransformerEncoderLayer(_Layer):
         self,
         x: Tensor,
         *,
-        mask: Any = None,
-        key_mask: Any = None,
+        mask: TensorLike | None = None,
+        key_mask: TensorLike | None = None,
         causal: bool = False,
         cache: KVCache | None = None,
     ) -> Tensor:
@@ -177,10 +177,10 @@ class TransformerDecoderLayer(_Layer):
         x: Tensor,
         memory: Tensor,
         *,
-        mask: Any = None,
-        key_mask: Any = None,
-        memory_mask: Any = None,
-        memory_key_mask: Any = None,
+        mask: TensorLike | None = None,
+        key_mask: TensorLike | None = None,
+        memory_mask: TensorLike | None = None,
+        memory_key_mask: TensorLike | None = None,
         causal: bool = True,
         cache: KVCache | None = None,
         weights: bool = False,

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from minidl import backend
 from minidl.backend import DType
-from minidl.engine.tensor import Tensor
+from minidl.engine.tensor import Tensor, TensorLike
 from minidl.errors import GraphError
 
 if TYPE_CHECKING:
@@ -31,7 +31,7 @@ class Parameter(Tensor):
 
     def __init__(
         self,
-        data: Any,
+        data: TensorLike,
         requires_grad: bool = True,
         device: str | None = None,
         *,
@@ -46,7 +46,7 @@ class Buffer(Tensor):
     __slots__ = ()
 
     def __init__(
-        self, data: Any, device: str | None = None, *, dtype: DType | None = None
+        self, data: TensorLike, device: str | None = None, *, dtype: DType | None = None
     ) -> None:
         super().__init__(data, False, _home(device), dtype=dtype)
 
@@ -140,7 +140,7 @@ def _walk(
         yield prefix.removesuffix("."), module
 
 
-def _kind(member: Any) -> str:
+def _kind(member: object) -> str:
     """Describe a member in few words.
 
     >>> _kind(Parameter([1.0, 2.0]))

@@ -186,7 +186,10 @@ def group_norm(x, gamma=None, beta=None, *, num_groups, eps=1e-5):
 
 
 def instance_norm(
-    x: TensorLike, gamma: Any = None, beta: Any = None, eps: float = 1e-5
+    x: TensorLike,
+    gamma: TensorLike | None = None,
+    beta: TensorLike | None = None,
+    eps: float = 1e-5,
 ) -> Any:
     """γ x̂ + β, with μ and σ² of each channel of each example.
 

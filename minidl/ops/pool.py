@@ -21,7 +21,16 @@ from minidl.ops.elementwise import where
 from minidl.ops.linalg import matmul
 from minidl.ops.reduce import sum
 from minidl.ops.shape import broadcast_to, reshape, transpose
-from minidl.ops.windows import Windows, check_images, fold, frame, pair, slide, unfold
+from minidl.ops.windows import (
+    Lengths,
+    Windows,
+    check_images,
+    fold,
+    frame,
+    pair,
+    slide,
+    unfold,
+)
 
 __all__ = [
     "adaptive_avg_pool2d", "avg_pool2d", "global_avg_pool2d", "max_pool2d",
@@ -127,7 +136,12 @@ def upsample(x, *, scale_factor=2):
 
 
 def pool_windows(
-    name: str, x: TensorLike, size: Any, stride: Any, padding: Any, dilation: Any
+    name: str,
+    x: TensorLike,
+    size: Lengths,
+    stride: Lengths,
+    padding: Lengths,
+    dilation: Lengths,
 ) -> Windows:
     """Return where the windows lie: side by side unless a stride is given."""
     at = slide(name, x, size, size if stride is None else stride, padding, dilation)

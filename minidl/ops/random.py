@@ -159,6 +159,6 @@ def _lengths(shape: tuple[Any, ...]) -> Any:
     return shape[0] if len(shape) == 1 and not isinstance(shape[0], int) else shape
 
 
-def _tensor(drawn: Drawn, dtype: Any, device: str | None) -> Tensor:
+def _tensor(drawn: Drawn, dtype: DType | None, device: str | None) -> Tensor:
     array = np.asarray(drawn, dtype or default_dtype())
     return Tensor(to_device(array, device or default_device()), copy=False)

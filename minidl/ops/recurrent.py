@@ -256,7 +256,7 @@ def columns(mask: TensorLike, length: int) -> list[Any]:
     return [values(mask)[:, t, None] for t in range(length)]
 
 
-def chosen(on: Any, new: State, old: State | None = None) -> State:
+def chosen(on: TensorLike | None, new: State, old: State | None = None) -> State:
     """Return the new numbers where `on` is true, the old ones (or 0) elsewhere."""
     if on is None:
         return new
@@ -264,7 +264,7 @@ def chosen(on: Any, new: State, old: State | None = None) -> State:
     return tuple(where(on, a, b) for a, b in zip(new, old, strict=True))
 
 
-def passed(on: Any, through: State, waited: State) -> State:
+def passed(on: TensorLike | None, through: State, waited: State) -> State:
     """Add to what came through the step what went past it, where there was no token."""
     if on is None:
         return through
@@ -327,7 +327,7 @@ def check_mask(name: str, mask: TensorLike, x: TensorLike) -> None:
         )
 
 
-def _need_gates(name: str, wh: Any, gates: str) -> None:
+def _need_gates(name: str, wh: TensorLike, gates: str) -> None:
     """Raise unless wh has room for these gates."""
     k = gates.count(",") + 1
     if wh.ndim != 2 or wh.shape[1] != k * wh.shape[0]:

@@ -144,7 +144,12 @@ def slide(
 
 
 def place(
-    name: str, image: Pair, size: Any, stride: Any, padding: Any, dilation: Any
+    name: str,
+    image: Pair,
+    size: Lengths,
+    stride: Lengths,
+    padding: Padding,
+    dilation: Lengths,
 ) -> Windows:
     """Return where windows lie: out = (image + frame − reach) // stride + 1."""
     size = pair(name, "kernel_size", size)

@@ -78,7 +78,7 @@ class Average:
         else:
             self.averages = [p.data.copy() for p in self.params]
 
-    def move(self, w: Any) -> None:
+    def move(self, w: Array) -> None:
         """a ← a + w (θ − a)."""
         for a, p in zip(self.averages, self.params, strict=True):
             a += w * (p.data - a)

@@ -14,6 +14,7 @@ import numpy as np
 
 from minidl.backend import Array, Seed, device_of, generator, namespace, to_device
 from minidl.engine.modes import stateful
+from minidl.engine.tensor import Tensor
 from minidl.errors import RangeError
 from minidl.optim.groups import Named, named
 from minidl.optim.optimizer import Optimizer
@@ -145,7 +146,7 @@ class Accumulation:
         self.total = 0.0  # Σ nᵢ of those that wait
 
     @stateful
-    def backward(self, loss: Any, size: float = 1) -> bool:
+    def backward(self, loss: Tensor, size: float = 1) -> bool:
         """Add size · ∂loss/∂θ; step on the k-th, and return whether it did."""
         size = positive("Accumulation", "size", size)
         (loss if size == 1 else loss * size).backward()

@@ -20,6 +20,7 @@ import numpy as np
 
 from minidl.backend import Array, namespace, to_device, to_numpy
 from minidl.engine.modes import stateful
+from minidl.engine.tensor import Tensor
 from minidl.errors import DTypeError, RangeError
 from minidl.optim.groups import Member
 from minidl.optim.optimizer import Optimizer
@@ -77,7 +78,7 @@ class GradScaler:
         self.bad: Array = np.array(False)  # whether this step has met an overflow
         self.unscaled: list[Optimizer] = []  # whose gradients are themselves again
 
-    def scale(self, loss: Any) -> Any:
+    def scale(self, loss: Tensor) -> Any:
         """Return s L, from which `backward` shall start.    L of float32 or float64"""
         if loss.dtype == np.float16:
             raise DTypeError(

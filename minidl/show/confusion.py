@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from minidl.engine.tensor import TensorLike
 from minidl.errors import ShapeError
 from minidl.show import style
 from minidl.show.style import label_of, numbers
@@ -20,7 +21,7 @@ Vector = np.ndarray[Any, Any]
 
 
 def confusion(
-    matrix: Any,
+    matrix: TensorLike,
     names: Sequence[str] | None = None,
     *,
     path: str | Path | None = None,

@@ -146,7 +146,7 @@ def _split(name: str) -> tuple[str, str]:
 
 
 def schedule(
-    f: Any,
+    f: Callable[..., Any],
     steps: int,
     *,
     names: Sequence[str] | None = None,
@@ -176,7 +176,9 @@ def schedule(
         return fig.finish(path)
 
 
-def _named(f: Any, names: Iterable[str] | None) -> dict[str, Callable[[int], Any]]:
+def _named(
+    f: Callable[..., Any], names: Iterable[str] | None
+) -> dict[str, Callable[[int], Any]]:
     """Return schedules with their names."""
     if isinstance(f, Mapping):
         return dict(f)

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 from minidl.engine.modes import no_grad
 from minidl.errors import RangeError
 from minidl.nn.module import Module
-from minidl.train.batches import inputs
+from minidl.train.batches import Data, inputs
 from minidl.train.callback import Callback
 from minidl.train.evaluation import evaluating
 
@@ -110,7 +110,7 @@ def update_batch_norm(model: Any, batches: Any, device: str | None = None) -> No
             batches.load_state_dict(place)
 
 
-def _walk(model: Module, batches: Any, device: str | None) -> int:
+def _walk(model: Module, batches: Data, device: str | None) -> int:
     """Run all batches through the model; return how many there were."""
     count = 0
     for batch in batches:

@@ -107,7 +107,7 @@ class Trainer:
     # The loop
 
     def fit(
-        self, train: Any, validation: Data | None = None, epochs: int = 1
+        self, train: Data, validation: Data | None = None, epochs: int = 1
     ) -> History:
         """Train for `epochs` more epochs, and return the history of all so far.
 
@@ -216,7 +216,7 @@ class Trainer:
         """Return the learning rate of the next step, NaN where there is none."""
         return float(getattr(self.optimizer, "lr", float("nan")))
 
-    def forward(self, xs: batches.Batch, y: Any) -> tuple[Any, Any]:
+    def forward(self, xs: batches.Batch, y: TensorLike) -> tuple[Any, Any]:
         """Return the scores and their loss."""
         scores = self.model(*xs)
         loss = self.loss(scores, y)

@@ -97,7 +97,13 @@ def _gru_forth(
 
 
 def _gru_back(
-    dys: Array, dh: Array, wh: Array, gates: Array, un: Array, hs: Array, waits: Any
+    dys: Array,
+    dh: Array,
+    wh: Array,
+    gates: Array,
+    un: Array,
+    hs: Array,
+    waits: list[Any],
 ) -> tuple[Array, Array, Array]:
     """Return dz (T, N, 3H), the last third of du (T, N, H), dh (N, H) before all."""
     t, size, n = un.shape

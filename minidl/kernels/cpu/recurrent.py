@@ -106,7 +106,13 @@ def steps_forth(
 
 
 def steps_back(
-    dys: Array, dh: Array, dc: Array, wh: Array, gates: Array, cs: Array, waits: Any
+    dys: Array,
+    dh: Array,
+    dc: Array,
+    wh: Array,
+    gates: Array,
+    cs: Array,
+    waits: list[Any],
 ) -> tuple[Array, Array, Array]:
     """Return dz (T, N, 4H), and dh, dc (N, H) before the first step."""
     t, size, n = cs.shape

@@ -19,7 +19,7 @@ Fast = Any  # (y, backward[, aux]), or None to decline
 
 
 @scatter.fast("cpu")
-def scatter_rows(x: Array, *, index: Any, shape: tuple[int, ...]) -> Fast:
+def scatter_rows(x: Array, *, index: object, shape: tuple[int, ...]) -> Fast:
     """Takes one array of row numbers."""
     if not isinstance(index, np.ndarray) or index.dtype.kind not in "iu":
         return None

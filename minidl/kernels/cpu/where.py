@@ -23,7 +23,7 @@ SMALL = 1024  # numbers; np.where is as good on fewer
 
 
 @where.fast("cpu")
-def quick_where(on: Any, a: Array, b: Array) -> Any:
+def quick_where(on: Array, a: Array, b: Array) -> Any:
     """Return where(on, a, b) for arrays of one shape, or one array and 0.0."""
     if not isinstance(on, np.ndarray) or on.size < SMALL or on.dtype != bool:
         return None

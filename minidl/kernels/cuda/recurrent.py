@@ -199,7 +199,7 @@ class Sequence:
         return new
 
     def back(
-        self, kernel: str, given: tuple[Any, ...], out: Any, dy: Array, dh: Array
+        self, kernel: str, given: tuple[Any, ...], out: Array, dy: Array, dh: Array
     ) -> Array:
         """Take all steps back; return ∂L/∂h before the first of them.
 
