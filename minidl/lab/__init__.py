@@ -2,9 +2,11 @@
 
 lr_finder  a rate that works, in 100 steps      search            grid, random, halving
 space      what a setting may be                cross_validation  k folds, and one test
+curves     a run's curves read in words
 """
 
 from minidl.lab.cross_validation import cross_validate as cross_validate
+from minidl.lab.curves import diagnose_curves as diagnose_curves
 from minidl.lab.first_steps import find_rate as find_rate
 from minidl.lab.first_steps import first_loss as first_loss
 from minidl.lab.first_steps import overfit as overfit
@@ -27,6 +29,7 @@ __all__ = [
     "choice",
     "coarse_to_fine",
     "cross_validate",
+    "diagnose_curves",
     "find_rate",
     "first_loss",
     "grid_search",
