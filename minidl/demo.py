@@ -88,6 +88,9 @@ def check(net: nn.Module, data: TensorDataset) -> str:
 def train(net: nn.Module, data: Any, validation: Any, epochs: int) -> Iterator[Record]:
     """Follow Adam down a cosine, and report after every epoch.
 
+    This is the loop that `minidl.train.Trainer` holds, written out once to be read; the
+    programs in examples/ use the Trainer.
+
     Each epoch shows every image once, moved by up to two pixels; no image is the same
     twice, and 3500 of them last longer.
     """

@@ -29,7 +29,7 @@ from minidl.lab.space import Setting
 from minidl.lab.trials import Trial
 from minidl.train import ProgressBar, Randomness
 from minidl.train.batches import Data, is_samples
-from minidl.train.live import LivePlot
+from minidl.train.progress import LivePlot
 
 BATCH = 50
 

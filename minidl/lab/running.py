@@ -22,7 +22,7 @@ from minidl.lab.store import Path, Store
 from minidl.lab.trials import Trial, shown
 from minidl.train.batches import Data
 from minidl.train.callback import direction
-from minidl.train.live import in_notebook
+from minidl.train.progress import in_notebook
 
 BACKENDS = ("loky", "dask")
 ADVICE = 'pip install "minidl[search]"'

@@ -3,6 +3,7 @@
 from minidl.train.averages import WeightAverage, update_batch_norm
 from minidl.train.callback import Callback
 from minidl.train.checkpoint import (
+    Checkpoint,
     CheckpointError,
     Checkpoints,
     CheckpointWarning,
@@ -13,7 +14,6 @@ from minidl.train.checkpoint import (
 )
 from minidl.train.gradients import GradientAccumulation, GradientClip
 from minidl.train.history import History
-from minidl.train.live import LivePlot
 from minidl.train.logs import CSVLog, TensorBoardLog
 from minidl.train.metrics import (
     accuracy,
@@ -24,9 +24,8 @@ from minidl.train.metrics import (
     recall,
     top_k,
 )
-from minidl.train.progress import ProgressBar
+from minidl.train.progress import LivePlot, ProgressBar
 from minidl.train.samples import Samples
-from minidl.train.saving import Checkpoint
 from minidl.train.stopping import EarlyStopping, PlateauLR
 from minidl.train.trainer import Trainer
 

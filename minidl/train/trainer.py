@@ -6,13 +6,15 @@
         validate, look at the curves, decide whether to go on
 
 That is `step` and `update` below, and a notebook can write it by hand with the same
-parts; minidl/demo.py does. What else a training run needs hangs around it: a History, a
-Guard against NaN, callbacks (callback.py), and a stop that Ctrl-C cannot tear in two.
+parts; minidl/demo.py does, to be read. The rest is what a training run needs besides: a
+History, a Guard against NaN, callbacks (callback.py), and a stop that Ctrl-C cannot
+tear in two.
 """
 
 from __future__ import annotations
 
 import time
+from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from typing import Any
@@ -23,7 +25,7 @@ from minidl.backend import device_of
 from minidl.engine.tensor import Tensor, TensorLike
 from minidl.errors import RangeError
 from minidl.nn.module import Module
-from minidl.train import batches, evaluation, resuming
+from minidl.train import batches, evaluation
 from minidl.train.batches import Batch, Data
 from minidl.train.callback import Callback, Record
 from minidl.train.captured import CapturedStep
@@ -32,6 +34,8 @@ from minidl.train.guard import Guard
 from minidl.train.history import History
 from minidl.train.interrupt import between_steps
 from minidl.train.progress import progress_for
+
+PLACE = ("epoch", "position", "t")  # where training stands
 
 
 class Trainer:
@@ -272,11 +276,42 @@ class Trainer:
 
     def state_dict(self) -> dict[str, Any]:
         """Return the place in training, the history and what the callbacks remember."""
-        return resuming.save(self)
+        memories = {name: c.state_dict() for name, c in self._named_callbacks()}
+        return {
+            **{name: getattr(self, name) for name in PLACE},
+            "stopped": self.stopping == "stopped",
+            "history": self.history.state_dict(),
+            "recent": self.recent.state_dict(),
+            "callbacks": {name: memory for name, memory in memories.items() if memory},
+        }
 
     def load_state_dict(self, state: Mapping[str, Any]) -> None:
-        """Go on where `state` was taken; model, optimizer and loader have their own."""
-        resuming.load(self, state)
+        """Go on where `state` was taken; model, optimizer and loader have their own.
+
+        Raises RangeError if a callback is missing that remembers something.
+        """
+        known, memories = dict(self._named_callbacks()), state["callbacks"]
+        unknown = sorted(set(memories) - set(known))
+        if unknown:
+            raise RangeError(
+                f"the state has something of the callbacks {unknown}, and this trainer "
+                f"has only {sorted(known)}; make it as it was made then"
+            )
+        for name, memory in memories.items():
+            known[name].load_state_dict(memory)
+        self.history.load_state_dict(state["history"])
+        self.recent.load_state_dict(state["recent"])
+        for name in PLACE:
+            setattr(self, name, int(state[name]))
+        self.stopping = "stopped" if state["stopped"] else ""
+
+    def _named_callbacks(self) -> Iterator[tuple[str, Callback]]:
+        """Yield ("EarlyStopping", …), and ("EarlyStopping 2", …) for a second one."""
+        seen: Counter[str] = Counter()
+        for callback in self.callbacks:
+            name = type(callback).__name__
+            seen[name] += 1
+            yield name if seen[name] == 1 else f"{name} {seen[name]}", callback
 
     def __repr__(self) -> str:
         """What it trains, how, and how far it is; without the losses not read yet."""
