@@ -10,7 +10,12 @@ from minidl.lab.curves import diagnose_curves as diagnose_curves
 from minidl.lab.first_steps import find_rate as find_rate
 from minidl.lab.first_steps import first_loss as first_loss
 from minidl.lab.first_steps import overfit as overfit
+from minidl.lab.later_steps import coarse_grid as coarse_grid
+from minidl.lab.later_steps import go_on as go_on
+from minidl.lab.later_steps import read_curves as read_curves
+from minidl.lab.later_steps import refine as refine
 from minidl.lab.lr_finder import lr_finder as lr_finder
+from minidl.lab.recipe import recipe as recipe
 from minidl.lab.search import coarse_to_fine as coarse_to_fine
 from minidl.lab.search import grid_search as grid_search
 from minidl.lab.search import hyperband as hyperband
@@ -27,11 +32,13 @@ __all__ = [
     "Result",
     "Trial",
     "choice",
+    "coarse_grid",
     "coarse_to_fine",
     "cross_validate",
     "diagnose_curves",
     "find_rate",
     "first_loss",
+    "go_on",
     "grid_search",
     "hyperband",
     "integers",
@@ -39,6 +46,9 @@ __all__ = [
     "lr_finder",
     "overfit",
     "random_search",
+    "read_curves",
+    "recipe",
+    "refine",
     "successive_halving",
     "uniform",
 ]

@@ -138,14 +138,8 @@ def overfit(
         return judged(name, [(f"the first steps fail: {error}", "")])
     if complaints:
         return judged(name, complaints)
-    runs: dict[float, Memorized] = {}
-    for rate in RATES if lr is None else (lr,):
-        runs[rate] = memorize(bench, rows, rate, steps)
-        if runs[rate].done:
-            break
+    runs = _tried(bench, rows, RATES if lr is None else (lr,), steps)
     best = min(runs, key=lambda rate: runs[rate].order)
-    if not runs[best].done and runs[best].fell:
-        runs[best] = memorize(bench, rows, best, MORE * steps)
     run, facts = runs[best], {"lr": best, "accuracy": runs[best].accuracy}
     n = sum(len(batch[-1]) for batch in rows)
     saw = f"{len(rows)} batches ({n} samples) at a rate of {best:g}: {run}"
@@ -206,6 +200,21 @@ class Memorized:
             return "the loss was no number from the start"
         right = "" if math.isnan(self.accuracy) else f", {self.accuracy:.0%} right"
         return f"loss {self.losses[0]:.3g} → {self.losses[-1]:.3g}{right}"
+
+
+def _tried(
+    bench: Bench, rows: Sequence[Any], rates: Sequence[float], steps: int
+) -> dict[float, Memorized]:
+    """Return a run for each rate, until one works; the best gets more steps at last."""
+    runs: dict[float, Memorized] = {}
+    for rate in rates:
+        runs[rate] = memorize(bench, rows, rate, steps)
+        if runs[rate].done:
+            return runs
+    best = min(runs, key=lambda rate: runs[rate].order)
+    if runs[best].fell:
+        runs[best] = memorize(bench, rows, best, MORE * steps)
+    return runs
 
 
 def memorize(bench: Bench, rows: Sequence[Any], lr: float, steps: int) -> Memorized:
