@@ -17,6 +17,7 @@ from minidl.errors import (
     ShapeError,
 )
 from minidl.nn import Buffer, Module, Parameter
+from minidl.nn.module import evaluating
 
 pytestmark = pytest.mark.quick
 
@@ -503,3 +504,17 @@ def test_freezing_what_is_not_there():
         _net().freeze("head")
     with pytest.raises(RangeError, match="nothing called"):
         _net().unfreeze("4*")
+
+
+def test_judging_leaves_every_layer_in_its_mode():
+    net = _net().freeze("1")
+    net[2].eval()
+    modes = [m.training for m in net.modules()]
+    with evaluating(net):
+        assert not any(m.training for m in net.modules())
+    with pytest.raises(ZeroDivisionError), evaluating(net):
+        raise ZeroDivisionError
+    assert [m.training for m in net.modules()] == modes
+    assert net.unfreeze("1")[1].training  # it was in training mode when it was frozen
+    with evaluating(abs):
+        pass

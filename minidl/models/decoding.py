@@ -25,6 +25,7 @@ from minidl.engine.modes import no_grad
 from minidl.engine.tensor import TensorLike
 from minidl.errors import DTypeError, RangeError, ShapeError
 from minidl.models.choosing import greedy
+from minidl.nn.module import evaluating
 
 Choose = Callable[[Any], Array]
 Memory: TypeAlias = Any  # what a model remembers: hidden states, a cache, or None
@@ -79,18 +80,10 @@ def generate(
 @contextmanager
 def reading(model: Any) -> Iterator[Callable[[Array, Any], tuple[Any, Any]]]:
     """Read without dropout and gradients, on the model's device; then set it back."""
-    modules = list(model.modules()) if hasattr(model, "modules") else []
-    modes = [module.training for module in modules]
     parameters = list(model.parameters()) if hasattr(model, "parameters") else []
     device = parameters[0].device if parameters else "cpu"
-    try:
-        for module in modules:
-            module.training = False
-        with no_grad():
-            yield lambda tokens, state: model.read(to_device(tokens, device), state)
-    finally:
-        for module, training in zip(modules, modes, strict=True):
-            module.training = training
+    with evaluating(model), no_grad():
+        yield lambda tokens, state: model.read(to_device(tokens, device), state)
 
 
 def as_prompt(prompt: TensorLike, length: int) -> Array:

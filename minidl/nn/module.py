@@ -10,6 +10,7 @@ Throughout:  p a parameter or buffer    state  a dictionary of name → array
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from fnmatch import fnmatchcase
 from typing import Any, Self
 
@@ -23,7 +24,7 @@ from minidl.nn.state import Mismatch, read_state, write_state
 from minidl.nn.summary import Summary, summarize
 from minidl.nn.tree import Buffer, Parameter, Tree, drawn, walk
 
-__all__ = ["Buffer", "Module", "Parameter"]
+__all__ = ["Buffer", "Module", "Parameter", "evaluating"]
 
 Hook = Callable[[Any, tuple[Any, ...], Any], Any]  # (module, inputs, output)
 
@@ -233,6 +234,24 @@ class Module(Tree):
         The model runs once, shapes standing for zeros, and is left as it was.
         """
         return summarize(self, inputs, dtype)
+
+
+@contextmanager
+def evaluating(model: Any) -> Iterator[None]:
+    """Put every layer of a model into eval mode; at the end, each back as it was.
+
+    What is frozen takes no note of it. A model that is no Module may have a mode or not.
+    """
+    alone = [model] if hasattr(model, "training") else []
+    modules = list(model.modules()) if hasattr(model, "modules") else alone
+    before = [module.training for module in modules]
+    try:
+        for module in modules:
+            module.training = False
+        yield
+    finally:
+        for module, mode in zip(modules, before, strict=True):
+            module.training = mode
 
 
 def _lost(module: Module, name: str, old: Tensor, value: object) -> str:

@@ -12,7 +12,7 @@ from minidl.backend import to_numpy
 from minidl.engine.modes import no_grad
 from minidl.engine.tensor import Tensor, TensorLike, values
 from minidl.errors import ShapeError
-from minidl.nn.module import Module
+from minidl.nn.module import Module, evaluating
 from minidl.show import style
 from minidl.show.style import label_of, numbers
 
@@ -76,16 +76,9 @@ def boundary(
 
 def _ask(model: Any, points: Vector, dtype: Any) -> Vector:
     """Return probabilities (N, K) for points (N, 2), without leaving a trace."""
-    was_training = getattr(model, "training", False)
-    if was_training:
-        model.eval()
-    try:
-        with no_grad():
-            asked = Tensor(points.astype(dtype if dtype.kind == "f" else "float32"))
-            scores = numbers(model(asked))
-    finally:
-        if was_training:
-            model.train()
+    with evaluating(model), no_grad():
+        asked = Tensor(points.astype(dtype if dtype.kind == "f" else "float32"))
+        scores = numbers(model(asked))
     scores = scores.reshape(len(points), -1)
     if scores.shape[1] == 1:  # a single score is the logit of class 1
         scores = np.concatenate([np.zeros_like(scores), scores], axis=1)

@@ -8,10 +8,9 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 from minidl.engine.modes import no_grad
 from minidl.errors import RangeError
-from minidl.nn.module import Module
+from minidl.nn.module import Module, evaluating
 from minidl.train.batches import Data, inputs
 from minidl.train.callback import Callback
-from minidl.train.evaluation import evaluating
 
 if TYPE_CHECKING:
     from minidl.train.trainer import Trainer

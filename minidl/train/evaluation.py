@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Collection, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Collection, Mapping
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -13,7 +12,7 @@ from minidl.backend import to_numpy
 from minidl.engine.modes import no_grad
 from minidl.engine.tensor import TensorLike, values
 from minidl.errors import RangeError
-from minidl.nn.module import Module
+from minidl.nn.module import evaluating
 from minidl.train.batches import (
     Data,
     for_evaluation,
@@ -73,20 +72,6 @@ def predict(trainer: Trainer, data: Data) -> np.ndarray[Any, Any]:
     if not scores:
         raise RangeError("predict got no batch; is the iterator used up?")
     return joined(scores)
-
-
-@contextmanager
-def evaluating(model: Module) -> Iterator[None]:
-    """Put a Module into evaluation mode; at the end, every layer back as it was."""
-    modules = list(model.modules()) if hasattr(model, "modules") else []
-    before = [module.training for module in modules]
-    try:
-        for module in modules:  # not eval(): what is frozen notes that
-            module.training = False
-        yield
-    finally:
-        for module, mode in zip(modules, before, strict=True):
-            module.training = mode
 
 
 class Recent:
