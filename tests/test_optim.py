@@ -287,3 +287,15 @@ def test_a_parameter_that_changed_is_diagnosed():
     p.data.setflags(write=False)
     with pytest.raises(RangeError, match="read-only"):
         optim.SGD([p], 0.1).step()
+
+
+def test_momentum_is_dampened_from_its_second_step_on():
+    """v = 1, 0.9 + 0.7 · 2, 2.07 + 0.7 · 4 for gradients 1, 2, 4: by hand."""
+    p = Tensor(np.zeros(1), requires_grad=True)
+    optimizer = optim.Momentum([p], lr=1.0, momentum=0.9, dampening=0.3)
+    places = []
+    for g in (1.0, 2.0, 4.0):
+        p.grad = np.array([g])
+        optimizer.step()
+        places.append(p.data.item())
+    np.testing.assert_allclose(places, [-1.0, -3.3, -8.17], rtol=1e-12)
