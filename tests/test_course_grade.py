@@ -1,13 +1,16 @@
 """The grader: what is taken in, what a batch remembers, what it prints."""
 
 import csv
+import io
 import json
 import os
 import signal
 import stat
 import subprocess
 import sys
+import tarfile
 import time
+import unicodedata
 import zipfile
 from pathlib import Path
 
@@ -17,6 +20,7 @@ from minidl.cli import main
 from minidl_course.errors import CourseError
 from minidl_course.grade import batch, class_report, feedback, intake
 from minidl_course.grade.imports import refused
+from minidl_course.grade.inbox import GRADED, look
 from minidl_course.grade.results import (
     Result,
     RowResult,
@@ -26,7 +30,7 @@ from minidl_course.grade.results import (
     to_json,
 )
 from minidl_course.grade.trees import Trees
-from minidl_course.sandbox import probe
+from minidl_course.sandbox import folders, probe
 from tests import course_kit as kit
 from tests.attacks import honest
 
@@ -245,18 +249,166 @@ def test_a_worker_that_dies_is_told_and_nothing_stops(
     assert not results["ada"].trouble
 
 
-def test_names_of_submissions(inbox, tmp_path):
+# ------------------------------------------------------------- what lies in the folder
+
+NAMES = {  # name: the student, or why there is none
+    "a1_ada.zip": "ada", "A1_bo.zip": "bo", "a1-cy.zip": "cy", "a1 di.zip": "di",
+    "a1_ed.ZIP": "ed", "a1_가나.zip": "가나", "a1_Zoe\u0308.zip": "Zoë", "a1_zoë.zip": "zoë",
+    "zoem_12_345_a1_zoe-1.zip": "zoe", "liu_LATE_12_345_a1_liu.zip": "liu",
+    "dora homework.zip": "dora homework", "a1_gus.tar.gz": "gus", "a1_hal.tgz": "hal",
+    "a1_ida.tar": "ida", "a1_jo.tar.xz": "jo", "a1_kai.py": "kai", "a1_lee.ipynb": "lee",
+    "notes.txt": "expected: a1_<student>", "holiday.zip": "expected: a1_<student>",
+}  # fmt: skip
+
+
+def packed(path, text):
+    """Write a text in the way that a name promises."""
+    if path.suffix == ".zip" or path.suffix == ".ZIP":
+        path.write_bytes(kit.zipped({kit.FILE: text}))
+    elif path.suffix == ".ipynb":
+        cells = [{"cell_type": "markdown", "source": ["# mine"]},
+                 {"cell_type": "code", "source": text.splitlines(keepends=True)}]  # fmt: skip
+        path.write_text(json.dumps({"cells": cells}))
+    elif path.suffix == ".py":
+        path.write_text(text)
+    else:
+        ends = {".gz": "gz", ".tgz": "gz", ".xz": "xz", ".tar": ""}[path.suffix]
+        with tarfile.open(path, f"w:{ends}") as archive:
+            info = tarfile.TarInfo(f"a1/{kit.FILE}")
+            info.size = len(text.encode())
+            archive.addfile(info, io.BytesIO(text.encode()))
+
+
+def test_every_entry_is_graded_or_named(course, inbox):
+    for name in NAMES:
+        if name.startswith(("notes", "holiday")):
+            (inbox / name).write_bytes(kit.zipped({"beach.py": "sand = 1"}))
+        else:
+            packed(inbox / name, RIGHT)
+    moodle = inbox / "Fay M_123_assignsubmission_file_"
+    moodle.mkdir()
+    packed(moodle / "a1_fay.zip", RIGHT)
+    kit.hand_in_folder(inbox / "submission_4711", "max", RIGHT)
+    (inbox / f"{kit.NAME}_linked").symlink_to(moodle)
+    (inbox / ".DS_Store").write_bytes(b"\0")
+    entries = {entry.name: entry for entry in look(inbox, course)}
+    assert len(entries) == len(list(inbox.iterdir()))
+    for name, expected in NAMES.items():
+        entry = entries[unicodedata.normalize("NFC", name)]
+        assert expected in (entry.student, entry.why[: len(expected)]), entry
+        if entry.status == GRADED:
+            taken = intake.take(entry.path, entry.student, course)
+            assert list(taken.texts) == [kit.FILE]
+            assert not [note for note in taken.notes if "taken for" not in note]
+    assert entries[moodle.name].student == "fay"
+    assert entries["submission_4711"].student == "max"
+    assert "a link" in entries[f"{kit.NAME}_linked"].why
+    assert entries[".DS_Store"].status == "system"
+
+
+def test_the_newest_of_several_counts(course, inbox):
     with pytest.raises(CourseError, match="no submissions"):
-        intake.found(inbox, "a1")
-    kit.hand_in(inbox, "ada", "")
-    kit.hand_in_folder(inbox, "ada", "")
-    (inbox / f"{kit.NAME}_linked").symlink_to(tmp_path)
-    assert list(intake.found(inbox, kit.NAME)) == ["ada", "ada (2)"]
-    slugs = {batch.slug(s) for s in ("a/b", "a_b", "..", "ada", "ada (2)", "a b")}
-    assert len(slugs) == 6
-    assert not any(
-        "/" in slug or (slug.startswith("..") and len(slug) < 3) for slug in slugs
-    )
+        look(inbox, course)
+    for i, name in enumerate(("a1_ada.zip", "x_1_2_a1_ada-1.zip", "A1-ada.zip")):
+        packed(inbox / name, RIGHT)
+        os.utime(inbox / name, (100 + i % 2, 100 + i % 2))
+    entries = look(inbox, course)
+    assert [(e.name, e.status) for e in entries] == [
+        ("A1-ada.zip", "duplicate"), ("a1_ada.zip", "duplicate"),
+        ("x_1_2_a1_ada-1.zip", "graded"),
+    ]  # fmt: skip
+    assert "x_1_2_a1_ada-1.zip of the same student is newer" in str(entries[0])
+
+
+def test_files_of_students_have_names_of_their_own():
+    names = ("a/b", "a_b", "..", "ada", "Ada", "ADA", "ada (2)", "a b", "Zoë", "zoë",
+             "Zoe\u0308", "zoe\u0308", "aux", "con", "가나", "가 나", "", "a" * 99, "a" * 98,
+             "ﬁ", "fi", "ß", "ss", "a\udcff", "a\udcfe")  # fmt: skip
+    slugs = [unicodedata.normalize("NFKC", batch.slug(s)).casefold() for s in names]
+    assert len(set(slugs)) == len(names)
+    assert batch.slug("가나") == "가나"
+    assert not any("/" in slug for slug in slugs)
+    assert not {"aux", "con", "", ".."} & set(slugs)
+
+
+PLACES = {  # what a zip holds: notes
+    "__MACOSX/minidl/ops/._activation.py": "", "Screenshot at 9.41.00\u202fAM.png": "",
+    "notes 10:15.txt": "", "aux.txt": "", "a1/.DS_Store": "", "x/" * 30 + "y.txt": "",
+    "x.py": "", "..\\x.py": "reaches outside", "/etc/x.py": "reaches outside",
+    "C:/x.py": "reaches outside",
+    "submission.json": "submission.json says that it was made by eve",
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", PLACES)
+def test_what_lies_beside_the_work_does_not_matter(course, inbox, name):
+    said = json.dumps({"student": "eve", "assignment": kit.NAME})
+    content = {kit.FILE.replace("/", "\\"): RIGHT, name: said}
+    taken = intake.take(kit.hand_in(inbox, "ada", content), "ada", course)
+    assert taken.texts == {kit.FILE: RIGHT}
+    assert PLACES[name] in "".join(taken.notes)
+    assert len(taken.notes) == bool(PLACES[name])
+
+
+def test_two_copies_are_told(course, inbox):
+    files = {
+        f"a1/{kit.FILE}": HALF,
+        f"a1 copy/{kit.FILE}": RIGHT,
+        "x/y/" + kit.FILE: HALF,
+    }
+    taken = intake.take(kit.hand_in(inbox, "ada", files), "ada", course)
+    assert taken.notes[0].startswith(f"3 copies of {kit.FILE}: a1")
+
+
+NOTHING = {  # a package in which nothing is found: what is said
+    "a1_ada.zip": b"", "inner.zip": b"PK", "a1.ipynb": b"{}", "b.ipynb": b"[" * 10**5,
+    "minidl/ops/other.py": b"x = 1", "report.pdf": b"%PDF",
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", NOTHING)
+def test_nothing_found_is_told(course, inbox, name):
+    path = kit.hand_in(inbox, "ada", {name: NOTHING[name]})
+    taken = intake.take(path, "ada", course)
+    assert (taken.texts, taken.status) == ({}, "empty")
+    assert "which is not opened" in taken.notes[-1] or name in taken.notes[-1]
+
+
+def test_a_damaged_member_costs_itself_only(course, inbox):
+    path = inbox / "a1_bo.zip"
+    with zipfile.ZipFile(path, "w", zipfile.ZIP_STORED) as archive:
+        archive.writestr("minidl/ops/loss.py", "x = 1\n" * 100)
+        archive.writestr(kit.FILE, RIGHT)
+    content = bytearray(path.read_bytes())
+    content[content.index(b"x = 1") + 50] ^= 1
+    path.write_bytes(content)
+    taken = intake.take(path, "bo", course)
+    assert taken.texts == {kit.FILE: RIGHT}
+    assert "minidl/ops/loss.py is damaged (Bad CRC-32" in taken.notes[0]
+    content[-30:] = b"\0" * 30
+    path.write_bytes(content)
+    taken = intake.take(path, "bo", course)
+    assert (taken.texts, taken.status) == ({}, "damaged")
+
+
+def test_folders_in_folders_are_a_note_and_are_removed(course, inbox, tmp_path):
+    for folder in (inbox / "a1_deep", tmp_path / "home"):
+        folder.mkdir()
+        here = os.open(folder, os.O_RDONLY)
+        for _ in range(1500):
+            os.mkdir("d" * 9, dir_fd=here)
+            inner = os.open("d" * 9, os.O_RDONLY, dir_fd=here)
+            os.close(here)
+            here = inner
+        os.close(here)
+    taken = intake.take(inbox / "a1_deep", "deep", course)
+    assert "folders in folders" in taken.notes[0]
+    assert folders.size(str(tmp_path / "home"), 10**9) > 10**9
+    (tmp_path / "home" / "locked").mkdir(mode=0)
+    folders.remove(tmp_path / "home")
+    folders.remove(inbox / "a1_deep")
+    assert not (tmp_path / "home").exists()
+    assert not (inbox / "a1_deep").exists()
 
 
 # ------------------------------------------------------------------------- the pages

@@ -11,8 +11,16 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from minidl_course.grade import frames
-from minidl_course.sandbox import box, bwrap, landlock, probe, process, seccomp, sweep
+from minidl_course.sandbox import (
+    box,
+    bwrap,
+    frames,
+    landlock,
+    probe,
+    process,
+    seccomp,
+    sweep,
+)
 
 PROOF = probe.probe("landlock")
 LEVEL = "landlock" if PROOF.holds else "process"
@@ -185,9 +193,9 @@ def hang(x):
 
 
 def fill(x):
-    for i in range(20):
+    for i in range(80):
         with open(f"f{i}", "wb") as file:
-            file.write(bytes(2**23))
+            file.write(bytes(2**20))
     time.sleep(1000)
 
 

@@ -52,6 +52,13 @@ def stripped(root: Path, unused: Iterable[str] = UNUSED) -> dict[str, bytes]:
     return dict(sorted(kept.items()))
 
 
+def machinery() -> dict[str, bytes]:
+    """Return the files of the package minidl_course, by their names."""
+    here = Path(__file__).parent
+    names = (path.relative_to(here).as_posix() for path in here.rglob("*.py"))
+    return {f"minidl_course/{name}": (here / name).read_bytes() for name in names}
+
+
 def overrides(
     assignment: Assignment, task: Task | str, student: str | None = None
 ) -> dict[str, str]:

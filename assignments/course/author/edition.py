@@ -12,8 +12,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
 from ..assignment import Assignment
+from ..leaks import leaks
 from ..regions import regions
-from .leaks import leaks
 from .release import blanked
 
 

@@ -19,10 +19,10 @@ from minidl.files.whole import replaced
 from ..assignment import Assignment, find
 from ..errors import CourseError
 from ..grade import class_report
-from ..grade.batch import secret_of, slug
-from ..grade.results import Result, from_json
+from ..grade.batch import last_results, secret_of, slug
+from ..grade.results import Result
 from ..manifest import manifest
-from ..source_tree import stripped
+from ..source_tree import machinery, stripped
 from ..zips import DATE
 from . import classroom50, gradescope
 from .hosted import SECRET
@@ -40,24 +40,11 @@ def write(
 ) -> Iterator[str]:
     """Write an export; yield sentences about it."""
     if (Path(what) / "results").is_dir():
-        yield from _results(_read(Path(what)), platform, to, classroom)
+        yield from _results(last_results(Path(what)), platform, to, classroom)
     elif platform == "csv":
         raise CourseError(f"{what} holds no results; csv is of a grading's OUT folder")
     else:
         yield from _autograder(find(what, root), platform, to, secret)
-
-
-def _read(out: Path) -> list[Result]:
-    """Return the results of a grading, by student."""
-    results = []
-    for path in sorted((out / "results").glob("*.json")):
-        try:
-            results.append(from_json(path.read_text(encoding="utf-8")))
-        except ValueError as error:
-            raise CourseError(f"{path} cannot be used: {error}") from error
-    if not results:
-        raise CourseError(f"{out} holds no results yet; run `minidl course grade`")
-    return sorted(results, key=lambda result: result.student)
 
 
 def _results(
@@ -109,13 +96,6 @@ def _autograder(
     yield "it holds the hidden rows, the reference and a secret: give it to no student"
     if platform == "classroom50":
         yield "unpack it into CLASSROOM/autograders/ASSIGNMENT/, which is published"
-
-
-def machinery() -> dict[str, bytes]:
-    """Return the files of the package minidl_course, by their names."""
-    here = Path(__file__).parents[1]
-    names = (path.relative_to(here).as_posix() for path in here.rglob("*.py"))
-    return {f"minidl_course/{name}": (here / name).read_bytes() for name in names}
 
 
 def bundle(assignment: Assignment) -> dict[str, bytes]:

@@ -13,7 +13,6 @@ from __future__ import annotations
 import json
 import os
 import sys
-import tempfile
 from pathlib import Path
 
 from minidl.files.whole import replaced
@@ -24,6 +23,7 @@ from ..grade.grading import Grader
 from ..grade.intake import take
 from ..grade.results import Result
 from ..grade.trees import Trees
+from ..sandbox import folders
 from ..sandbox.box import Box
 from ..sandbox.probe import reach
 from . import classroom50, gradescope
@@ -36,9 +36,7 @@ def grade_one(submission: Path, student: str, root: Path) -> Result:
     (assignment,) = all_assignments(root)
     proof = reach("auto")
     print(proof)
-    with tempfile.TemporaryDirectory() as folder:
-        scratch = Path(os.path.realpath(folder))
-        scratch.chmod(0o711)
+    with folders.temporary() as scratch:
         trees = Trees(assignment, scratch / "trees")
         for name in ("trees", "homes"):
             (scratch / name).mkdir()

@@ -3,7 +3,8 @@
     OUT/results/ada.json     what the grader knows, one file for each student
     OUT/feedback/ada.md      what the student gets; also ada.html
     OUT/grades.csv           a line for each student
-    OUT/class.md, .html      points per task, the commonest mistakes
+    OUT/class.md, .html      the class: everybody's points, the commonest mistakes
+    OUT/last.json            who was in the last run: only they are exported
     OUT/secret.key           what the draws depend on; keep it to yourself
 
 A result is written whole or not at all, and knows what it was made from: a rerun grades
@@ -13,12 +14,13 @@ only what is new, what has changed, and what the grader itself failed at.
 from __future__ import annotations
 
 import hashlib
+import json
 import os
 import re
 import secrets
-import shutil
+import unicodedata
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -27,14 +29,17 @@ from minidl.files.whole import fcntl, replaced, sweep
 
 from ..assignment import Assignment
 from ..errors import CourseError
-from ..sandbox import limits
+from ..sandbox import folders, limits
 from . import feedback, workers
-from .intake import found, take
+from .inbox import GRADED, Entry, look
+from .intake import take
 from .results import Result, from_json, to_json
 from .trees import Trees
 from .worker import grader, unfinished
 
 SECRET = "MINIDL_COURSE_SECRET"
+LAST = "last.json"
+DEVICES = re.compile(r"(con|prn|aux|nul|com\d|lpt\d)(\..*)?")  # no files on Windows
 
 
 @dataclass
@@ -43,6 +48,7 @@ class Batch:
 
     level   of the sandbox, proved by the probe
     told    is called with each result as it comes: (result, done, to do)
+    only    the one student to grade, again even if nothing changed; "" is all
     """
 
     assignment: Assignment
@@ -52,11 +58,17 @@ class Batch:
     secret: str
     jobs: int = 1
     told: Callable[[Result, int, int], None] = lambda *_: None
+    only: str = ""
     graded: int = field(default=0, init=False)
+    entries: list[Entry] = field(default_factory=list, init=False)
+    gone: list[str] = field(default_factory=list, init=False)
 
     def run(self) -> list[Result]:
         """Grade what is not graded yet; return all results, by student."""
-        every = found(self.submissions, self.assignment.name)
+        self.entries = look(self.submissions, self.assignment)
+        every = {e.student: e.path for e in self.entries if e.status == GRADED}
+        if self.only and self.only not in every:
+            raise CourseError(f"{self.submissions} holds nothing of {self.only}")
         for name in ("results", "feedback"):
             (self.out / name).mkdir(parents=True, exist_ok=True)
             sweep(self.out / name)
@@ -75,7 +87,8 @@ class Batch:
                 self._write(result)
                 self.graded += 1
                 self.told(result, self.graded, len(todo))
-        return [done[student] for student in every]
+            self._remember([s for s in every if s in done])
+        return [done[student] for student in every if student in done]
 
     def _order(self, scratch: Path) -> dict[str, Any]:
         """Return what every worker is told first."""
@@ -94,15 +107,28 @@ class Batch:
     ) -> tuple[dict[str, Result], list[str]]:
         """Return the results that still hold, and who must be graded."""
         known: dict[str, Result] = {}
-        one = grader(order)
+        one, todo = grader(order), []
         for student, path in every.items():
-            with suppress(OSError, ValueError):
-                text = self._place(student).read_text(encoding="utf-8")
-                result = from_json(text)
-                key = one.key(take(path, student, self.assignment))
-                if result.key == key and result.student == student:
+            result = self._read(student)
+            if self.only not in ("", student):
+                if result is not None:
                     known[student] = result
-        return known, [student for student in every if student not in known]
+                continue
+            key = one.key(take(path, student, self.assignment))
+            if result is not None and result.key == key and not self.only:
+                known[student] = result
+            else:
+                todo.append(student)
+        return known, todo
+
+    def _read(self, student: str) -> Result | None:
+        """Return what is known of a student; None if nothing can be read."""
+        try:
+            text = self._place(student).read_text(encoding="utf-8")
+            result = from_json(text)
+        except (OSError, ValueError):
+            return None
+        return result if result.student == student else None
 
     def _place(self, student: str) -> Path:
         return self.out / "results" / f"{slug(student)}.json"
@@ -119,17 +145,55 @@ class Batch:
             with replaced(self.out / file) as page:
                 page.write(text.encode("utf-8", "replace"))
 
+    def _remember(self, students: list[str]) -> None:
+        """Write who is in this run; notice whose results are there and who is not."""
+        now = {f"{slug(student)}.json" for student in students}
+        for path in sorted((self.out / "results").glob("*.json")):
+            if path.name not in now:
+                try:
+                    self.gone.append(from_json(path.read_text("utf-8")).student)
+                except (OSError, ValueError):
+                    self.gone.append(path.stem)
+        with replaced(self.out / LAST) as file:
+            said = {"assignment": self.assignment.name, "students": students}
+            file.write((json.dumps(said, indent=1) + "\n").encode())
+
+
+def last_results(out: Path) -> list[Result]:
+    """Return the results of those who were in the last run of a grading, by student."""
+    try:
+        students = json.loads((out / LAST).read_text(encoding="utf-8"))["students"]
+    except (OSError, ValueError, KeyError, TypeError):
+        raise CourseError(
+            f"{out} holds no results yet; run `minidl course grade`"
+        ) from None
+    results = []
+    for student in students:
+        path = out / "results" / f"{slug(student)}.json"
+        try:
+            results.append(from_json(path.read_text(encoding="utf-8")))
+        except (OSError, ValueError) as error:
+            raise CourseError(
+                f"{path} cannot be used: {error}; run `minidl course grade` again"
+            ) from error
+    return sorted(results, key=lambda result: result.student)
+
 
 def slug(student: str) -> str:
     """Return a name for a student's files, never two students' the same.
 
-    >>> slug("ada"), slug("../ada")
-    ('ada', '.._ada-4d522c39')
+    Letters of any script stay. Capitals, and what a file system reads otherwise than
+    we do, are told by a digest behind the name.
+
+    >>> slug("ada"), slug("../ada"), slug("Ada"), slug("가나")
+    ('ada', '.._ada-4d522c39', 'Ada-37f6086c', '가나')
     """
-    plain = re.sub(r"[^A-Za-z0-9@._-]", "_", student)[:64]
-    if plain == student and not plain.startswith("."):
+    plain = re.sub(r"[^\w@.-]", "_", unicodedata.normalize("NFC", student))[:64]
+    same = plain == student == plain.casefold() and plain
+    if same and plain[0] != "." and not DEVICES.fullmatch(plain):
         return plain
-    return f"{plain}-{hashlib.blake2b(student.encode(), digest_size=4).hexdigest()}"
+    raw = student.encode("utf-8", "surrogatepass")
+    return f"{plain}-{hashlib.blake2b(raw, digest_size=4).hexdigest()}"
 
 
 def secret_of(out: Path, given: str = "") -> str:
@@ -162,10 +226,11 @@ def _scratch(out: Path) -> Iterator[Path]:
                 fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except OSError:
             raise CourseError(f"somebody else is grading into {out} now") from None
-        folder = (out / ".scratch").resolve()
-        shutil.rmtree(folder, ignore_errors=True)  # of a run that was killed
+        for left in out.glob(".scratch*"):  # of runs that were killed
+            folders.remove(left)
+        folder = (out / f".scratch-{os.urandom(4).hex()}").resolve()
         (folder / "homes").mkdir(parents=True)
         try:
             yield folder
         finally:
-            shutil.rmtree(folder, ignore_errors=True)
+            folders.remove(folder)

@@ -27,7 +27,7 @@ def grades(results: Sequence[Result]) -> str:
     tasks = [task.task for task in results[0].tasks] if results else []
     table.writerow(["student", "points", "of", *tasks, "status"])
     for result in results:
-        status = result.trouble or "; ".join(result.notes) or "graded"
+        status = status_of(result)
         table.writerow(
             [
                 cell(result.student),
@@ -38,6 +38,14 @@ def grades(results: Sequence[Result]) -> str:
             ]
         )
     return out.getvalue()
+
+
+def status_of(result: Result) -> str:
+    """Return how it went: "graded", or what is odd or wrong."""
+    if result.trouble:
+        return f"not graded: {result.trouble}"
+    said = [result.status] if result.status != "graded" else []
+    return ": ".join([*said, *filter(None, ["; ".join(result.notes)])]) or "graded"
 
 
 def cell(words: str) -> str:

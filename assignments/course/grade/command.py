@@ -31,6 +31,8 @@ def grade_arguments(parser: argparse.ArgumentParser) -> None:
     add("--jobs", type=int, default=1, metavar="N", help="submissions at once (1)")
     text = "the walls around each process (auto: the best that holds here)"
     add("--sandbox", choices=SANDBOXES, default="auto", help=text)
+    text = "grade this student only, again even if nothing changed"
+    add("--student", default="", metavar="NAME", help=text)
     text = "a file with the secret seed (or $MINIDL_COURSE_SECRET, or OUT/secret.key)"
     add("--secret", default="", metavar="FILE", help=text)
     text = "grade below L2, where a submission can read files and use the network"
@@ -57,6 +59,8 @@ def grade(options: argparse.Namespace) -> int:
 
     from . import class_report
     from .batch import Batch, secret_of
+    from .inbox import DUPLICATE, UNKNOWN
+    from .intake import name_of
     from .preflight import chosen, proved
 
     assignment = chosen(options.submissions, options.assignment, options.root)
@@ -67,7 +71,7 @@ def grade(options: argparse.Namespace) -> int:
     line = Progress()
     batch = Batch(
         assignment, options.submissions, options.out, proof.level, secret,
-        max(1, options.jobs), line,
+        max(1, options.jobs), line, name_of(options.student),
     )  # fmt: skip
     results = batch.run()
     line.end()
@@ -79,7 +83,6 @@ def grade(options: argparse.Namespace) -> int:
     for name, text in pages.items():
         with replaced(options.out / name) as file:
             file.write(text.encode("utf-8", "replace"))
-    failed = [r.student for r in results if r.trouble]
     kept = len(results) - batch.graded
     print(
         f"{assignment}: {batch.graded} graded in {line.took:.1f} s"
@@ -87,9 +90,22 @@ def grade(options: argparse.Namespace) -> int:
         + (f", {kept} as they were" if kept else "")
         + f"; {options.out / 'grades.csv'}, class.md, feedback/"
     )
-    for student in failed:
-        print(f"not graded: {student}; look at it, then run the command again")
-    return 1 if failed else 0
+    bad = [entry for entry in batch.entries if entry.status == UNKNOWN]
+    odd = [r for r in results if r.trouble or r.status in ("empty", "damaged")]
+    for entry in batch.entries:
+        if entry.status in (UNKNOWN, DUPLICATE):
+            print(entry)
+    for result in odd:
+        print(f"{result.student}: {class_report.status_of(result)}")
+    if batch.gone:
+        names = ", ".join(batch.gone)
+        print(
+            f"not in {options.submissions} any more: {names}; their pages stay in "
+            f"{options.out}, and they are in no table and no export"
+        )
+    if any(r.trouble for r in results):
+        print("look at what was not graded, then run the command again")
+    return 1 if bad or odd else 0
 
 
 class Progress:

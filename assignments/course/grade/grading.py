@@ -1,43 +1,54 @@
-"""One submission, graded: each task in a process of its own that answers arrays.
+"""Grading one submission: each task alone, inside of the reference, behind walls.
 
-For each draw of each row the inputs go out first; what is right is computed afterwards,
-here, where no student's code has ever run; then the answer is read and judged. The
-result is put together when the process and all that it started are dead.
+For a task the student's region is grafted into the reference's file, a process is
+started that has this file as its module (child.py), and every row is asked: inputs go
+in, arrays come out. What is right is computed here, by the reference and from the same
+inputs, while the process computes too; the verdict is made here.
+
+What a student did costs points. What happened to the grader (a process that somebody
+else killed, a start that took minutes) is a NotGradedError, after a second try.
 """
 
 from __future__ import annotations
 
 import hashlib
-import os
 import shutil
-import stat
-import tempfile
+import sys
 import time
 import warnings
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
-from functools import cache
+from dataclasses import dataclass, replace
+from functools import cache, cached_property
 from pathlib import Path
 from typing import Any
+
+import numpy as np
 
 from ..answers import Answer, Arrays, Failure, ask, inputs_of
 from ..assignment import Assignment, Task
 from ..errors import RegionError
 from ..judge import judge_row
+from ..leaks import telling
 from ..regions import blank, region_of
 from ..rows import Row
-from ..sandbox import sweep
+from ..sandbox import folders, frames, sweep
 from ..sandbox.box import Box, Job, statement
 from ..sandbox.process import EndedError, Process
-from ..source_tree import module_name, overrides
-from . import frames
+from ..source_tree import machinery, module_name, overrides, stripped
 from .imports import refused
 from .intake import Submission
 from .results import Result, RowResult, TaskResult, clean
 from .trees import Trees
 
 UNWRITTEN = "not written yet"
+OURS = ("start", "killed")  # ends of a process that are not the student's doing
+SAID = 160  # letters of an exception's text that are shown
+GRADED = ("assignment.cfg", "rows.py", "hidden.py", "calls.py")
+
+
+class NotGradedError(Exception):
+    """The grader failed, not the student."""
 
 
 @dataclass(frozen=True)
@@ -62,40 +73,86 @@ class Grader:
         return Result(
             a.name, a.title, submission.student, self.key(submission),
             statement(self.box.level), tasks, tuple(map(clean, submission.notes)),
+            status=_status(submission, tasks),
         )  # fmt: skip
 
     def key(self, submission: Submission) -> str:
         """Return what decides whether a result is still true."""
         state = hashlib.blake2b(digest_size=16, key=self.secret.encode()[:64])
-        for part in (submission.digest, state_of(self.assignment), self.box.level):
-            state.update(part.encode())
+        said = "\n".join(submission.notes)
+        for part in (submission.digest, said, self.state, self.box.level):
+            state.update(f"{len(part)} {part}".encode("utf-8", "replace"))
+        return state.hexdigest()
+
+    @cached_property
+    def state(self) -> str:
+        """A digest of all code and settings that a grade depends on."""
+        folder = self.assignment.folder
+        files = stripped(self.assignment.root) | machinery()
+        files |= {n: (folder / n).read_bytes() for n in GRADED if (folder / n).exists()}
+        files["versions"] = f"{sys.version_info[:2]} {np.__version__}".encode()
+        state = hashlib.blake2b(digest_size=16)
+        for name, content in sorted(files.items()):
+            state.update(f"{name} {len(content)} ".encode() + content)
         return state.hexdigest()
 
     def task(self, task: Task, submission: Submission) -> TaskResult:
-        """Grade one task."""
+        """Grade one task; once more if something else came in between."""
         rows = [row for row in self.assignment.rows if row.task == task.name]
         text, start = submission.texts.get(task.file), time.monotonic()
         printed, graft = "", _graft(self.assignment, task, text)
         if isinstance(graft, Failure):
-            results = [self._failed(row, graft) for row in rows]
+            results = [_row(row, 0, graft.what) for row in rows]
         else:
-            with self._process(task, graft) as process:
-                source = _lines(self.assignment, task, str(text))
-                answers = [
-                    self._judged(process, row, submission.student, source)
-                    for row in rows
-                ]
-            results = answers
-            printed = clean(process.output.decode("utf-8", "replace"))
+            place = _place(self.assignment, task, str(text))
+            try:
+                run = self._asked(task, graft, rows, submission.student, place)
+            except EndedError:
+                run = self._again(task, graft, rows, submission.student, place)
+            results, printed = run
         return TaskResult(
             task.name, task.title, task.file, _hinted(rows, results),
             round(time.monotonic() - start, 3), printed,
         )  # fmt: skip
 
+    def _again(
+        self, task: Task, graft: str, rows: Sequence[Row], student: str,
+        place: tuple[str, int],
+    ) -> tuple[list[RowResult], str]:  # fmt: skip
+        """Ask a second time; whoever does not even start is compared with the blank."""
+        try:
+            return self._asked(task, graft, rows, student, place)
+        except EndedError as error:
+            if error.why == "start" and self._starts(task):
+                return [_row(row, 0, f"the code {error}") for row in rows], ""
+            raise NotGradedError(f"{task.name}: the process {error}, twice") from None
+
+    def _asked(
+        self, task: Task, graft: str, rows: Sequence[Row], student: str,
+        place: tuple[str, int],
+    ) -> tuple[list[RowResult], str]:  # fmt: skip
+        """Return the verdicts on a task's rows, and what the process printed.
+
+        Raises EndedError for an end that is not the student's doing.
+        """
+        with self._process(task, graft) as process:
+            results = [self._judged(process, row, student, place) for row in rows]
+            return results, clean(process.output.decode("utf-8", "replace"))
+
+    def _starts(self, task: Task) -> bool:
+        """Whether a blank starts, where a student's file does not."""
+        empty = blank(self.assignment.source(task.file), [task.name])
+        row = next(row for row in self.assignment.rows if row.task == task.name)
+        try:
+            self._asked(task, empty, [row], "", (task.file, 0))
+        except EndedError:
+            return False
+        return True
+
     @contextmanager
     def _process(self, task: Task, graft: str) -> Iterator[Process]:
         """Give a fresh process that has the student's file as its module."""
-        with _folder(self.scratch) as folder:
+        with folders.temporary(self.scratch) as folder:
             code, home = folder / "code", folder / "home"
             code.mkdir()
             home.mkdir()
@@ -112,39 +169,63 @@ class Grader:
                 yield process
 
     def _judged(
-        self, process: Process, row: Row, student: str, source: tuple[str, int]
+        self, process: Process, row: Row, student: str, place: tuple[str, int]
     ) -> RowResult:
         """Ask a row's draws and judge the answers."""
         given: list[Answer] = []
         expected: list[Arrays] = []
         for i in range(row.draws):
-            inputs = inputs_of(row, self._seed(), student, i)
-            sent = _send(process, row, inputs)
-            expected.append(self._right(row, inputs))
-            given.append(sent or _receive(process, source))
+            inputs = inputs_of(
+                row, f"{self.assignment.seed}, {self.secret}", student, i
+            )
+            try:
+                process.send({frames.CALL: frames.text(row.call), **inputs})
+                expected.append(self._right(row, inputs))
+                given.append(self._answer(process.receive(), place))
+            except EndedError as error:
+                if error.why in OURS:
+                    raise
+                expected = expected or [self._right(row, inputs)]
+                given = [Failure(f"the code {error}")]
+                return _row(row, 0, judge_row(row, given, expected[:1]).what)
         verdict = judge_row(row, given, expected)
         return _row(row, verdict.points, verdict.what)
-
-    def _failed(self, row: Row, failure: Failure) -> RowResult:
-        return _row(row, 0, failure.what)
 
     def _right(self, row: Row, inputs: Arrays) -> Arrays:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
             return ask(self.assignment.calls, row, inputs)
 
-    def _seed(self) -> str:
-        return f"{self.assignment.seed}, {self.secret}"
+    def _answer(self, answer: dict[str, Any], place: tuple[str, int]) -> Answer:
+        """Return the arrays that came back, or what came instead of them."""
+        told = frames.told(answer)
+        if told is None:
+            return answer
+        words, line = told
+        if words.startswith(("TodoError:", "NameError: name 'todo'")):
+            return Failure(UNWRITTEN)
+        said = clean(words, SAID)
+        if quotes(words, self.solutions):
+            said = f"{said.partition(':')[0]} (its text quotes a solution)"
+        where = f" ({place[0]}, line {line + place[1]})" if line else ""
+        return Failure(f"raised {said}{where}")
+
+    @cached_property
+    def solutions(self) -> tuple[str, ...]:
+        """The lines of the solutions that tell something, without their spaces."""
+        a = self.assignment
+        codes = [region_of(a.source(t.file), t.name).code for t in a.tasks.values()]
+        return tuple(line for code in codes for line in telling(code))
 
 
-def state_of(assignment: Assignment) -> str:
-    """Return a digest of all that a grade depends on beside the submission."""
-    state = hashlib.blake2b(digest_size=16)
-    names = ("assignment.cfg", "rows.py", "hidden.py", "calls.py")
-    paths = [assignment.folder / name for name in names]
-    for path in [*paths, *(assignment.root / file for file in assignment.files)]:
-        state.update(path.read_bytes() if path.exists() else b"")
-    return state.hexdigest()
+def quotes(words: str, lines: Sequence[str]) -> bool:
+    """Whether a text holds one of some lines; spaces and their escapes do not count.
+
+    >>> quotes(r"'a = 1\\n    y = exp(z) / 2'", ["y=exp(z)/2"])
+    True
+    """
+    bare = "".join(words.replace("\\n", "").replace("\\t", "").split())
+    return any(line in bare for line in lines)
 
 
 def _graft(assignment: Assignment, task: Task, text: str | None) -> str | Failure:
@@ -160,7 +241,7 @@ def _graft(assignment: Assignment, task: Task, text: str | None) -> str | Failur
         return overrides(assignment, task, text)[task.file]
     except RegionError as error:
         return Failure(str(error))
-    except (RecursionError, MemoryError, ValueError) as error:
+    except (RecursionError, MemoryError, ValueError, SyntaxError) as error:
         return Failure(f"{task.file} cannot be read as Python ({type(error).__name__})")
 
 
@@ -170,35 +251,16 @@ def _empty(source: str, task: str) -> list[str]:
     return region_of(blank(source, [task]), task).code.split()
 
 
-def _lines(assignment: Assignment, task: Task, text: str) -> tuple[str, int]:
+def _place(assignment: Assignment, task: Task, text: str) -> tuple[str, int]:
     """Return the student's file, and how far its lines are from the graded file's."""
     ours = region_of(assignment.source(task.file), task.name)
     return task.file, region_of(text, task.name).start - ours.start
 
 
-def _send(process: Process, row: Row, inputs: Arrays) -> Failure | None:
-    try:
-        process.send({frames.CALL: frames.text(row.call), **inputs})
-    except EndedError as error:
-        return Failure(f"the code {error}")
-    return None
-
-
-def _receive(process: Process, source: tuple[str, int]) -> Answer:
-    """Return the arrays that came back, or what came instead of them."""
-    try:
-        answer: dict[str, Any] = process.receive()
-    except EndedError as error:
-        return Failure(f"the code {error}")
-    if frames.ERROR not in answer:
-        return answer
-    said = clean(frames.words(answer[frames.ERROR].ravel().view("u1")))
-    if said.startswith(("TodoError:", "NameError: name 'todo'")):
-        return Failure(UNWRITTEN)
-    line = answer.get(frames.LINE)
-    if line is not None and line.shape == () and 0 < int(line.real) < 10**6:
-        said += f" ({source[0]}, line {int(line.real) + source[1]})"
-    return Failure(f"raised {said}")
+def _status(submission: Submission, tasks: Sequence[TaskResult]) -> str:
+    """Return "untouched" of what is as it was handed out."""
+    whats = {row.what for task in tasks for row in task.rows}
+    return "untouched" if whats == {UNWRITTEN} else submission.status
 
 
 def _row(row: Row, points: int, what: str) -> RowResult:
@@ -206,27 +268,10 @@ def _row(row: Row, points: int, what: str) -> RowResult:
 
 
 def _hinted(rows: Sequence[Row], results: Sequence[RowResult]) -> tuple[RowResult, ...]:
-    """Return the results, the first that failed with its hint: the next step."""
-    first = next((i for i, r in enumerate(results) if r.points < r.worth), None)
+    """Return the results, the first public one that failed with its hint."""
+    failed = (i for i, r in enumerate(results) if r.points < r.worth and not r.hidden)
+    first = next(failed, None)
     return tuple(
-        RowResult(r.name, r.points, r.worth, r.hidden, r.what, row.hint)
-        if i == first
-        else r
+        replace(r, hint=row.hint) if i == first else r
         for i, (row, r) in enumerate(zip(rows, results, strict=True))
     )
-
-
-@contextmanager
-def _folder(where: Path) -> Iterator[Path]:
-    """Give a folder that is gone afterwards, whatever was done to what is in it."""
-    folder = Path(os.path.realpath(tempfile.mkdtemp(dir=where)))
-    folder.chmod(0o711)
-    try:
-        yield folder
-    finally:
-        for place, folders, _ in os.walk(folder):
-            for name in folders:  # a folder made without rights cannot be removed
-                path = os.path.join(place, name)
-                if not os.path.islink(path):
-                    os.chmod(path, stat.S_IRWXU)
-        shutil.rmtree(folder, ignore_errors=True)

@@ -10,7 +10,7 @@ from __future__ import annotations
 import ast
 import textwrap
 
-from .child import FOREIGN
+from ..sandbox.child import FOREIGN
 
 CALLS = {"__import__", "import_module"}
 

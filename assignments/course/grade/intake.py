@@ -1,173 +1,205 @@
-"""Submissions as they come in: folders and zip files, a1_ada.zip, a1_grace/, …
+"""A submission: the texts of the files that the assignment names, wherever they are.
 
-Nothing of an archive is trusted. Only regular files count, each is read up to a cap,
-and none is written anywhere under a name of the archive's: what is taken are the texts
-of the files that the assignment names, and those only.
+Of a package (packages.py) only those texts are taken. A file is known by its path, by
+its name, or by the regions that are marked in it; so a notebook with the regions in its
+cells, and "activation (1).py", are what they seem.
 """
 
 from __future__ import annotations
 
 import hashlib
-import os
+import json
 import re
-import stat
-from collections.abc import Iterator, Mapping
+import unicodedata
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
-from minidl.data import archives
-from minidl.errors import DataError
-
 from ..assignment import Assignment
-from ..errors import CourseError
+from ..regions import BEGIN, lines_of
+from . import packages
+from .packages import ARCHIVES, FILE, Member
 
-FILE = 2**20  # bytes of one file of a student
-ALL = 64 * 2**20  # bytes that an archive may become
-MANY = 10_000  # files of a folder that are looked at
-SUFFIX = ".zip"
+FAR = 10_000  # a bare name, or regions alone, are the last resort
 
 
 @dataclass(frozen=True)
 class Submission:
     """What one student handed in.
 
-    student   the name behind the underscore of the file's or folder's name
-    texts     the files that the assignment names, as far as they are there
-    digest    of those texts: what decides whether it must be graded again
-    notes     what is odd about it, in sentences
+    texts    the files that the assignment names, as far as they are there
+    digest   of those texts: what decides whether it must be graded again
+    notes    what is odd about it, in sentences
+    status   "graded"; "empty" or "damaged" if no text was found
     """
 
     student: str
     texts: Mapping[str, str]
     digest: str
     notes: tuple[str, ...] = ()
-
-
-def found(folder: Path, assignment: str) -> dict[str, Path]:
-    """Return the submissions of a folder, by student, in order.
-
-    A name that does not begin with the assignment's is somebody else's. A student who
-    handed in twice (a folder and a zip) is there twice, the second as "ada (2)".
-    """
-    if not folder.is_dir():
-        raise CourseError(f"there is no folder {folder} with submissions")
-    every: dict[str, Path] = {}
-    for path in sorted(folder.iterdir()):
-        if path.is_symlink() or path.name.startswith("."):
-            continue
-        stem = path.name[: -len(SUFFIX)] if path.suffix == SUFFIX else path.name
-        match = re.fullmatch(rf"{re.escape(assignment)}_(.+)", stem)
-        if match is None or not (path.is_dir() or path.suffix == SUFFIX):
-            continue
-        student, n = match[1], 1
-        while student in every:
-            n += 1
-            student = f"{match[1]} ({n})"
-        every[student] = path
-    if not every:
-        raise CourseError(
-            f"{folder} holds no submissions of {assignment}; they are folders or zip "
-            f"files named {assignment}_<student>, such as {assignment}_ada.zip"
-        )
-    return every
+    status: str = "graded"
 
 
 def take(path: Path, student: str, assignment: Assignment) -> Submission:
     """Return the texts of a submission; what is wrong with it becomes a note."""
-    notes: list[str] = []
-    try:
-        pairs = _of_folder(path) if path.is_dir() else _of_zip(path)
-        files = _chosen(pairs, assignment.files, notes)
-    except (DataError, OSError) as error:
-        files, notes = (
-            {},
-            [f"the submission cannot be read: {error}".replace(str(path), path.name)],
-        )
-    texts: dict[str, str] = {}
-    for name, content in sorted(files.items()):
-        try:
-            texts[name] = text_of(content)
-        except UnicodeDecodeError:
-            notes.append(f"{name} is no text in UTF-8")
-    for name in assignment.files:
-        if name not in files and files:
-            notes.append(f"{name} is missing")
+    package = packages.read(path)
+    notes = list(package.notes)
+    texts = dict(_chosen(package.members, assignment, notes))
+    notes += _claims(package.members, student, assignment)
+    status = "graded"
+    if not texts:
+        status = "damaged" if package.notes else "empty"
+        names = [*(m.name for m in package.members), *package.others]
+        notes.append(_nothing(names, assignment))
+    else:
+        lost = [name for name in assignment.files if name not in texts]
+        notes += [f"{name} is missing" for name in lost]
     state = hashlib.blake2b(digest_size=16)
-    for name, text in texts.items():
+    for name, text in sorted(texts.items()):
         state.update(f"{len(name)} {name} {len(text)} ".encode())
         state.update(text.encode("utf-8", "surrogatepass"))
-    return Submission(student, texts, state.hexdigest(), tuple(notes))
+    return Submission(student, texts, state.hexdigest(), tuple(notes), status)
 
 
-def text_of(content: bytes) -> str:
-    """Return a file's text: without its mark of bytes, every line ending in \\n."""
-    text = content.decode("utf-8-sig")
-    return text.replace("\r\n", "\n").replace("\r", "\n")
+def holds(path: Path, assignment: Assignment) -> bool:
+    """Whether a package has a file with regions of an assignment."""
+    return any(
+        _tasks(text, assignment)
+        for member in packages.read(path).members
+        if (text := _text(member, [])) is not None
+    )
+
+
+def name_of(raw: str) -> str:
+    """Return the name of a student as it is written everywhere.
+
+    >>> name_of("Zoe\\u0308"), name_of("a\\udcff")
+    ('Zoë', 'a\\\\xff')
+    """
+    whole = raw.encode("utf-8", "surrogateescape").decode("utf-8", "backslashreplace")
+    shown = (c if c.isprintable() else "_" for c in unicodedata.normalize("NFC", whole))
+    return "".join(shown).strip()
 
 
 def _chosen(
-    pairs: Iterator[tuple[str, bytes]], wanted: list[str], notes: list[str]
-) -> dict[str, bytes]:
-    """Return the files that are wanted: minidl/ops/a.py, or else any/folder/…/a.py.
+    members: Sequence[Member], assignment: Assignment, notes: list[str]
+) -> Iterator[tuple[str, str]]:
+    """Yield the files that are wanted: minidl/ops/a.py, or else any/folder/…/a.py.
 
-    The path that ends like the wanted one counts; among several, the shortest.
+    The shortest path counts; among equally short ones the newest.
     """
-    best: dict[str, tuple[int, bytes]] = {}
-    for name, content in pairs:
-        parts = PurePosixPath(name).parts
-        for want in wanted:
-            tail = PurePosixPath(want).parts
-            whole = parts[-len(tail) :] == tail
-            if not whole and (len(parts) != 1 or parts[0] != tail[-1]):
-                continue
-            far = len(parts) if whole else MANY  # a bare name is the last resort
-            if len(content) > FILE:
-                notes.append(f"{want} is larger than {FILE:,} bytes and was not read")
-            elif want not in best or far < best[want][0]:
-                best[want] = (far, content)
-    return {want: content for want, (_, content) in best.items()}
+    texts = [(m, text) for m in members if (text := _text(m, notes)) is not None]
+    for want in assignment.files:
+        copies = []
+        for member, text in texts:
+            far = _far(member.name, want)
+            tasks = _tasks(text, assignment)
+            if far is None and any(assignment.tasks[t].file == want for t in tasks):
+                far = 2 * FAR
+            if far is not None:
+                copies.append((far, -member.date, member.name, text))
+        if copies:
+            yield want, _best(want, sorted(copies), notes)
 
 
-def _of_zip(path: Path) -> Iterator[tuple[str, bytes]]:
-    """Yield the Python files of an archive; DataError if it is none, or a trick."""
-    size = path.stat().st_size
-    if size > ALL:
-        raise DataError(f"it has {size:,} bytes, {ALL:,} are read")
-    left = ALL
-    for entry in archives.entries(path, ALL):
-        if entry.file is None or not entry.name.endswith(".py"):
-            continue
-        content = entry.file.read(min(FILE, left) + 1)
-        left -= len(content)
-        if left < 0:
-            raise DataError(f"it becomes more than {ALL:,} bytes")
-        yield entry.name, content
+def _best(
+    want: str, copies: Sequence[tuple[int, float, str, str]], notes: list[str]
+) -> str:
+    """Return the first of several copies; say so if they differ."""
+    far, _, name, text = copies[0]
+    others = [copy[2] for copy in copies[1:] if copy[3] != text]
+    if others:
+        some = ", ".join(others[:3])
+        notes.append(f"{len(others) + 1} copies of {want}: {name} counts, not {some}")
+    if far == 2 * FAR:
+        notes.append(f"{name} was taken for {want}, whose regions it has")
+    return text
 
 
-def _of_folder(path: Path) -> Iterator[tuple[str, bytes]]:
-    """Yield the Python files of a folder; links are not followed."""
-    count = 0
-    for place, folders, names in os.walk(path):
-        folders.sort()
-        for name in sorted(names):
-            count += 1
-            if count > MANY:
-                raise DataError(f"it holds more than {MANY:,} files")
-            if name.endswith(".py"):
-                file = os.path.join(place, name)
-                content = _regular(file)
-                if content is not None:
-                    yield os.path.relpath(file, path).replace(os.sep, "/"), content
+def _far(name: str, want: str) -> int | None:
+    """Return how far a path is from the wanted one; None if it is another file."""
+    parts, tail = PurePosixPath(name).parts, PurePosixPath(want).parts
+    if parts[-len(tail) :] == tail:
+        return len(parts)
+    return FAR if len(parts) == 1 and parts[0] == tail[-1] else None
 
 
-def _regular(file: str) -> bytes | None:
-    """Return the beginning of a regular file; None of a link, a pipe, a device."""
-    flags = os.O_RDONLY | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_NONBLOCK", 0)
-    try:
-        place = os.open(file, flags)
-    except OSError:
+def _tasks(text: str, assignment: Assignment) -> set[str]:
+    """Return the tasks whose regions begin in a text."""
+    heads = (BEGIN.fullmatch(line) for line in lines_of(text))
+    return {head[2] for head in heads if head is not None} & set(assignment.tasks)
+
+
+def _text(member: Member, notes: list[str]) -> str | None:
+    """Return the code of a file; None of what is no code."""
+    name = member.name
+    if not name.lower().endswith(packages.CODE):
         return None
-    with os.fdopen(place, "rb") as opened:
-        if not stat.S_ISREG(os.fstat(place).st_mode):
+    if len(member.content) > FILE and name.endswith(".py"):
+        notes.append(f"{name} is larger than {FILE:,} bytes and was not read")
+        return None
+    text = text_of(member.content)
+    if text is None:
+        notes.append(f"{name} is no text in UTF-8")
+        return None
+    return text if name.lower().endswith(".py") else _cells(name, text, notes)
+
+
+def text_of(content: bytes) -> str | None:
+    """Return a file's text: without its mark of bytes, every line ending in \\n.
+
+    What is no UTF-8 counts if it has no zero bytes: comments in another encoding.
+    """
+    try:
+        text = content.decode("utf-8-sig")
+    except UnicodeDecodeError:
+        if b"\0" in content:
             return None
-        return opened.read(FILE + 1)
+        text = content.decode("utf-8", "replace")
+    return text.replace("\r\n", "\n").replace("\r", "\n")
+
+
+def _cells(name: str, text: str, notes: list[str]) -> str | None:
+    """Return the code cells of a notebook, one after the other."""
+    try:
+        cells = json.loads(text)["cells"]
+        sources = [c["source"] for c in cells if c.get("cell_type") == "code"]
+        codes = [s if isinstance(s, str) else "".join(s) for s in sources]
+    except Exception:  # no JSON, no notebook, nested a thousand times
+        notes.append(f"{name} is no notebook that can be read")
+        return None
+    return "\n".join(re.sub(r"\A%%.*\n", "", code) for code in codes) + "\n"
+
+
+def _claims(
+    members: Sequence[Member], student: str, assignment: Assignment
+) -> Iterator[str]:
+    """Yield what submission.json says otherwise than the name of the package."""
+    for member in members:
+        if PurePosixPath(member.name).name == "submission.json":
+            try:
+                said = json.loads(member.content[:FILE])
+                made, about = said["student"], said["assignment"]
+            except Exception:
+                yield f"{member.name} cannot be read"
+                continue
+            if isinstance(made, str) and name_of(made) != student.split(" (")[0]:
+                yield f"its submission.json says that it was made by {name_of(made)}"
+            if about != assignment.name:
+                yield f"its submission.json says that it is of {name_of(str(about))}"
+            return
+
+
+def _nothing(names: Sequence[str], assignment: Assignment) -> str:
+    """Say that nothing was found, and what is there."""
+    wanted = assignment.files[0]
+    if not names:
+        return f"it is empty; {wanted} and its like were expected"
+    inner = [name for name in names if name.lower().endswith(ARCHIVES)]
+    if inner:
+        return (
+            f"it holds another archive, {inner[0]}, which is not opened; unpack it and "
+            "grade again"
+        )
+    some = ", ".join(names[:3]) + (", …" if len(names) > 3 else "")
+    return f"nothing in it was recognized: {some}; {wanted} and its like were expected"

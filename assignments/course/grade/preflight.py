@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from pathlib import Path
 
 from minidl import errors
@@ -12,6 +11,7 @@ from ..errors import CourseError
 from ..manifest import manifest
 from ..sandbox.box import RANK
 from ..sandbox.probe import Proof, reach
+from .inbox import student_of
 
 
 def chosen(submissions: Path, name: str, root: Path | None) -> Assignment:
@@ -19,8 +19,7 @@ def chosen(submissions: Path, name: str, root: Path | None) -> Assignment:
     if not name:
         every = [a.name for a in all_assignments(root)]
         names = [p.name for p in submissions.iterdir()] if submissions.is_dir() else []
-        heads = {re.split("_", n, maxsplit=1)[0] for n in names if "_" in n}
-        fits = sorted(heads & set(every))
+        fits = [a for a in every if any(student_of(name, a) for name in names)]
         if len(fits) != 1:
             raise CourseError(
                 f"{submissions} holds submissions of "

@@ -12,7 +12,7 @@ import unicodedata
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
-SCHEMA = "minidl/course/result/1"
+SCHEMA = "minidl/course/result/2"
 LONG = 400  # letters of a sentence that holds words of a student's process
 
 
@@ -58,6 +58,8 @@ class Result:
     sandbox  the level's statement, which every report prints
     notes    what is odd about the submission as a whole
     trouble  the grader's own failure, if there was one: not the student's fault
+    status   "graded"; "untouched" is as handed out; in "empty" no task was found, and
+             what is "damaged" could not be read
     """
 
     assignment: str
@@ -68,6 +70,7 @@ class Result:
     tasks: tuple[TaskResult, ...]
     notes: tuple[str, ...] = ()
     trouble: str = ""
+    status: str = "graded"
     schema: str = field(default=SCHEMA)
 
     @property

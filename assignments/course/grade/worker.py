@@ -17,7 +17,7 @@ from typing import Any, TextIO
 from ..assignment import Assignment, find
 from ..sandbox import limits, sweep
 from ..sandbox.box import Box, statement
-from .grading import Grader
+from .grading import Grader, NotGradedError
 from .intake import take
 from .results import Result, TaskResult, to_json
 from .trees import Trees
@@ -33,14 +33,15 @@ def grader(order: dict[str, Any]) -> Grader:
 
 def graded(grader: Grader, path: Path, student: str) -> Result:
     """Return the result of a submission; a failure of ours is told, not hidden."""
-    submission = take(path, student, grader.assignment)
     try:
-        return grader.grade(submission)
+        return grader.grade(take(path, student, grader.assignment))
+    except NotGradedError as error:
+        what = str(error)
     except Exception as error:
         last = traceback.extract_tb(error.__traceback__)[-1]
         place = f"{Path(last.filename).name}, line {last.lineno}"
         what = f"{type(error).__name__}: {error} ({place})"
-        return unfinished(grader.assignment, submission.student, grader.box.level, what)
+    return unfinished(grader.assignment, student, grader.box.level, what)
 
 
 def unfinished(assignment: Assignment, student: str, level: str, why: str) -> Result:

@@ -62,7 +62,7 @@ class Box:
         """Start a process for a job, in its throw-away folder."""
         named = [os.path.dirname(job.calls), job.tree, os.path.dirname(job.source)]
         read = [*readable(), *(path for path in named if path)]
-        words = ["-I", "-B", "-S", "-X", "utf8", str(HERE / "grade" / "child.py")]
+        words = ["-I", "-B", "-S", "-X", "utf8", str(HERE / "sandbox" / "child.py")]
         command = [sys.executable, *words]
         if self.level == "bwrap":
             shown = [*read, str(HERE), *interpreter()]

@@ -13,9 +13,10 @@ import signal
 import sys
 
 MEGABYTE = 2**20
-FILE_SIZE = 16 * MEGABYTE
-OPEN_FILES = 64
+FILE_SIZE = 2 * MEGABYTE
+OPEN_FILES = 32  # times FILE_SIZE: what files without names can hold
 NOBODY = 65534
+STARTING = 30  # seconds of processor time to import everything
 THREADS = 64  # beside the processes that the user has already
 PR_SET_PDEATHSIG, PR_SET_DUMPABLE, PR_SET_NO_NEW_PRIVS = 1, 4, 38
 CAPABILITY_VERSION = 0x20080522  # of capset(2), with two words of 32 bits per set
@@ -25,11 +26,12 @@ CAPSET = {"x86_64": 126, "aarch64": 91}
 def apply(*, seconds: float, megabytes: int, processes: int) -> None:
     """Bound this process and its children.
 
-    seconds     of processor time; the wall clock is the parent's business
+    seconds     of processor time beside that of the start; the wall clock is the
+                parent's business
     megabytes   of address space
     processes   that the user may have in all; root is exempt (the kernel's rule)
     """
-    cpu = int(seconds) + 1
+    cpu = int(seconds) + STARTING
     _lower(resource.RLIMIT_CPU, cpu, cpu + 1)
     _lower(resource.RLIMIT_AS, megabytes * MEGABYTE)
     _lower(resource.RLIMIT_FSIZE, FILE_SIZE)

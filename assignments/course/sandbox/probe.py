@@ -19,8 +19,7 @@ from typing import Any
 import numpy as np
 
 from ..errors import CourseError
-from ..grade import frames
-from . import bwrap, landlock, seccomp
+from . import bwrap, frames, landlock, seccomp
 from .box import LEVELS, Box, Job, statement
 from .limits import FILE_SIZE
 from .process import EndedError

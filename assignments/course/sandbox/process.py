@@ -17,10 +17,11 @@ from collections.abc import Iterator
 from contextlib import suppress
 from typing import Any, Self
 
-from ..grade import frames
-from . import sweep
+from . import folders, frames, sweep
 
 KEPT = 4096  # bytes of output; the rest is read and thrown away
+STARTING = 120.0  # seconds to import everything, on a busy machine
+OUTSIDE = {signal.SIGKILL, signal.SIGTERM, signal.SIGINT, signal.SIGHUP, signal.SIGQUIT}
 TURN = 0.2  # seconds between looks at the throw-away folder
 ENVIRONMENT = {
     "OMP_NUM_THREADS": "1",
@@ -31,7 +32,11 @@ ENVIRONMENT = {
 
 
 class EndedError(Exception):
-    """The process will not answer any more; `why` is "time", "exit", "crash", …"""
+    """The process will not answer any more.
+
+    why   "time", "exit", "crash", "disk", "forged": by what it did; "start": it was not
+          ready in time, "killed": somebody else ended it
+    """
 
     def __init__(self, why: str, what: str) -> None:
         super().__init__(what)
@@ -44,7 +49,8 @@ class Process:
     command   what to start; two numbers of pipes are put behind it
     order     what the process is told first (child.py)
     home      its throw-away folder, and working directory
-    seconds   by the clock on the wall, for all questions together
+    seconds   by the clock on the wall, for all questions together, once it is ready
+    starting  until it is ready
     disk      bytes that it may leave in its folder meanwhile
     """
 
@@ -55,8 +61,10 @@ class Process:
         home: str,
         seconds: float,
         disk: int = 64 * 2**20,
+        starting: float = STARTING,
     ) -> None:
         self.home, self.seconds, self.disk = home, seconds, disk
+        self.starting, self.started = starting, False
         self.output, self.printed, self.ended = b"", 0, ""
         self.silent: set[int] = set()  # pipes that were closed at the other end
         self.before = sweep.children()
@@ -82,7 +90,7 @@ class Process:
             os.close(theirs_out)
         assert self.process.stdout is not None
         self.prints = self.process.stdout.fileno()
-        self.deadline = time.monotonic() + seconds
+        self.deadline = time.monotonic() + starting
         for pipe in (self.requests, self.replies, self.prints):
             os.set_blocking(pipe, False)
         text = json.dumps(order).encode()
@@ -101,6 +109,13 @@ class Process:
 
     def receive(self) -> dict[str, Any]:
         """Return the answer. Raises EndedError if there will be none."""
+        if not self.started:
+            self._frame()  # says that it is ready, whatever it says
+            self.started = True
+            self.deadline = time.monotonic() + self.seconds
+        return self._frame()
+
+    def _frame(self) -> dict[str, Any]:
         head = self._move(b"", until=frames.HEAD.size)
         try:
             size = frames.length(head) + frames.HEAD.size
@@ -150,8 +165,10 @@ class Process:
     def _watch(self) -> None:
         """Stop a process that takes too long, or too much room."""
         if time.monotonic() > self.deadline:
+            if not self.started:
+                raise self._end("start", f"was not ready within {self.starting:g} s")
             raise self._end("time", f"took longer than {self.seconds:g} s")
-        if folder_size(self.home, self.disk) > self.disk:
+        if folders.size(self.home, self.disk) > self.disk:
             raise self._end("disk", "filled its folder with files")
 
     def _drain(self) -> bool:
@@ -172,15 +189,30 @@ class Process:
 
     def _death(self) -> tuple[str, str]:
         """Return how a process ended that closed its pipe."""
-        with suppress(subprocess.TimeoutExpired):
-            status = self.process.wait(timeout=1)
-            if status in (-signal.SIGXCPU, -signal.SIGKILL):
-                return "time", "was stopped for the time or the memory that it took"
-            if status < 0:
-                name = signal.Signals(-status).name
-                return "crash", f"crashed the interpreter ({name})"
-            return "exit", "ended the whole process instead of returning"
-        return "exit", "closed the pipe instead of returning"
+        status, used = self._waited()
+        if status is None:
+            return "exit", "closed the pipe instead of returning"
+        if status > 128:  # of a process in bubblewrap
+            status = 128 - status
+        spent = used > self.seconds or status == -signal.SIGXCPU
+        if status < 0 and spent:
+            return "time", f"took longer than {self.seconds:g} s of the processor"
+        if -status in OUTSIDE:
+            return "killed", f"was killed by something else ({_name(-status)})"
+        if status < 0:
+            return "crash", f"crashed the interpreter ({_name(-status)})"
+        return "exit", "ended the whole process instead of returning"
+
+    def _waited(self) -> tuple[int | None, float]:
+        """Wait a second for the end; return the status and the seconds of processor."""
+        until = time.monotonic() + 1
+        while time.monotonic() < until:
+            pid, status, usage = os.wait4(self.process.pid, os.WNOHANG)
+            if pid:
+                self.process.returncode = os.waitstatus_to_exitcode(status)
+                return self.process.returncode, usage.ru_utime + usage.ru_stime
+            time.sleep(0.01)
+        return None, 0.0
 
     def _end(self, why: str, what: str) -> EndedError:
         self.close()
@@ -205,14 +237,8 @@ class Process:
         os.close(self.replies)
 
 
-def folder_size(folder: str, limit: int) -> int:
-    """Return the bytes beneath a folder, or a number above the limit."""
-    total, files = 0, 0
-    for place, folders, names in os.walk(folder):
-        files += len(names) + len(folders)
-        if files > 10_000:
-            return limit + 1
-        for name in names:
-            with suppress(OSError):
-                total += os.lstat(os.path.join(place, name)).st_blocks * 512
-    return total
+def _name(number: int) -> str:
+    try:
+        return signal.Signals(number).name
+    except ValueError:
+        return f"signal {number}"

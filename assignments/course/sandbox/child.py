@@ -4,7 +4,8 @@
 
 What comes first on REQUESTS is the order (JSON, from the grader): where the tree of the
 package is, which of its modules is the student's, which files may be read, and how much
-of the machine may be used. Then a frame for each question. The verdict is not made
+of the machine may be used. When all is imported it
+says that it is ready; then comes a frame for each question. The verdict is not made
 here, and nothing here knows a right answer: all that leaves is arrays (frames.py), or
 the text of an exception as an array of bytes.
 
@@ -75,10 +76,9 @@ class Door:
 
 def lock_in(order: dict[str, Any], here: str) -> tuple[Any, Any]:
     """Take the limits, import what is ours, close the doors behind us."""
-    box = os.path.join(os.path.dirname(here), "sandbox")
-    limits = load("limits", os.path.join(box, "limits.py"))
-    landlock = load("landlock", os.path.join(box, "landlock.py"))
-    seccomp = load("seccomp", os.path.join(box, "seccomp.py"))
+    limits = load("limits", os.path.join(here, "limits.py"))
+    landlock = load("landlock", os.path.join(here, "landlock.py"))
+    seccomp = load("seccomp", os.path.join(here, "seccomp.py"))
     limits.apply(**order["limits"])
     sys.path[:] = order["path"]
     sys.meta_path.insert(0, Door(order))
@@ -129,6 +129,12 @@ def ordered(requests: int) -> dict[str, Any]:
     return order
 
 
+def write(pipe: int, reply: bytes) -> None:
+    """Write all of a frame."""
+    while reply:
+        reply = reply[os.write(pipe, reply) :]
+
+
 def main() -> None:
     """Read the order, lock in, and answer until there are no more questions."""
     requests, replies = int(sys.argv[1]), int(sys.argv[2])
@@ -143,10 +149,10 @@ def main() -> None:
         )  # imports the tree, the student's file too
     except BaseException as error:  # each question gets this answer
         refused = excuse(frames, error, order["source"])
+    write(replies, frames.encode({frames.READY: frames.text("ready")}))
     while (request := frames.read(lambda size: os.read(requests, size))) is not None:
         reply = refused or answer(frames, plain, calls, request, order["source"])
-        while reply:
-            reply = reply[os.write(replies, reply) :]
+        write(replies, reply)
     os._exit(0)  # no hook of anybody's runs now
 
 

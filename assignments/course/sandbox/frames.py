@@ -29,6 +29,7 @@ NAME = 64  # bytes of a name
 NDIM = 8
 ERROR = "!error"  # the text of an exception
 LINE = "!line"  # … and the line of the student's file that it came from
+READY = "!ready"  # all is imported: the clock of the task starts
 CALL = "!call"  # the function that is asked for
 TEXT = 4000  # bytes of a text
 
@@ -123,6 +124,18 @@ def words(array: Any) -> str:
     """Return the text of such an array; whatever it holds, there is one."""
     raw = np.asarray(array, np.uint8).tobytes()[:TEXT]
     return raw.decode("utf-8", "replace")
+
+
+def told(answer: Mapping[str, Any]) -> tuple[str, int] | None:
+    """Return what an error frame says and the line it names, None of arrays.
+
+    Every byte of it is a stranger's; a line that is no whole number is none: 0.
+    """
+    if ERROR not in answer:
+        return None
+    line = answer.get(LINE, np.array(0))
+    known = line.shape == () and line.dtype.kind in "iu" and 0 < int(line) < 10**6
+    return words(answer[ERROR].ravel().view("u1")), int(line) if known else 0
 
 
 def read(take: Callable[[int], bytes], cap: int = CAP) -> dict[str, Any] | None:
