@@ -99,7 +99,7 @@ def grade(handed, folder):
     command = [sys.executable, "-m", "minidl", "course", "grade", folder / "inbox"]
     command += ["--out", folder / "out", "--root", ROOT, "--i-trust-these-submissions"]
     subprocess.run(command, cwd=ROOT, check=True, capture_output=True)
-    with open(folder / "out" / "grades.csv", encoding="utf-8", newline="") as file:
+    with open(folder / "out" / "grades.csv", encoding="utf-8-sig", newline="") as file:
         (row,) = csv.DictReader(file)
     assert row["student"] == "ada"
     return row["points"]

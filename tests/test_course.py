@@ -6,9 +6,9 @@ import pytest
 from minidl_course import Mutant, Row
 from minidl_course.answers import ask, inputs_of
 from minidl_course.assignment import find, home
-from minidl_course.author.leaks import leaks, telling
 from minidl_course.errors import CourseError
 from minidl_course.judge import CONSTANT, HIDDEN, Failure, judge, judge_row
+from minidl_course.leaks import leaks, telling
 from tests.tiny_course import FILES, write
 
 # ----------------------------------------------------------------------------- asking

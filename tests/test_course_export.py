@@ -18,6 +18,7 @@ import pytest
 from minidl.cli import main
 from minidl_course.errors import CourseError
 from minidl_course.export import classroom50, exporting, gradescope
+from minidl_course.grade.batch import LAST, slug
 from minidl_course.grade.results import Result, RowResult, TaskResult, to_json
 from tests import course_kit as kit
 from tests.attacks import honest
@@ -138,8 +139,12 @@ def test_a_student_on_gradescope_is_their_address():
 def graded(tmp_path):
     folder = tmp_path / "out" / "results"
     folder.mkdir(parents=True)
-    for student, trouble in (("ada", ""), ("=cmd()", ""), ("bob", "it broke")):
-        (folder / f"{student[:3]}.json").write_text(to_json(result(student, trouble)))
+    students = {"ada": "", "=cmd()": "", "bob": "it broke", "가나": "", "gone": ""}
+    for student, trouble in students.items():
+        text = to_json(result(student, trouble))
+        (folder / f"{slug(student)}.json").write_text(text, encoding="utf-8")
+    last = {"assignment": "a9", "students": list(students)[:-1]}  # one has withdrawn
+    (tmp_path / "out" / LAST).write_text(json.dumps(last))
     return tmp_path / "out"
 
 
@@ -152,7 +157,7 @@ def test_results_of_a_grading_are_exported(graded, tmp_path, platform, faults):
     words = ["course", "export", str(graded), "--format", platform, "--to", str(to)]
     assert main(words) == 0
     files = sorted(to.iterdir())
-    assert len(files) == 2
+    assert [file.stem for file in files] == [slug("=cmd()"), "ada", "가나"]
     for file in files:
         assert faults(json.loads(file.read_text())) == []
 
@@ -161,7 +166,9 @@ def test_csv_is_exported_without_formulas(graded, tmp_path):
     to = tmp_path / "grades.csv"
     words = ["course", "export", str(graded), "--format", "csv", "--to", str(to)]
     assert main(words) == 0
-    rows = {row[0]: row for row in csv.reader(to.read_text().splitlines())}
+    text = to.read_text(encoding="utf-8-sig")
+    rows = {row[0]: row for row in csv.reader(text.splitlines())}
+    assert "gone" not in rows
     assert rows["ada"][1:4] == ["40", "60", "40"]
     assert "'=cmd()" in rows
     assert rows["bob"][1] == ""

@@ -52,7 +52,7 @@ def _results(
 ) -> Iterator[str]:
     if platform == "csv":
         with replaced(to) as file:
-            file.write(class_report.grades(results).encode("utf-8", "replace"))
+            file.write(class_report.grades_file(results))
         yield f"{to}: {len(results)} students"
         return
     graded = [result for result in results if not result.trouble]

@@ -20,6 +20,11 @@ COMMON = 12  # mistakes that are listed
 BAR = 20  # characters of a histogram's longest bar
 
 
+def grades_file(results: Sequence[Result]) -> bytes:
+    """Return grades.csv; by its first three bytes Excel sees that it is UTF-8."""
+    return grades(results).encode("utf-8-sig", "replace")
+
+
 def grades(results: Sequence[Result]) -> str:
     """Return grades.csv: student, points, one column for each task, what is odd."""
     out = io.StringIO()

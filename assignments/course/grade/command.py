@@ -76,13 +76,13 @@ def grade(options: argparse.Namespace) -> int:
     results = batch.run()
     line.end()
     pages = {
-        "grades.csv": class_report.grades(results),
-        "class.md": class_report.markdown(results),
-        "class.html": class_report.html(results),
+        "grades.csv": class_report.grades_file(results),
+        "class.md": class_report.markdown(results).encode("utf-8", "replace"),
+        "class.html": class_report.html(results).encode("utf-8", "replace"),
     }
-    for name, text in pages.items():
+    for name, content in pages.items():
         with replaced(options.out / name) as file:
-            file.write(text.encode("utf-8", "replace"))
+            file.write(content)
     kept = len(results) - batch.graded
     print(
         f"{assignment}: {batch.graded} graded in {line.took:.1f} s"
