@@ -13,6 +13,7 @@ import numpy as np
 import pytest
 
 from minidl.cli import main
+from minidl_course.answers import Group, answered
 from minidl_course.assignment import find
 from minidl_course.author.release import edition, release, shown_config
 from minidl_course.author.trial import Trial
@@ -282,3 +283,12 @@ def test_zips_are_made_of_names_and_bytes_alone():
     assert one == two
     with zipfile.ZipFile(io.BytesIO(one)) as file:
         assert file.namelist() == ["a", "b"]
+
+
+def test_what_a_tree_lacks_is_not_taken_from_another_minidl(tmp_path):
+    calls, tree = tmp_path / "calls.py", tmp_path / "tree"
+    calls.write_text("import minidl.kernels\n")
+    (tree / "minidl").mkdir(parents=True)
+    (tree / "minidl/__init__.py").write_text("")
+    ((answer,),) = answered(tree, calls, {}, [Group([("f", {})], 9.0)])
+    assert "No module named 'minidl.kernels'" in answer.what

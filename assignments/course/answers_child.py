@@ -10,6 +10,7 @@ This file imports the standard library and NumPy only.
 from __future__ import annotations
 
 import importlib.abc
+import importlib.machinery
 import importlib.util
 import pickle
 import sys
@@ -22,16 +23,26 @@ Said = tuple[Any, ...]  # ("arrays", {…}) or ("error", what, task, (file, line
 
 
 class Grafted(importlib.abc.MetaPathFinder):
-    """Finds some modules in other files than those of the tree."""
+    """Finds minidl in the tree only, and some of its modules in other files.
 
-    def __init__(self, files: dict[str, str]) -> None:
-        self.files = files
+    What the tree lacks is not here, even where another minidl is installed: its faster
+    bodies would answer for a region.
+    """
+
+    def __init__(self, tree: str, files: dict[str, str]) -> None:
+        self.tree, self.files = tree, files
 
     def find_spec(self, name: str, path: Any = None, target: Any = None) -> Any:
-        """Return where a grafted module is, None for all others."""
-        if (file := self.files.get(name)) is None:
+        """Return where a module of minidl is, None for all others."""
+        if name.partition(".")[0] != "minidl":
             return None
-        return importlib.util.spec_from_file_location(name, file)
+        if (file := self.files.get(name)) is not None:
+            return importlib.util.spec_from_file_location(name, file)
+        places = [self.tree] if name == "minidl" else path
+        found = importlib.machinery.PathFinder.find_spec(name, places)
+        if found is None:
+            raise ModuleNotFoundError(f"No module named {name!r}", name=name)
+        return found
 
 
 def plain(result: Any) -> dict[str, Any]:
@@ -93,7 +104,7 @@ def place(error: BaseException, tree: str) -> tuple[str, int]:
 def answers(job: dict[str, Any]) -> Iterator[Said]:
     """Import what a job names; say "ready", then yield an answer for each question."""
     sys.path.insert(0, job["tree"])
-    sys.meta_path.insert(0, Grafted(job["files"]))
+    sys.meta_path.insert(0, Grafted(job["tree"], job["files"]))
     spec: Any = importlib.util.spec_from_file_location("calls", job["calls"])
     calls = importlib.util.module_from_spec(spec)
     try:
