@@ -18,7 +18,7 @@ from minidl.backend import Array, device_of, to_device, to_numpy
 from minidl.check.pair import Pair, PairSubject
 from minidl.check.subject import Subject, flat, is_float
 from minidl.check.tape import traceable
-from minidl.engine.messages import Signature
+from minidl.engine.inputs import Signature
 from minidl.engine.modes import watchers
 from minidl.engine.op import Node, as_array
 from minidl.engine.tensor import TensorLike, values

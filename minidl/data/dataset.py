@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from minidl.backend import Array, default_dtype, device_of, namespace, to_device
-from minidl.engine.messages import plain_array
+from minidl.engine.inputs import plain_array
 from minidl.engine.tensor import Tensor, TensorLike
 from minidl.errors import DTypeError, RangeError, ShapeError
 

@@ -1,5 +1,7 @@
 """Batches in an order that can be repeated: the loader.
 
+An optimizer takes one step for each batch. This file makes the batches.
+
 Batch k of epoch e is a pure function of (seed, e, k): the order is a permutation drawn
 from (seed, e), and a sample's augmentation depends on (seed, e, the sample's number).
 So it does not matter who prepares a batch (this thread, a prefetching one, one of four

@@ -1,5 +1,7 @@
 """Backward: from ∂L/∂y to the gradients of the leaves, the youngest node first.
 
+Operations left behind maps from ∂L/∂y to ∂L/∂x, and edges; here the maps are called.
+
     g     the gradient of an output        an edge     (node or leaf, which output)
 
 A node is younger than all that it depends on: walking by age meets it after all that
@@ -16,8 +18,9 @@ import numpy as np
 
 from minidl.backend import namespace
 from minidl.engine import messages
+from minidl.engine.inputs import Narrow
 from minidl.engine.modes import mode, recording, watchers
-from minidl.engine.op import Narrow, Node, as_array
+from minidl.engine.op import Node, as_array
 from minidl.engine.tensor import Edge, Tensor, TensorLike, edge_of, values
 from minidl.engine.versions import versions
 from minidl.errors import ShapeError

@@ -1,4 +1,6 @@
-"""The tape: every operation leaves a Node behind, and `backward` walks them home.
+"""Operations: what `@op` does to a function, and the Node that each call leaves behind.
+
+tensor.py left open where a Tensor's edge comes from: from here.
 
 An operation is written once, as a function of plain arrays:
 
@@ -19,19 +21,27 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Callable, Sequence
-from typing import Any, NamedTuple, ParamSpec, Protocol, TypeVar, overload
+from typing import Any, ParamSpec, Protocol, TypeVar, overload
 
 import numpy as np
 
-from minidl.backend import Array, default_dtype, device_of
+from minidl.backend import Array
 from minidl.engine import messages
-from minidl.engine.messages import Signature, as_operand, failure
+from minidl.engine.inputs import (
+    HALF,
+    Signature,
+    as_operand,
+    computed,
+    in_float32,
+    in_one_width,
+    on_arrays,
+    outputs,
+    plain_settings,
+)
 from minidl.engine.modes import mode, watchers
 from minidl.engine.tensor import Edge, Tensor, TensorLike
 from minidl.engine.versions import clock
-from minidl.errors import MinidlError, WidthError
 
-HALF, SINGLE = np.dtype(np.float16), np.dtype(np.float32)
 P = ParamSpec("P")
 F = TypeVar("F", bound=Callable[..., Any])
 Body = Callable[P, Any]
@@ -89,13 +99,6 @@ class Node:
         return str(self.op.__name__).lstrip("_")
 
 
-class Narrow(NamedTuple):
-    """The way back of an op that met integers: its gradients get the floats' width."""
-
-    back: Any
-    width: Any
-
-
 @overload
 def op(body: Body[P]) -> Op[P]: ...
 @overload
@@ -135,15 +138,15 @@ def op(  # noqa: C901  it holds the hot path, which calls as little as it can
         ):
             args, settings = signature.bind(args, settings)
         if settings:
-            settings = _plain(settings)
+            settings = plain_settings(settings)
         if adds_up and HALF in [getattr(x, "dtype", None) for x in args]:
-            return _in_float32(call, args, settings)
+            return in_float32(call, args, settings)
         for x in args:
             if isinstance(x, Tensor):
                 break
         else:  # only arrays: nothing to record
-            made = _run(call, args, settings)
-            return made[0] if len(made) == 2 else (*_outputs(made), *made[2])
+            made = on_arrays(call, args, settings)
+            return made[0] if len(made) == 2 else (*outputs(made), *made[2])
         arrays: list[Any] = []
         edges: list[Edge | None] = []
         tracked, dtypes, dtype = False, 0, None
@@ -164,13 +167,11 @@ def op(  # noqa: C901  it holds the hot path, which calls as little as it can
             edges.append(edge)
         try:
             if dtypes > 1 or dtype.kind != "f":  # type: ignore[union-attr]
-                made = _in_one_width(call, arrays, settings)
+                made = in_one_width(call, arrays, settings)
             else:
-                made = (fasts and _fast(fasts, arrays, settings)) or body(
-                    *arrays, **settings
-                )
+                made = computed(call, arrays, settings)
         except Exception as error:
-            raise failure(call, arrays, error) from error
+            raise messages.failure(call, arrays, error) from error
         if type(made) is not tuple:
             raise messages.no_pair(call, made)
         if watchers:
@@ -213,102 +214,9 @@ def op(  # noqa: C901  it holds the hot path, which calls as little as it can
     return call
 
 
-def _plain(settings: dict[str, Any]) -> dict[str, Any]:
-    """Return settings with plain numbers for NumPy's, which would widen float32."""
-    scalars = np.generic, np.ndarray
-    return {
-        name: x.item() if isinstance(x, scalars) and not x.ndim else x
-        for name, x in settings.items()
-    }
-
-
-def _fast(
-    fasts: dict[str, list[Any]], arrays: Sequence[Any], settings: dict[str, Any]
-) -> Any:
-    """Return what the first fast body that accepts these arrays makes of them."""
-    for fast in fasts.get(device_of(arrays[0]), ()):
-        if (made := fast(*arrays, **settings)) is not None:
-            return made
-    return None
-
-
-def _run(op: Any, arrays: Sequence[Any], settings: dict[str, Any]) -> Any:
-    """Run an op on arrays alone."""
-    dtype, alike = None, True
-    for x in arrays:
-        if type(x) is np.ndarray or isinstance(x, np.floating):
-            alike = alike and (dtype is None or x.dtype is dtype)
-            dtype = x.dtype
-        else:
-            alike = alike and (x is None or type(x) is float or device_of(x) == "cuda")
-    try:
-        if alike and (dtype is None or dtype.kind == "f"):
-            made = _fast(op.fasts, arrays, settings) or op.body(*arrays, **settings)
-        else:
-            arrays = messages.operands(arrays, op.broadcasts)
-            made = _in_one_width(op, arrays, settings)
-    except Exception as error:
-        raise failure(op, arrays, error) from error
-    if type(made) is not tuple:
-        raise messages.no_pair(op, made)
-    return made
-
-
-def _in_float32(op: Any, args: Any, settings: dict[str, Any]) -> Any:
-    """Run an op that adds up in float32, and round its outputs to float16."""
-    wide = [x.astype(SINGLE) if getattr(x, "dtype", None) == HALF else x for x in args]
-    made = op(*wide, **settings)
-    if type(made) is tuple:
-        return tuple(y.astype(HALF) if y.dtype == SINGLE else y for y in made)
-    return made.astype(HALF) if made.dtype == SINGLE else made
-
-
-def _in_one_width(op: Any, arrays: Sequence[Any], settings: dict[str, Any]) -> Any:
-    """Run an op on arrays of several dtypes, or of no float: integers widen nothing.
-
-    What integers and truth values compute with a float has that float's width; with
-    none among them, the default dtype. NumPy would make float64 of most. So where a
-    result came out wider, integers are brought to that width, and it is computed again;
-    and gradients are brought to it. (Which integers are labels only the body knows.)
-    """
-    messages.refuse_mixed_floats(op, arrays)
-    dtypes = [x.dtype for x in arrays if hasattr(x, "dtype")]
-    width = next((d for d in dtypes if d.kind == "f"), default_dtype())
-    kinds = "iu" if any(d.kind in "iu" for d in dtypes) else "b"
-    refused = made = None
-    try:
-        made = _fast(op.fasts, arrays, settings) or op.body(*arrays, **settings)
-    except WidthError as error:  # integers may have made one of the two widths
-        refused = error
-    if refused or (type(made) is tuple and _wider(made, width)):
-        floats = [
-            x.astype(width) if getattr(x, "dtype", width).kind in kinds else x
-            for x in arrays
-        ]
-        try:
-            again = _fast(op.fasts, floats, settings) or op.body(*floats, **settings)
-        except MinidlError as error:
-            raise refused or error from error
-        if refused or not _wider(again, width):  # not asked for, as by astype
-            made = again
-    if type(made) is not tuple:
-        return made
-    return made[0], Narrow(made[1], width), *made[2:]
-
-
-def _wider(made: tuple[Any, ...], width: Any) -> bool:
-    """Whether a floating output has another width than this."""
-    return any(y.dtype.kind == "f" and y.dtype != width for y in _outputs(made))
-
-
-def _outputs(made: tuple[Any, ...]) -> tuple[Any, ...]:
-    """Return the outputs of an op, whether it has one or several."""
-    return made[0] if type(made[0]) is tuple else made[:1]
-
-
 def _several(made: tuple[Any, ...], node: Node | None) -> tuple[Any, ...]:
     """Return the outputs of a node, or of nothing that was recorded, then aux."""
-    tensors = tuple(wrap(y) for y in _outputs(made))
+    tensors = tuple(wrap(y) for y in outputs(made))
     if node:
         node.shapes = tuple(y.data.shape for y in tensors)
         for i, y in enumerate(tensors):

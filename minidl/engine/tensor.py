@@ -1,4 +1,9 @@
-"""Tensor: an array that remembers how it was made."""
+"""Tensor: an array that remembers how it was made.
+
+The first file on the way from an array to a trained network (README, "Read the
+source"). It holds the values, the gradient, and an edge to the operation that made it.
+How an operation leaves that edge behind is in op.py.
+"""
 
 from __future__ import annotations
 
@@ -8,7 +13,7 @@ import numpy as np
 
 from minidl import backend
 from minidl.backend import Array
-from minidl.engine.messages import plain_array
+from minidl.engine.inputs import plain_array
 from minidl.engine.modes import mode
 from minidl.engine.protocols import Protocols
 from minidl.engine.versions import versions

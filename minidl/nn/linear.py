@@ -1,4 +1,8 @@
-"""Linear layers: parameters, and the op that uses them."""
+"""Linear layers: parameters, and the op that uses them.
+
+ops/linalg.py left open where w and b come from: a layer makes them, and keeps them. How
+they are found again, to be trained and saved, is in module.py.
+"""
 
 from __future__ import annotations
 

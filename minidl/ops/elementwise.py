@@ -1,5 +1,7 @@
 """Arithmetic, element by element. Each line is a rule from a table of derivatives.
 
+engine/op.py left open what the functions under `@op` look like: these are the simplest.
+
 Throughout:  a, b, x inputs    y output    g = ∂L/∂y, the gradient that comes in
 Inputs stretch to a common shape as in NumPy; the engine sums their gradients back.
 

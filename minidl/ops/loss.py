@@ -1,5 +1,7 @@
 """Losses: how far what the network says is from what is true, as one number.
 
+A model of layers gives scores; backward starts from a number. This is the step between.
+
 Throughout:  x what the network says    g = ∂L/∂y    w, α weights
              reduction "mean" over the batch, "sum", or "none": every loss by itself
 Of classes   x scores (N, K, …), class on axis 1    p = softmax(x)

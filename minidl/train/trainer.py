@@ -1,5 +1,7 @@
 """Trainer: the loop that every network is trained in, written once.
 
+A model, a loss, an optimizer and batches are there; this file puts them together.
+
     for each epoch:
         for each batch:      scores = model(x);  L = loss(scores, y)
                              L.backward();  optimizer.step();  optimizer.zero_grad()
