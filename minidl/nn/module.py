@@ -1,4 +1,4 @@
-"""Module: a tree of parameters that can be called. Layers such as Linear are its leaves.
+"""Module: a tree of parameters that can be called; its leaves are layers.
 
 A module is an ordinary object: whatever Parameter, Buffer or Module is assigned to it
 (or stands in a list, tuple or dictionary of it) belongs to it, under the name it was

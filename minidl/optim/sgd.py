@@ -1,6 +1,6 @@
 """Gradient descent, and what momentum adds to it.
 
-optimizer.py left `update` open, the formula for one parameter. These are the first three.
+optimizer.py left `update` open, the formula for one parameter. Here are the first.
 
 θ, p   parameter        g   gradient (with λ θ)       η, lr   learning rate
 v      velocity, a sum of past gradients that forgets: 1 / (1 − μ) of them count
