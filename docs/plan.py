@@ -1,6 +1,6 @@
-"""Write the semester plan into assignments/README.md, from docs/plan.cfg.
+"""Write two tables into assignments/README.md: the assignments, the semester plan.
 
-python -m docs.plan            writes the table
+python -m docs.plan            writes them, from assignment.cfg's and from docs/plan.cfg
 python -m docs.plan --check    fails if the page is not what plan.cfg says
 
 Every name is looked up: an API must be importable, a notebook, task or test must be
@@ -17,7 +17,8 @@ from pathlib import Path
 
 ROOT = Path(__file__).parents[1]
 SOURCE, PAGE = Path(__file__).with_suffix(".cfg"), ROOT / "assignments" / "README.md"
-BEGIN, END = "<!-- plan: written by docs/plan.py -->", "<!-- end of plan -->"
+MARKS = "<!-- plan: written by docs/plan.py -->", "<!-- end of plan -->"
+LIST = "<!-- assignments: written by docs/plan.py -->", "<!-- end of assignments -->"
 HEAD = ("week", "topic", "lecture", "in minidl", "notebook", "assignment", "test")
 
 
@@ -91,11 +92,28 @@ def table() -> str:
     return "\n".join(f"| {line} |" for line in lines)
 
 
+def assignments() -> str:
+    """Return a line for each assignment that is there, in Markdown."""
+    lines = [
+        "assignment | hours | tasks | the student ends up with",
+        "--- | --- | --- | ---",
+    ]
+    for path in sorted((ROOT / "assignments").glob("a*/assignment.cfg")):
+        given = configparser.ConfigParser(interpolation=None)
+        given.read_string(path.read_text(encoding="utf-8"))
+        head, tasks = given["assignment"], len(given.sections()) - 1
+        link = f"[{head['name']} {head['title']}]({path.parent.name}/README.md)"
+        lines.append(f"{link} | {head['hours']} | {tasks} | {head['result']}")
+    return "\n".join(f"| {line} |" for line in lines)
+
+
 def page() -> str:
-    """Return the page with the table of now."""
-    pattern = re.compile(rf"{re.escape(BEGIN)}.*{re.escape(END)}", re.DOTALL)
-    old = PAGE.read_text(encoding="utf-8")
-    return pattern.sub(lambda _: f"{BEGIN}\n\n{table()}\n\n{END}", old)
+    """Return the page with the tables of now."""
+    text = PAGE.read_text(encoding="utf-8")
+    for (begin, end), made in {MARKS: table, LIST: assignments}.items():
+        pattern = re.compile(rf"{re.escape(begin)}.*{re.escape(end)}", re.DOTALL)
+        text = pattern.sub(f"{begin}\n\n{made()}\n\n{end}".replace("\\", r"\\"), text)
+    return text
 
 
 def main() -> None:

@@ -240,7 +240,7 @@ class Module(Tree):
 def evaluating(model: Any) -> Iterator[None]:
     """Put every layer of a model into eval mode; at the end, each back as it was.
 
-    What is frozen takes no note of it. A model that is no Module may have a mode or not.
+    What is frozen takes no note of it. A model that is no Module may have no mode.
     """
     alone = [model] if hasattr(model, "training") else []
     modules = list(model.modules()) if hasattr(model, "modules") else alone
