@@ -12,33 +12,21 @@ from tests.bank.__main__ import HALVES, false_alarm, judge
 from tests.bank.cases import is_right
 from tests.bank.own import OWN
 from tests.bank.right import RIGHT
-from tests.bank.rules import RIGHT_RULES, RULES_A, agrees_with_paper
+from tests.bank.rules import RIGHT_RULES, RULES_A, RULES_B, agrees_with_paper
 
 SOUND = [*RIGHT, *OWN]
 CASES = [case for half in HALVES.values() for case in half.cases]
-#  half  at least: caught, right, useful; at most: certain. Better code raises them
-REACHED = {"a": (131, 55, 55, 8)}
-NOT_CAUGHT = {
-    "relu masks dout itself",
-    "affine remembers the first batch",
-    "affine scales the cached input",
-}
-ALARMS = {
-    *(f"{name} at 0" for name in ("relu", "leaky_relu", "elu")),
-    *("clip at its limits", "log at 1e-9", "sqrt at 1e-9"),
-    *("maximum tied", "maximum tied, argmax"),
-    # x[i] in a function: `explain` fails on a Scatter; −inf inside of focal_loss
-    *("function: loop_over_time", "function: views_of_views", "ops: embedding"),
-    *("function: gathered_twice", "nn: Embedding()", "ops: focal_loss"),
-}
+#  half  at least: caught, right, useful; at most: certain. Better code raises them;
+#  the words of verdicts change, so that they stand two below what was reached
+REACHED = {"a": (134, 114, 114, 4), "b": (128, 93, 93, 5)}
 
 
 @pytest.mark.parametrize("case", CASES, ids=lambda case: case.name)
 def test_a_wrong_one_is_wrong_and_its_right_one_right(case):
+    rng = np.random.default_rng(0)
+    assert is_right(case.right, case.right.make(rng), rng)
     wrong, found = case.wrong(), []
-    for seed in range(2):  # a stale cache is wrong from the second batch on
-        rng = np.random.default_rng(seed)
-        assert is_right(case.right, case.right.make(rng), rng)
+    for _ in range(2):  # a stale cache is wrong from the second batch on
         found.append(is_right(wrong, wrong.make(rng), rng))
     assert not all(found)
 
@@ -55,15 +43,17 @@ def test_right_ones_are_right():
 
 def test_rules_are_wrong_or_right():
     rng = np.random.default_rng(0)
-    assert not [rule.name for rule in RULES_A if agrees_with_paper(rule, rng)]
+    wrong = [*RULES_A, *RULES_B]
+    assert len(wrong) >= 20
+    assert not [rule.name for rule in wrong if agrees_with_paper(rule, rng)]
     assert all(agrees_with_paper(rule, rng) for rule in RIGHT_RULES)
 
 
 def test_every_sixth_is_caught_or_raises_no_alarm():
     silent = {case.name for case in CASES[::6] if not judge(case).caught}
-    assert silent <= NOT_CAUGHT
+    assert not silent
     alarms = {row.name for row in SOUND[::6] if false_alarm(row) is not None}
-    assert alarms <= ALARMS
+    assert not alarms
 
 
 @pytest.mark.slow
@@ -80,7 +70,7 @@ def test_wrong_ones_are_caught_and_named(half):
 @pytest.mark.slow
 def test_right_ones_raise_no_alarm():
     alarms = {row.name for row in SOUND if false_alarm(row) is not None}
-    assert alarms <= ALARMS
+    assert not alarms
 
 
 def test_the_bank_is_as_large_as_it_says():

@@ -1,4 +1,4 @@
-"""Run `minidl.check` over the bank: python -m tests.bank [a | right …] [--verdicts].
+"""Run `minidl.check` over the bank: python -m tests.bank [a | b | right] [--verdicts].
 
 caught     the wrong gradient is not called right
 right      the first verdict expresses an idea that its entry expects
@@ -6,8 +6,8 @@ useful     any of its sentences does
 certain    a sentence is said without a reserve ("it looks like …") and expresses none:
            a wrong verdict, unless a reader finds otherwise (--verdicts prints it)
 
-"Wrong in a way of its own" is no verdict; "wrong only at …" is a place and
-"has shape …" is a fact; neither is a cause.
+"Wrong in a way of its own" is no verdict; "wrong only at …" is a place,
+"has shape …" and "is g · y" are facts; none is a cause.
 """
 
 from __future__ import annotations
@@ -24,14 +24,17 @@ import numpy as np
 
 import minidl as md
 from minidl import check
-from tests.bank import wrong_a
-from tests.bank.cases import Array, Case, Pair, as_tuple
+from tests.bank import wrong_a, wrong_b
+from tests.bank.cases import Array, Case, Pair
 from tests.bank.own import OWN, Own
 from tests.bank.right import RIGHT, Right
 
-HALVES = {"a": wrong_a.BANK}
+HALVES = {"a": wrong_a.BANK, "b": wrong_b.BANK}
 NOTHING = r"in a way of its own|no (typical|known) "
-FACT = r"wrong (only )?(where|at)\b|has shape"
+FACT = (
+    r"wrong (only |everywhere but )?(where|at)\b|has shape|"
+    r"is ([−\d.]+ times (\(.*\) )?)?(the sum over .* of )?g · "
+)
 RESERVED = r"looks? like|perhaps|may be|maybe|likely|might|nearly right"
 
 
@@ -65,32 +68,26 @@ class Verdict:
         return not all(map(self.case.accepts, firm))
 
 
-def as_op(pair: Pair, n: int):
-    """Return the pair as an op whose inputs have their names: `explain` takes those."""
-    if pair.body:
-        return md.op(FunctionType(pair.body.__code__, pair.body.__globals__, "student"))
-
-    def run(*inputs):
-        out, cache = pair.forward(*inputs)
-        return out, lambda dout: as_tuple(pair.backward(dout, cache))
-
-    code = pair.forward.__code__
-    names = ", ".join(code.co_varnames[: min(n, code.co_argcount)])
-    student = eval(f"lambda {names}: run({names})", {"run": run})
-    student.__name__ = "student"
+def subject(pair: Pair) -> Any:
+    """Return what the checker is given: the pair of functions, or an op of minidl."""
+    if pair.body is None:
+        return pair.forward, pair.backward
+    student = FunctionType(pair.body.__code__, pair.body.__globals__, "student")
     return md.op(student)
 
 
 def explained(function: Any, inputs: Sequence[Array]) -> list[str] | None:
-    """Return what the checker says about it; None if it calls it right."""
+    """Return what is said of it, without its name; None if it is called right."""
     if isinstance(function, Pair):
-        function = as_op(function, len(inputs))
+        function = subject(function)
     try:
         with np.errstate(all="ignore"):
             diagnosis = check.explain(function, inputs)
     except Exception as error:  # what a student would see
         return [f"{type(error).__name__}: {error}"]
-    return None if diagnosis else diagnosis.sentences
+    if diagnosis:
+        return None
+    return [s.removeprefix(f"{s.split(': ')[0]}: ") for s in diagnosis.sentences]
 
 
 def judge(case: Case, seed: int = 1) -> Verdict:

@@ -23,8 +23,8 @@ Maker = Callable[[Generator], list[Array]]
 
 #  an idea a verdict may express, and the words for it (generous, case ignored)
 IDEAS = {
-    "scale": r"times (too|the right|as)|(constant|plain|common|same) factor|averag|"
-    r"twice|factor (of )?[\d½√(]|doubl|\bhal[fv]|1/[NKD]|divided|"
+    "scale": r"times (too|the right|as|what)|(constant|plain|common|same) factor|"
+    r"averag|twice|factor (of )?[\d½√(]|doubl|\bhal[fv]|1/[NKD]|divided|"
     r"mean (is |was )?(taken|for|ins)",
     "sign": r"\bsign\b|negat|minus|−1",
     "transpose": r"transpos|\.T\b|swapp|exchang",
@@ -36,7 +36,7 @@ IDEAS = {
     r"overwr|add\.at|\+=|overlap",
     "path": r"constant|path|branch|through|treat|held fixed|second way|also depends",
     "point": r"instead of|in (the )?place of|at the (output|input)|point|evaluated|"
-    r"before|after",
+    r"belongs|before|after",
     "local": r"derivative|local|lacks a factor|missing factor|factor .*missing",
     "ignored": r"ignor|incoming|upstream|does not (use|depend)|cotangent|from above|"
     r"\bg\b (is )?(not|never|missing)|without g|multiplied by g|use of g",
@@ -107,7 +107,10 @@ class Case:
 
         What is said of a place ("wrong only at … along axis 1, and right elsewhere:
         look at …") counts by the place alone, and a variance only where there is one.
+        Two formulas, of what is there and of what is right, say all.
         """
+        if "; the right one is " in text or "stand for one another" in text:
+            return True
         if "right elsewhere" in text:
             text = text.split("right elsewhere")[0].split(" along ")[0]
         if "variance" in text and not re.search("norm|variance|std", self.name):

@@ -95,7 +95,7 @@ residual = Pair(
 mean = Pair(
     lambda x: (x.mean(axis=0), x.shape),
     lambda d, s: np.broadcast_to(d / s[0], s),
-    draws((4, 3)),
+    draws((5, 3)),
 )
 variance = Pair(
     lambda x: (x.var(axis=0), x),

@@ -135,6 +135,90 @@ RULES_A = [
 ]
 
 
+# --- second half
+def adamax(p, g, s, t):
+    """u ← max(β₂ u, |g|) ;  p ← p − η / (1 − β₁ᵗ) · m / (u + ε)."""
+    m, u = B1 * s[0] + (1 - B1) * g, np.maximum(B2 * s[1], np.abs(g))
+    return p - LR / (1 - B1**t) * m / (u + EPS), (m, u)
+
+
+def adadelta(p, g, s, t):
+    """Δ = −√(d + ε) / √(c + ε) g ;  d, c: averages of Δ² and g²."""
+    c = B2 * s[0] + (1 - B2) * g * g
+    step = -np.sqrt(s[1] + EPS) / np.sqrt(c + EPS) * g
+    return p + step, (c, B2 * s[1] + (1 - B2) * step**2)
+
+
+def adam_v_of_the_mean(p, g, s, t):
+    m = B1 * s[0] + (1 - B1) * g
+    v = B2 * s[1] + (1 - B2) * m * m
+    return p - LR * m / (1 - B1**t) / (np.sqrt(v / (1 - B2**t)) + EPS), (m, v)
+
+
+def adam_keeps_the_corrected(p, g, s, t):
+    m, v = B1 * s[0] + (1 - B1) * g, B2 * s[1] + (1 - B2) * g * g
+    mh, vh = m / (1 - B1**t), v / (1 - B2**t)
+    return p - LR * mh / (np.sqrt(vh) + EPS), (mh, vh)
+
+
+def adam_epsilon_under_the_root(p, g, s, t):
+    m, v = B1 * s[0] + (1 - B1) * g, B2 * s[1] + (1 - B2) * g * g
+    return p - LR * m / (1 - B1**t) / np.sqrt(v / (1 - B2**t) + EPS), (m, v)
+
+
+def adam_one_beta_for_both(p, g, s, t):
+    m, v = B1 * s[0] + (1 - B1) * g, B1 * s[1] + (1 - B1) * g * g
+    return p - LR * m / (1 - B1**t) / (np.sqrt(v / (1 - B1**t)) + EPS), (m, v)
+
+
+def adam_power_as_product(p, g, s, t):
+    m, v = B1 * s[0] + (1 - B1) * g, B2 * s[1] + (1 - B2) * g * g
+    mh, vh = m / abs(1 - B1 * t), v / abs(1 - B2 * t)
+    return p - LR * mh / (np.sqrt(vh) + EPS), (m, v)
+
+
+def adamw_decay_past_the_rate(p, g, s, t):
+    stepped, kept = adam(p, g, s, t)
+    return stepped - DECAY * p, kept
+
+
+def adamax_adds(p, g, s, t):
+    m, u = B1 * s[0] + (1 - B1) * g, B2 * s[1] + (1 - B2) * np.abs(g)
+    return p - LR / (1 - B1**t) * m / (u + EPS), (m, u)
+
+
+def adadelta_with_a_rate(p, g, s, t):
+    c = B2 * s[0] + (1 - B2) * g * g
+    step = -LR / np.sqrt(c + EPS) * g
+    return p + step, (c, B2 * s[1] + (1 - B2) * step**2)
+
+
+def adadelta_of_the_gradient(p, g, s, t):
+    q, (c, _) = adadelta(p, g, s, t)
+    return q, (c, B2 * s[1] + (1 - B2) * g * g)
+
+
+def nesterov_steps_twice(p, g, s, t):
+    v = MU * s[0] + g
+    return p - LR * (g + v), (v,)
+
+
+RULES_B = [
+    Rule("adam: v of m", adam, 2, adam_v_of_the_mean, "point|g²|\\bm\\b"),
+    Rule("adam: m̂ is kept", adam, 2, adam_keeps_the_corrected, "state|stale|correct"),
+    Rule("adam: ε in √", adam, 2, adam_epsilon_under_the_root, "ε|eps"),
+    Rule("adam: β₁ for β₂", adam, 2, adam_one_beta_for_both, "β|beta|order"),
+    Rule("adam: βt for βᵗ", adam, 2, adam_power_as_product, "bias|correct|power"),
+    Rule("adamw: λ without η", adamw, 2, adamw_decay_past_the_rate, "decay|λ|scale"),
+    Rule("adamax: no maximum", adamax, 2, adamax_adds, "max"),
+    Rule("adadelta: η for √d", adadelta, 2, adadelta_with_a_rate, "rate|√|root|Δ"),
+    Rule("adadelta: d of g", adadelta, 2, adadelta_of_the_gradient, "point|Δ|step"),
+    Rule(
+        "nesterov: μ forgotten", nesterov, 1, nesterov_steps_twice, "μ|scale|momentum"
+    ),
+]
+
+
 # --- right ones in other algebra
 def momentum_in_place(p, g, s, t):
     v = s[0].copy()

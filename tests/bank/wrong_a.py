@@ -75,14 +75,15 @@ row("sigmoid: σ′ at y", P, 0, lambda d, c: d * sigma(c[1]) * (1 - sigma(c[1])
     "wrong point", "point | twice")
 row("sigmoid: y lacks", P, 0, lambda d, c: d * (1 - c[1]), "chain factor", "local")
 P = pairs.tanh
-row("tanh: 1 − y", P, 0, lambda d, c: d * (1 - c[1]), "wrong local", "squar|²")
+row("tanh: 1 − y", P, 0, lambda d, c: d * (1 - c[1]),
+    "wrong local", "squar|²|1 − y in the place")
 row("tanh: 1 − x²", P, 0, lambda d, c: d * (1 - c[0] ** 2), "wrong point", "point")
 row("tanh: tanh′ at y", P, 0, lambda d, c: d * (1 - np.tanh(c[1]) ** 2), "wrong point",
     "point | twice")
 row("tanh: g twice", P, 0, lambda d, c: d * d * (1 - c[1] ** 2), "g twice",
     "g² | squared | twice | g used | factor g")
 row("leaky relu: slope forgotten", pairs.leaky_relu, 0, lambda d, c: d * (c[0] > 0),
-    "mask", "mask | local | zero | x ?(<|≤) ?0|negative")
+    "mask", "mask | local | zero | path | x ?(<|≤) ?0|negative")
 row("elu: α(y + 1) below zero", pairs.elu, 0,
     lambda d, c: d * np.where(c[0] > 0, 1, 0.7 * (c[1] + 1)), "wrong local",
     "local | x ?(<|≤) ?0|negative")
@@ -93,7 +94,7 @@ row("power: exponent stays", pairs.power, 0, lambda d, c: d * 3 * c[0] ** 3,
     "wrong local", "factor too many|times x|x too|power|exponent|extra | local")
 row("sqrt: ½ forgotten", pairs.sqrt, 0, lambda d, c: d / c[1], "factor", "scale")
 row("log: g x", pairs.log, 0, lambda d, c: d * c[0], "wrong local",
-    "1/x|divid|reciprocal|x² | inver | local")
+    "1/x|divid|reciprocal|x² | inver | local | 1 / .dy/dx")
 row("clip: lower limit not masked", pairs.clip, 0, lambda d, c: d * (c[0] < 0.6),
     "mask", "mask | clip|limit|saturat|x ?(<|≤)|below")
 row("clip: everything passes", pairs.clip, 0, lambda d, c: d, "mask",
@@ -224,7 +225,7 @@ row("batch norm: σ constant", P, 0,
     lambda d, c: c[1] * rstd(c) * (d - d.mean(axis=0)), "missing path",
     "path")
 row("batch norm: dγ with x", P, 1, lambda d, c: (d * c[0]).sum(axis=0), "wrong point",
-    "point | normali | x̂")
+    "point | normali | x̂ | g · x")
 row("batch norm: dγ is a mean", P, 1, lambda d, c: (d * c[2]).mean(axis=0),
     "mean for sum", "scale")
 row("batch norm: γ forgotten in dx", P, 0,
@@ -272,7 +273,7 @@ def conv_slip(shift=0, flip=False, add=True, p=1, first=False):
 
 
 slip_of_conv = [
-    ("conv: kernel flipped", "flip", {"flip": True}, "flip|rotat|revers|180"),
+    ("conv: kernel flipped", "flip", {"flip": True}, "flip|rotat|revers|turned|mirror"),
     ("conv: last write wins", "last write wins", {"add": False}, "repeat"),
     ("conv: padding cropped one off", "shift", {"shift": 1}, "shift | border"),
 ]
@@ -343,7 +344,7 @@ def embedding_adds_with_a_fancy_index(dout, cache):
     return dw, None
 
 
-@stateful(P, "grows between calls", "state")
+@stateful(P, "grows between calls", "grow|adds up|accumul|total")
 def embedding_keeps_adding():
     dw = np.zeros((4, 3))
 
@@ -392,7 +393,7 @@ def rnn_keeps_dw_of_one_step(dout, cache):
     return dx, dwx, dwh
 
 
-@slip(P, "missing path", "path | time | lacks|ignored")
+@slip(P, "missing path", "path | time | lacks|ignored|of axis 1 of g alone")
 def rnn_forgets_the_loss_at_earlier_steps(dout, cache):
     alone = np.zeros_like(dout)
     alone[:, -1] = dout[:, -1]
@@ -430,7 +431,7 @@ def lstm_slip(name, expect, change):
     slip(pairs.lstm_step, "cell", expect)(backward)
 
 
-lstm_slip("lstm step: c′ only from below", "path | local",
+lstm_slip("lstm step: c′ only from below", "path | local | of axis 0 of g",
     lambda d, di, df, do, dg, dc, c: (d[1] * c[6], d[1] * c[1], do, d[1] * c[3], d[1])
 )
 lstm_slip("lstm step: o from c′, not tanh c′", "point | tanh | local",
