@@ -24,7 +24,7 @@ from minidl.nn.state import Mismatch, read_state, write_state
 from minidl.nn.summary import Summary, summarize
 from minidl.nn.tree import Buffer, Parameter, Tree, drawn, walk
 
-__all__ = ["Buffer", "Module", "Parameter", "evaluating"]
+__all__ = ["Buffer", "Module", "Parameter"]
 
 Hook = Callable[[Any, tuple[Any, ...], Any], Any]  # (module, inputs, output)
 
