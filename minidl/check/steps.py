@@ -169,7 +169,7 @@ def step_of_subject(subject: Subject) -> Step:
     )
 
 
-def numbers_in(f: Any) -> tuple[float, ...]:
+def numbers_in(f: Callable[..., Any]) -> tuple[float, ...]:
     """Return the numbers that stand in the source of a function."""
     found = getattr(getattr(f, "__code__", None), "co_consts", ())
     return tuple(float(c) for c in found if isinstance(c, (int, float)) and c)

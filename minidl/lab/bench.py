@@ -18,11 +18,12 @@ from minidl.backend import device_of, to_numpy
 from minidl.data import DataLoader, Dataset, TensorDataset, train_test_split
 from minidl.data.dataset import is_labels
 from minidl.engine.modes import no_grad
-from minidl.engine.tensor import values
+from minidl.engine.tensor import TensorLike, values
 from minidl.errors import DTypeError, RangeError
 from minidl.lab.objective import own_randomness
+from minidl.nn.module import Module
 from minidl.train import Trainer, accuracy
-from minidl.train.batches import pair
+from minidl.train.batches import Data, pair
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -98,7 +99,7 @@ class Bench:
 
     make_model: Callable[[], Any]
     data: Any
-    loss: Any = ops.cross_entropy
+    loss: Callable[..., Any] = ops.cross_entropy
     optimizer: Any = optim.Adam
     batch_size: int = 50
     seed: int = 0
@@ -156,19 +157,19 @@ class Bench:
             p.kind is p.VAR_KEYWORD for p in known.values()
         )
 
-    def trainer(self, model: Any, lr: Any, weight_decay: float = 0.0) -> Trainer:
+    def trainer(self, model: Module, lr: Any, weight_decay: float = 0.0) -> Trainer:
         """Return a Trainer that shows no progress of its own."""
         metrics = [accuracy] if self.labels else []
         optimizer = self.rule(model.parameters(), lr, weight_decay)
         return Trainer(model, optimizer, self.loss, metrics, progress=False)
 
-    def forward(self, model: Any, batch: Any) -> tuple[Any, Any, Any]:
+    def forward(self, model: Module, batch: Any) -> tuple[Any, Any, Any]:
         """Return scores, truth and loss of a batch."""
         xs, y = pair(batch, device(model))
         scores = model(*xs)
         return scores, y, self.loss(scores, y)
 
-    def right(self, scores: Any, y: Any) -> float:
+    def right(self, scores: TensorLike, y: TensorLike) -> float:
         """Return the share of the samples that are right, or NaN for targets."""
         if not self.labels or values(scores).ndim != 2:
             return float("nan")
@@ -192,7 +193,7 @@ class Bench:
             return float(to_numpy(values(self.loss(_tensor(rows), _tensor(y)))))
 
 
-def parts_of(data: Any, seed: int) -> tuple[Any, Any, Any]:
+def parts_of(data: Data, seed: int) -> tuple[Any, Any, Any]:
     """Return training, validation and test set (None if there is none)."""
     if isinstance(data, Dataset) or (
         isinstance(data, (tuple, list)) and all(hasattr(a, "shape") for a in data)
@@ -210,7 +211,7 @@ def parts_of(data: Any, seed: int) -> tuple[Any, Any, Any]:
     return parts[0], parts[1], parts[2] if len(parts) == 3 else None
 
 
-def arrays(data: Any) -> TensorDataset:
+def arrays(data: Data) -> TensorDataset:
     """Return a dataset of inputs and truth; refuse what is none."""
     pair = isinstance(data, (tuple, list)) and all(hasattr(a, "shape") for a in data)
     dataset = TensorDataset(*data) if pair else data
@@ -228,20 +229,20 @@ def arrays(data: Any) -> TensorDataset:
     return dataset
 
 
-def device(model: Any) -> str:
+def device(model: Module) -> str:
     """Return where the parameters are: batches go there."""
     first = next(iter(model.parameters()), None)
     return "cpu" if first is None else device_of(first.data)
 
 
-def leaves(model: Any) -> Iterator[tuple[str, Any]]:
+def leaves(model: Module) -> Iterator[tuple[str, Any]]:
     """Yield (name, module) for every module that has none below it."""
     for name, module in model.named_modules():
         if not list(module.children()):
             yield name, module
 
 
-def _tensor(x: Any) -> Any:
+def _tensor(x: TensorLike) -> Any:
     from minidl.engine.tensor import Tensor
 
     array = np.ascontiguousarray(to_numpy(x))

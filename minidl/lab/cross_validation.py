@@ -176,7 +176,7 @@ class CrossValidation:
             fit(trainer, everything, None, own.epochs)
         return trainer, made
 
-    def test(self, test: Any) -> dict[str, float]:
+    def test(self, test: Data) -> dict[str, float]:
         """Measure the refitted model on the test set: {"loss": …, metric: …}; once.
 
         Raises RangeError at a second call (whoever looks twice begins to choose, and
@@ -207,7 +207,7 @@ class CrossValidation:
 
 
 def prepared(
-    prepare: Callable[[Any], Any] | None, training: Any, held_out: Any
+    prepare: Callable[[Any], Any] | None, training: Data, held_out: Data
 ) -> tuple[Any, Any]:
     """Return both parts, changed as the training part alone has taught."""
     if prepare is None:

@@ -27,6 +27,8 @@ from minidl.lab import inspection
 from minidl.lab.bench import Bench, How, Step, judged
 from minidl.lab.inspection import Complaint
 from minidl.lab.lr_finder import lr_finder
+from minidl.nn.module import Module
+from minidl.train.batches import Data
 
 Make = Callable[[], Any]
 
@@ -42,7 +44,7 @@ FALL = 0.05  # of H, that the loss must fall below it in 100 steps
 # ------------------------------------------------------------------------ 1. first loss
 
 
-def first_loss(make_model: Make, data: Any, **how: Unpack[How]) -> Step:
+def first_loss(make_model: Make, data: Data, **how: Unpack[How]) -> Step:
     """Compare the first loss with log K, the loss of equal scores: p = 1 / K for each.
 
     High:  up to twice log K the first scores are merely spread, by weights of He's size
@@ -105,7 +107,7 @@ def _far_from(ratio: float, saw: str) -> list[Complaint]:
 
 def overfit(
     make_model: Make,
-    data: Any,
+    data: Data,
     *,
     batches: int = 5,
     lr: float | None = None,
@@ -247,7 +249,7 @@ def memorize(bench: Bench, rows: Sequence[Any], lr: float, steps: int) -> Memori
     return run
 
 
-def plain(model: Any) -> Any:
+def plain(model: Module) -> Any:
     """Switch dropout and noise off: what is to be learned shall hold still."""
     for module in model.modules():
         if isinstance(module, nn.Dropout):
@@ -282,7 +284,7 @@ def _why_not(saw: str, runs: dict[float, Memorized]) -> Complaint:
 # ---------------------------------------------------------------------------- 3. a rate
 
 
-def find_rate(make_model: Make, data: Any, **how: Unpack[How]) -> Step:
+def find_rate(make_model: Make, data: Data, **how: Unpack[How]) -> Step:
     """Find a rate that makes the loss fall within 100 steps, on all data.
 
     `lr_finder` suggests one; 100 steps at it must bring the loss below H, what the

@@ -9,7 +9,7 @@ x inputs (N, …)    y labels (N,)    scores (N, K)
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import numpy as np
@@ -17,8 +17,9 @@ import numpy as np
 from minidl import nn
 from minidl.backend import namespace, to_numpy
 from minidl.engine.modes import no_grad
-from minidl.engine.tensor import Tensor, values
+from minidl.engine.tensor import Tensor, TensorLike, values
 from minidl.lab.bench import Bench, Vector, device, leaves
+from minidl.nn.module import Module
 from minidl.train.batches import pair
 
 Complaint = tuple[str, str]
@@ -106,7 +107,9 @@ def shared(bench: Bench) -> Complaint | None:
 # ------------------------------------------------------------------ the model, the loss
 
 
-def of_scores(bench: Bench, model: Any, batch: Any, scores: Any) -> Iterator[Complaint]:
+def of_scores(
+    bench: Bench, model: Module, batch: Any, scores: TensorLike
+) -> Iterator[Complaint]:
     """Yield what is wrong with the first scores of a model."""
     s = to_numpy(values(scores))
     if not np.isfinite(s).all():
@@ -150,7 +153,7 @@ def probabilities(bench: Bench, scores: Vector) -> Complaint | None:
     )
 
 
-def silent_layer(model: Any, batch: Any) -> str:
+def silent_layer(model: Module, batch: Any) -> str:
     """Return the name of the first ReLU that is 0 for a whole batch; "" if none is.
 
     A ReLU that is 0 for all samples lets no gradient through.
@@ -159,7 +162,7 @@ def silent_layer(model: Any, batch: Any) -> str:
     found: list[str] = []
 
     def look(name: str) -> Any:
-        def hook(module: Any, inputs: Any, output: Any) -> None:
+        def hook(module: Module, inputs: Sequence[Any], output: Any) -> None:
             y = values(output)
             if not found and not bool(namespace(y).any(y)):
                 found.append(f"{name} ({type(module).__name__})")
@@ -180,7 +183,7 @@ def silent_layer(model: Any, batch: Any) -> str:
     return found[0] if found else ""
 
 
-def of_loss(bench: Bench, scores: Any, y: Any) -> Iterator[Complaint]:
+def of_loss(bench: Bench, scores: TensorLike, y: TensorLike) -> Iterator[Complaint]:
     """Yield what is wrong with the loss: try it on scores whose loss is known.
 
     Scores of ±20 for the right classes must cost nearly nothing, and the same scores
@@ -209,7 +212,7 @@ def of_loss(bench: Bench, scores: Any, y: Any) -> Iterator[Complaint]:
         )
 
 
-def _loss(bench: Bench, scores: Vector, y: Any) -> float:
+def _loss(bench: Bench, scores: Vector, y: TensorLike) -> float:
     with no_grad():
         return float(
             to_numpy(values(bench.loss(Tensor(scores), Tensor(to_numpy(values(y))))))
@@ -219,7 +222,7 @@ def _loss(bench: Bench, scores: Vector, y: Any) -> float:
 # ---------------------------------------------------------------- before the first step
 
 
-def of_training(bench: Bench, model: Any, batch: Any) -> Iterator[Complaint]:
+def of_training(bench: Bench, model: Module, batch: Any) -> Iterator[Complaint]:
     """Yield what is wrong with the first steps: modes, gradients, what moves."""
     model.train()
     if asleep := [
@@ -235,7 +238,7 @@ def of_training(bench: Bench, model: Any, batch: Any) -> Iterator[Complaint]:
     yield from _rates(bench, model)
 
 
-def _gradients(bench: Bench, model: Any, batch: Any) -> Iterator[Complaint]:
+def _gradients(bench: Bench, model: Module, batch: Any) -> Iterator[Complaint]:
     """Make two steps by hand, and look at each parameter."""
     optimizer = bench.rule(model.parameters(), lr=1e-3)
     before = {name: to_numpy(p.data).copy() for name, p in model.named_parameters()}
@@ -271,7 +274,7 @@ def _gradients(bench: Bench, model: Any, batch: Any) -> Iterator[Complaint]:
         )
 
 
-def _rates(bench: Bench, model: Any) -> Iterator[Complaint]:
+def _rates(bench: Bench, model: Module) -> Iterator[Complaint]:
     """Make the optimizer twice: does it take the rate that it is given?"""
     made = [bench.rule(model.parameters(), lr=lr) for lr in (1e-3, 1e-2)]
     rates = [getattr(optimizer, "lr", math.nan) for optimizer in made]
@@ -282,7 +285,7 @@ def _rates(bench: Bench, model: Any) -> Iterator[Complaint]:
         )
 
 
-def _arrives(p: Any) -> bool:
+def _arrives(p: TensorLike) -> bool:
     """Whether a parameter has a gradient that is not 0."""
     return p.grad is not None and bool(namespace(p.grad).any(p.grad))
 

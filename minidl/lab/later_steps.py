@@ -28,6 +28,7 @@ from minidl.lab.space import choice, log_uniform
 from minidl.lab.trials import Result, shown
 from minidl.optim.schedules import cosine
 from minidl.train import History, Trainer
+from minidl.train.batches import Data
 
 Make = Callable[[], Any]
 
@@ -43,7 +44,7 @@ GRAVE = {
 
 def coarse_grid(
     make_model: Make,
-    data: Any,
+    data: Data,
     lr: float,
     *,
     epochs: int | None = None,
@@ -80,7 +81,7 @@ def coarse_grid(
 
 def refine(
     make_model: Make,
-    data: Any,
+    data: Data,
     coarse: Step,
     *,
     n: int = 6,
@@ -208,7 +209,7 @@ def read_curves(history: Any) -> Step:
 
 def go_on(
     make_model: Make,
-    data: Any,
+    data: Data,
     setting: dict[str, Any],
     findings: Iterable[str] = (),
     *,

@@ -131,7 +131,7 @@ class Objective:
         return float(record[self.monitor])
 
 
-def fit(trainer: Any, training: Any, validation: Data, epochs: int) -> None:
+def fit(trainer: Any, training: Data, validation: Data, epochs: int) -> None:
     """Train without a line of progress of its own, on batches that begin anew."""
     quiet = (ProgressBar, LivePlot)
     trainer.callbacks = [c for c in trainer.callbacks if not isinstance(c, quiet)]

@@ -29,6 +29,7 @@ from minidl.lab.later_steps import (
 )
 from minidl.lab.trials import shown
 from minidl.train import History, Trainer
+from minidl.train.batches import Data
 
 
 @dataclass
@@ -94,7 +95,7 @@ class Report:
 
 def recipe(
     make_model: Callable[[], Any],
-    data: Any,
+    data: Data,
     *,
     epochs: int | None = None,
     jobs: int = 1,
@@ -148,7 +149,7 @@ def recipe(
 def _steps(
     report: Report,
     make_model: Callable[[], Any],
-    data: Any,
+    data: Data,
     bench: Bench,
     epochs: int | None,
     jobs: int,

@@ -62,7 +62,7 @@ def scaled_dot_product_attention(q, k, v, mask=None, *, causal=False, scale=None
     return p @ v, backward
 
 
-def without_hidden(x: Any, mask: Any) -> Any:
+def without_hidden(x: TensorLike, mask: TensorLike | None) -> Any:
     """Return keys or values with zeros where no query may look: 0 · NaN is NaN."""
     if mask is None:
         return x

@@ -16,11 +16,12 @@ from typing import Any
 import numpy as np
 
 from minidl.backend import Array
+from minidl.engine.tensor import TensorLike
 
 PIECE = 4096  # summands of a piece: few enough for ε, many enough to cost nothing
 
 
-def total(x: Any, axis: Any = None, keepdims: bool = False) -> Any:
+def total(x: TensorLike, axis: Any = None, keepdims: bool = False) -> Any:
     """Return Σ x over `axis`: an int, a tuple of ints, or None for all of them.
 
     x  an array, or a Tensor (whose sum is an operation, and comes here with its array)

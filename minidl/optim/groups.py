@@ -80,7 +80,7 @@ def named(params: Params, owner: str, first: int = 0) -> list[Named]:
     return [_name(owner, i, item) for i, item in enumerate(params, first)]
 
 
-def _check_order(params: Any, owner: str) -> None:
+def _check_order(params: Params, owner: str) -> None:
     """Raise DTypeError for a set: its order may differ when a state comes back."""
     if isinstance(params, Set):
         raise DTypeError(
