@@ -14,7 +14,7 @@ import numpy as np
 
 from minidl.lab import random_search, uniform
 
-TRIALS = 400
+TRIALS = 800
 
 
 def search(folder):
@@ -44,7 +44,10 @@ def main(folder, kills):
         if pid == 0:
             search(folder)
             os._exit(0)
-        time.sleep(rng.uniform(0.002, 0.03))
+        early = rng.random() < 0.2  # before it has begun
+        while not early and finished(folder) == before:
+            time.sleep(0.001)
+        time.sleep(rng.uniform(0, 0.02))
         os.kill(pid, signal.SIGKILL)
         os.waitpid(pid, 0)
         lost += not finished(folder).startswith(before)

@@ -273,7 +273,8 @@ def test_all_seven_steps_end_with_a_tested_model(wine):
     assert set(wine.setting) == {"lr", "weight_decay"}
     assert wine.model(table()[0].x[:4]).shape == (4, 3)
     assert isinstance(wine.history, History)
-    assert "on the test set, looked at once" in repr(wine)
+    assert "on the test set, looked at once" in wine.conclusion
+    assert repr(wine).startswith("✓ 1. first loss")
 
 
 def test_the_same_seed_ends_with_the_same_bits(wine):
@@ -322,6 +323,17 @@ def test_the_optimizer_without_decay_is_searched_without():
     )  # fmt: skip
     assert step.ok
     assert set(step.facts["result"].best.setting) == {"lr"}
+
+
+def test_among_equal_accuracies_the_loss_decides():
+    bench = lab.bench.Bench(net, DIGITS)  # 300 for validation: one error is 0.33 %
+    rows = [(0.90, 0.9), (0.89, 0.5), (0.80, 0.1)]
+    trials = [
+        lab.Trial(i, {"lr": i}, a, record={"val_accuracy": a, "val_loss": loss})
+        for i, (a, loss) in enumerate(rows)
+    ]
+    best = later_steps.best_of(bench, lab.Result(trials, "max"))
+    assert best.setting == {"lr": 1}  # 0.80 is more than one standard error away
 
 
 def test_one_set_is_parted():

@@ -472,6 +472,15 @@ def test_a_trainer_factory_is_trained_and_judged(clouds):
     assert best.best.value > 0.8
 
 
+def test_a_trial_of_a_trainer_keeps_the_whole_record(clouds, tmp_path):
+    store = tmp_path / "trials.jsonl"
+    for _ in range(2):  # the second time out of the store
+        result = lab.random_search(make_trainer, RATE, 2, data=clouds, store=store)
+        for trial in result.trials:
+            assert trial.record["val_loss"] == trial.value
+            assert {"val_accuracy", "train_loss", "lr"} <= trial.record.keys()
+
+
 def test_a_loader_begins_anew_for_every_trial(clouds):
     loader = DataLoader(clouds[0], 20, shuffle=True, seed=0)
     same = {"lr": [0.1], "again": [1, 2, 3]}

@@ -6,6 +6,7 @@ x inputs (N, …)    y labels (N,) or targets (N, …)    K classes
 from __future__ import annotations
 
 import inspect
+import textwrap
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from itertools import islice
@@ -54,7 +55,8 @@ class Step:
         return " ".join(part for part in (self.saw, self.means, self.do) if part)
 
     def __repr__(self) -> str:
-        return f"{'✓' if self.ok else '✗'} {self.name}: {self.text}"
+        said = f"{'✓' if self.ok else '✗'} {self.name}: {self.text}"
+        return textwrap.fill(said, 88, subsequent_indent="    ")
 
 
 def judged(

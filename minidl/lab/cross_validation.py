@@ -20,7 +20,7 @@ import numpy as np
 from minidl.data import KFold, TensorDataset
 from minidl.engine.tensor import TensorLike
 from minidl.errors import DTypeError, RangeError
-from minidl.lab.objective import Objective, fit, own_randomness, seeds
+from minidl.lab.objective import Objective, Outcome, fit, own_randomness, seeds
 from minidl.lab.running import Runner, Running
 from minidl.lab.space import Setting, Space, as_domains, grid
 from minidl.lab.trials import Trial, shown
@@ -104,7 +104,7 @@ class FoldObjective(Objective):
     folds: KFold = field(default_factory=KFold)
     prepare: Callable[[Any], Any] | None = None
 
-    def __call__(self, trial: Trial) -> float:
+    def __call__(self, trial: Trial) -> Outcome:
         """Return the value of a setting on one part."""
         for number, (training, held_out) in enumerate(self.folds.split(self.dataset)):
             if number == trial.fold:

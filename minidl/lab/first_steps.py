@@ -144,7 +144,8 @@ def overfit(
     best = min(runs, key=lambda rate: runs[rate].order)
     run, facts = runs[best], {"lr": best, "accuracy": runs[best].accuracy}
     n = sum(len(batch[-1]) for batch in rows)
-    saw = f"{len(rows)} batches ({n} samples) at a rate of {best:g}: {run}"
+    batch = "a batch" if len(rows) == 1 else f"{len(rows)} batches"
+    saw = f"{batch} ({n} samples) at a rate of {best:g}: {run}"
     if not run.done:
         complaints.append(_why_not(saw, runs))
     elif run.gap:

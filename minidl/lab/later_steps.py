@@ -11,8 +11,9 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from contextlib import suppress
+from dataclasses import replace
 from typing import Any, Unpack
 
 import numpy as np
@@ -25,7 +26,7 @@ from minidl.lab.inspection import Complaint
 from minidl.lab.objective import own_randomness
 from minidl.lab.search import grid_search, random_search
 from minidl.lab.space import choice, log_uniform
-from minidl.lab.trials import Result, shown
+from minidl.lab.trials import Result, Trial, shown
 from minidl.optim.schedules import cosine
 from minidl.train import History, Trainer
 from minidl.train.batches import Data
@@ -55,28 +56,25 @@ def coarse_grid(
 
     epochs   by default 1 or more, so that there are 200 steps at least
 
-    What is compared is `error_of`: the share of validation samples that are wrong.
+    The best is chosen as `best_of` says.
     """
     bench, name = Bench(make_model, data, **how), "4. coarse grid"
     epochs = epochs or short(bench)
-    rates = [lr / 4, lr, lr * 4]
-    space: dict[str, Any] = {"lr": rates}
+    space: dict[str, Any] = {"lr": [lr / 4, lr, lr * 4]}
     if bench.takes_decay:
         space["weight_decay"] = list(DECAYS)
-    result = grid_search(
-        trial_of(bench, epochs), space, seed=bench.seed, jobs=jobs, progress=False
-    )
+    result = grid_search(make_trainer(bench), space, **searching(bench, epochs, jobs))
     if not result.ranked:
         return judged(name, [(f"all trials failed: {result.failed[0].error}", "")])
-    best = result.best
+    best = best_of(bench, result)
     saw = (
         f"{len(result)} settings, {epochs} epochs each; the best is "
-        f"{shown(best.setting)}, with {described(bench, best.value)}"
+        f"{shown(best.setting)}, with {described(best.record)}"
     )
-    facts = {"result": result, "epochs": epochs}
-    if complaint := _by_chance(bench, saw, best.value):
-        return judged(name, [complaint], facts=facts, figure=result.plot())
-    return judged(name, [], saw, _tells(result), facts, result.plot())
+    facts = {"result": result, "setting": best.setting, "epochs": epochs}
+    complaint = _by_chance(bench, saw, best)
+    complaints = [] if complaint is None else [complaint]
+    return judged(name, complaints, saw, _tells(result), facts, result.plot())
 
 
 def refine(
@@ -89,32 +87,34 @@ def refine(
     jobs: int = 1,
     **how: Unpack[How],
 ) -> Step:
-    """Draw n settings around the best of the grid, and train them longer.
+    """Draw n settings around the best of the grid; train them and that one longer.
 
     epochs   of each; by default 3 times those of the grid
 
     The rate does not decay yet: a plateau shall be seen in the next step.
     """
     bench = Bench(make_model, data, **how)
-    grid: Result = coarse.facts["result"]
     epochs = epochs or 3 * coarse.facts["epochs"]
-    at = grid.best.setting
+    at = coarse.facts["setting"]
     space: dict[str, Any] = {"lr": log_uniform(at["lr"] / 3, at["lr"] * 3)}
     if "weight_decay" in at:
         decay = at["weight_decay"]
         space["weight_decay"] = (
             log_uniform(decay / 3, decay * 10) if decay else choice(0.0, 1e-6, 1e-5)
         )
-    result = random_search(
-        trial_of(bench, epochs), space, n, seed=bench.seed, jobs=jobs, progress=False
-    )
+    make, settings = make_trainer(bench), searching(bench, epochs, jobs)
+    around = random_search(make, space, n, **settings)
+    center = grid_search(make, {name: [x] for name, x in at.items()}, **settings)
+    trials = [*around.trials, replace(center.trials[0], index=n)]
+    result = Result(trials, around.mode, around.domains)
     if not result.ranked:
         return judged("5. refine", [(f"all failed: {result.failed[0].error}", "")])
+    best = best_of(bench, result)
     saw = (
-        f"{n} settings around it, {epochs} epochs each; the best is "
-        f"{shown(result.best.setting)}, with {described(bench, result.best.value)}"
+        f"that one and {n} around it, {epochs} epochs each; the best is "
+        f"{shown(best.setting)}, with {described(best.record)}"
     )
-    facts = {"result": result, "setting": result.best.setting, "epochs": epochs}
+    facts = {"result": result, "setting": best.setting, "epochs": epochs}
     return judged("5. refine", [], saw, _tells(result), facts, result.plot())
 
 
@@ -123,36 +123,56 @@ def short(bench: Bench) -> int:
     return max(1, math.ceil(SHORT / len(bench.loader())))
 
 
-def trial_of(bench: Bench, epochs: int) -> Callable[..., float]:
-    """Return the objective: train for so many epochs, and return `error_of`."""
+def make_trainer(bench: Bench) -> Callable[..., Trainer]:
+    """Return the objective of the searches: a Trainer for a setting."""
 
-    def trial(**setting: Any) -> float:
-        trainer = bench.trainer(bench.model(), **setting)
-        trainer.fit(bench.loader(), bench.validation, epochs)
-        return error_of(trainer.history)
+    def make(**setting: Any) -> Trainer:
+        return bench.trainer(bench.model(), **setting)
 
-    return trial
+    return make
 
 
-def error_of(history: History) -> float:
-    """Return what is to be small at the end of a training, on validation data.
+def searching(bench: Bench, epochs: int, jobs: int) -> dict[str, Any]:
+    """Return how the searches run: data, epochs, what is compared."""
+    return {
+        "data": (bench.loader(), bench.validation), "epochs": epochs, "jobs": jobs,
+        "monitor": "val_accuracy" if bench.labels else "val_loss",
+        "seed": bench.seed, "progress": False,
+    }  # fmt: skip
 
-    For labels the share of wrong ones, and 10⁻⁵ of the loss, which decides where two
-    are equal. For targets the loss.
+
+def best_of(bench: Bench, result: Result) -> Trial:
+    """Return the smallest loss among those whose accuracy is within one standard error.
+
+    With e the smallest share of errors on N validation samples, its standard error is
+    √(e (1 − e) / N), at least 1 / N: what differs by less is equal as far as one can
+    see, and the loss tells more (Breiman et al. 1984, the one-standard-error rule). For
+    targets it is the smallest loss.
     """
-    last = history.last
-    if not last:
-        return math.inf  # it broke in its first epoch
-    if "val_accuracy" not in last:
-        return float(last["val_loss"])
-    return float(1 - last["val_accuracy"] + 1e-5 * min(last["val_loss"], 10.0))
+    if not bench.labels:
+        return result.best
+    return min(
+        (
+            t
+            for t in result.ranked
+            if t.value >= result.best.value - _error(bench, result)
+        ),
+        key=lambda trial: trial.record["val_loss"],
+    )
 
 
-def described(bench: Bench, error: float) -> str:
-    """Return a value of `error_of` in words."""
-    if bench.labels:
-        return f"{1 - error:.1%} right on validation data"
-    return f"a validation loss of {error:.4g}"
+def _error(bench: Bench, result: Result) -> float:
+    """Return the standard error of the best accuracy."""
+    n, accuracy = len(bench.validation), result.best.value
+    return max(1 / n, math.sqrt(accuracy * (1 - accuracy) / n))
+
+
+def described(record: Mapping[str, float]) -> str:
+    """Return what was reached on validation data, in words."""
+    loss = f"a validation loss of {record['val_loss']:.4g}"
+    if "val_accuracy" not in record:
+        return loss
+    return f"{record['val_accuracy']:.1%} right on validation data and {loss}"
 
 
 def _tells(result: Result) -> str:
@@ -165,14 +185,14 @@ def _tells(result: Result) -> str:
     return f"{failed}{top} explains {shares[top]:.0%} of the differences"
 
 
-def _by_chance(bench: Bench, saw: str, error: float) -> Complaint | None:
+def _by_chance(bench: Bench, saw: str, best: Trial) -> Complaint | None:
     """Return the complaint about a net that does not beat the most frequent class."""
     if not bench.labels:
         return None
     y = to_numpy(bench.validation.y)
     frequent = float(np.bincount(y).max()) / len(y)
     chance = frequent + 2 * math.sqrt(frequent * (1 - frequent) / len(y))
-    if 1 - error > chance:
+    if best.value > chance:
         return None
     return (
         f"{saw}, and always saying the most frequent class gives {frequent:.1%}: "
@@ -233,14 +253,21 @@ def go_on(
             changed = setting | {"lr": factor * setting["lr"]}
             plans.append(Plan(f"{factor:.2g} times the rate", changed, epochs))
     runs = {plan.says: long_run(bench, plan) for plan in plans}
-    errors = {says: error_of(trainer.history) for says, trainer in runs.items()}
-    best = min(errors, key=errors.__getitem__)
-    said = ", ".join(f"{says}: {described(bench, e)}" for says, e in errors.items())
+    fine = {says: t for says, t in runs.items() if t.history.last}
+    if not fine:
+        return judged("7. go on", [("the loss became NaN in the first epoch", "")])
+    value = "val_accuracy" if bench.labels else "val_loss"
+    trials = [
+        Trial(i, {"plan": says}, t.history.last[value], record=t.history.last)
+        for i, (says, t) in enumerate(fine.items())
+    ]
+    result = Result(trials, "max" if bench.labels else "min")
+    best = best_of(bench, result).setting["plan"]
+    said = "; ".join(f"{t.setting['plan']}: {described(t.record)}" for t in trials)
     trainer = runs[best]
     facts = {
         "model": trainer.model, "trainer": trainer, "history": trainer.history,
-        "setting": next(p.setting for p in plans if p.says == best),
-        "error": errors[best],
+        "setting": next(plan.setting for plan in plans if plan.says == best),
     }  # fmt: skip
     means = f"“{best}” is kept" if len(runs) > 1 else ""
     return judged("7. go on", [], said, means, facts, trainer.history.plot())

@@ -32,6 +32,7 @@ from minidl.train.batches import Data, is_samples
 from minidl.train.progress import LivePlot
 
 BATCH = 50
+Outcome = tuple[float, dict[str, float]]  # a value, and all that was measured
 
 
 @dataclass
@@ -97,15 +98,15 @@ class Objective:
             backend.use(self.device)
         backend.default_dtype(self.dtype)
 
-    def __call__(self, trial: Trial) -> float:
-        """Return the value of a trial, whatever it is."""
+    def __call__(self, trial: Trial) -> Outcome:
+        """Return the value of a trial, whatever it is, and a Trainer's last record."""
         budget = trial.budget if self.takes_budget else None
         outcome = self.call(
             trial.setting, **({} if budget is None else {"budget": budget})
         )
         if hasattr(outcome, "fit"):
             return self.fitted(outcome, trial.budget or self.epochs)
-        return value_of(outcome)
+        return value_of(outcome), {}
 
     def call(self, setting: Setting, **extra: Any) -> Any:
         """Call the function with a setting, in the way it takes one."""
@@ -113,8 +114,8 @@ class Objective:
             return self.function(**setting, **extra)
         return self.function(dict(setting), **extra)
 
-    def fitted(self, trainer: Any, epochs: int) -> float:
-        """Train a Trainer, and return the last value of the monitored column."""
+    def fitted(self, trainer: Any, epochs: int) -> Outcome:
+        """Train a Trainer; return the monitored column at the end, and all columns."""
         if self.data is None:
             raise DTypeError(
                 "the objective returned a Trainer; give the search its data, as in "
@@ -128,7 +129,9 @@ class Objective:
                 f"monitor={self.monitor!r} is no column of the history; there are "
                 f"{', '.join(record)}"
             )
-        return float(record[self.monitor])
+        known = {name: float(x) for name, x in record.items() if x is not None}
+        seen = {name: x for name, x in known.items() if math.isfinite(x)}
+        return known[self.monitor], seen
 
 
 def fit(trainer: Any, training: Data, validation: Data, epochs: int) -> None:
@@ -187,16 +190,17 @@ def attempt(objective: Objective, planned: Trial, seed: int) -> Trial:
     """
     start = time.perf_counter()
     error, value = "", math.nan
+    record: dict[str, float] = {}
     try:
         objective.settle()
         with own_randomness(seed):
-            value = objective(planned)
+            value, record = objective(planned)
         if not math.isfinite(value):
             error = f"the value is {value}"
     except Exception as problem:  # whatever it is, the other trials go on
         error = described(problem)
     seconds = time.perf_counter() - start
-    return replace(planned, value=value, error=error, seconds=seconds)
+    return replace(planned, value=value, error=error, seconds=seconds, record=record)
 
 
 @contextmanager

@@ -10,6 +10,7 @@ the mistake.
 from __future__ import annotations
 
 import sys
+import textwrap
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from typing import Any, Unpack
@@ -90,7 +91,7 @@ class Report:
         page.write(path, page.page("The seven steps", [end, *cards]))
 
     def __repr__(self) -> str:
-        return "\n".join([*map(repr, self.steps), self.conclusion])
+        return "\n".join([*map(repr, self.steps), textwrap.fill(self.conclusion, 88)])
 
 
 def recipe(
@@ -140,7 +141,7 @@ def recipe(
     if report.trainer is not None and bench.test is not None:
         report.test = report.trainer.evaluate(bench.test)
     if progress:
-        print(report.conclusion, flush=True)
+        print(textwrap.fill(report.conclusion, 88), flush=True)
     if save is not None:
         report.save(save)
     return report
@@ -176,5 +177,6 @@ def _steps(
     yield curves
     findings = curves.facts["findings"]
     last = go_on(make_model, data, setting, findings, epochs=epochs, **how)
-    report.trainer, report.setting = last.facts["trainer"], last.facts["setting"]
+    if last.ok:
+        report.trainer, report.setting = last.facts["trainer"], last.facts["setting"]
     yield last

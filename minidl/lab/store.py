@@ -113,7 +113,7 @@ class Store:
         value = float("nan") if row["value"] is None else float(row["value"])
         return Trial(
             planned.index, planned.setting, value, row["error"], row["seconds"],
-            planned.budget, planned.fold,
+            planned.budget, planned.fold, row["record"],
         )  # fmt: skip
 
     def add(self, trial: Trial) -> None:
@@ -138,6 +138,7 @@ def row_of(trial: Trial) -> Record:
         "seconds": round(trial.seconds, 3),
         "budget": trial.budget,
         "fold": trial.fold,
+        "record": trial.record,
     }
 
 

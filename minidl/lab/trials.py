@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -27,6 +27,7 @@ class Trial:
     seconds  how long it took
     budget   how long it was allowed to train, where the search says so
     fold     which part of the data was held out, in cross-validation
+    record   of a Trainer: the last row of its history, as far as it is finite
     """
 
     index: int
@@ -36,6 +37,7 @@ class Trial:
     seconds: float = 0.0
     budget: int | None = None
     fold: int | None = None
+    record: dict[str, float] = field(default_factory=dict)
 
     def __repr__(self) -> str:
         what = self.error or f"{self.value:.4g}"
