@@ -56,21 +56,25 @@ class Tape:
     ) -> None:
         self.changes, self.first = changes or {}, first
         self.events: list[Event] = []
-        self.count, self.was_changed = 0, False  # whether the last step was
+        self.count = 0
 
     def step(
-        self, name: str, run: Any, operands: list[Any], settings: dict[str, Any]
+        self,
+        name: str,
+        run: Any,
+        operands: list[Any],
+        settings: dict[str, Any],
+        made: Any = None,
     ) -> Any:
-        """Do an operation, and note it or change it."""
+        """Do an operation, unless it is `made`, and note it or change it."""
         k, self.count = self.count, self.count + 1
         arrays = [plain(a) for a in operands]
         if self.first is not None:
             change = self.changes.get(k)
-            self.was_changed = change is not None
-            return (
-                run(arrays) if change is None else change(self.first.events[k], arrays)
-            )
-        result = run(arrays)
+            if change is not None:
+                return change(self.first.events[k], arrays)
+            return run(arrays) if made is None else made
+        result = run(arrays) if made is None else made
         if len(self.events) < MOST:
             sides = [i for i, a in enumerate(operands) if isinstance(a, Traced)]
             kept = [np.array(a) if isinstance(a, np.ndarray) else a for a in arrays]
@@ -202,44 +206,64 @@ def _picks(index: object) -> bool:
     ) or any(isinstance(i, slice) and (i.start or i.stop) is not None for i in parts)
 
 
-def traceable(f: Callable[..., Any]) -> Callable[..., Any]:
+def traceable(f: Any, seen: dict[int, Any] | None = None) -> Any:
     """Return a function whose calls of minidl's operations are noted as well.
 
-    Operations make plain arrays of their inputs, so the names that f looks up are given
-    other values: an operation becomes a function that notes it, and so do the functions
-    of the same file.
+    Operations make plain arrays of their inputs, so the names that f looks up get other
+    values: an operation becomes a function that notes it, and so do helper functions.
     """
+    seen = {} if seen is None else seen
     if not isinstance(f, types.FunctionType):
         return f
-    scope = dict(f.__globals__)
-    for name, value in f.__globals__.items():
-        if isinstance(value, types.FunctionType) and value.__globals__ is f.__globals__:
-            scope[name] = _whole(_copied(value, scope))
-        if hasattr(value, "body"):
-            scope[name] = _noted(value)
-        elif isinstance(value, types.ModuleType) and value.__name__ in (
-            "minidl",
-            "minidl.ops",
-        ):
-            scope[name] = _Noting(value)
-    return _copied(f, scope)
+    if id(f) not in seen:
+        scope = dict(f.__globals__)
+        parts = f.__name__, f.__defaults__, tuple(map(_opened, f.__closure__ or ()))
+        twin = types.FunctionType(f.__code__, scope, *parts)
+        twin.__kwdefaults__ = f.__kwdefaults__
+        seen[id(f)] = twin
+        for name in _names(f.__code__) & scope.keys():
+            scope[name] = _noting(scope[name], f, seen)
+        for cell in twin.__closure__ or ():
+            if cell != types.CellType():
+                cell.cell_contents = _noting(cell.cell_contents, f, seen)
+    return seen[id(f)]
 
 
-def _copied(f: types.FunctionType, scope: dict[str, Any]) -> Callable[..., Any]:
-    twin = types.FunctionType(
-        f.__code__, scope, f.__name__, f.__defaults__, f.__closure__
-    )
-    twin.__kwdefaults__ = f.__kwdefaults__
-    return twin
+def _opened(cell: Any) -> Any:
+    """Return a new cell with the same contents."""
+    try:
+        return types.CellType(cell.cell_contents)
+    except ValueError:  # a variable that was never set
+        return cell
+
+
+def _names(code: types.CodeType) -> set[str]:
+    """Return the global names that a function looks up, and those inside of it."""
+    inner = [c for c in code.co_consts if isinstance(c, types.CodeType)]
+    return set(code.co_names).union(*map(_names, inner))
+
+
+def _noting(value: Any, f: types.FunctionType, seen: dict[int, Any]) -> Any:
+    """Return what stands for a value that f looks up."""
+    if hasattr(value, "body") and hasattr(value, "broadcasts"):
+        return _noted(value)
+    if getattr(value, "__name__", "") in ("minidl", "minidl.ops"):
+        return _Noting(value)
+    if isinstance(value, types.FunctionType):
+        module = str(value.__module__)
+        if module == f.__module__ or not module.startswith(("numpy", "minidl")):
+            return _whole(traceable(value, seen))
+    return value
 
 
 def _whole(f: Callable[..., Any]) -> Callable[..., Any]:
-    """Return a helper function that is one operation, and its parts are others."""
+    """Return a helper function that is one operation, after its parts."""
 
     def call(*args: Any, **settings: Any) -> Any:
-        if not _tapes or len(args) != 1 or not isinstance(args[0], Traced):
-            return f(*args, **settings)
-        tape = _tapes[-1]
+        made = f(*args, **settings)  # notes the parts
+        one = len(args) == 1 and isinstance(args[0], Traced)
+        if not _tapes or not one or not isinstance(made, Traced):
+            return made
 
         def run(arrays: list[Any]) -> Any:
             _tapes.append(Tape())
@@ -248,10 +272,9 @@ def _whole(f: Callable[..., Any]) -> Callable[..., Any]:
             finally:
                 _tapes.pop()
 
-        result = tape.step(f.__name__, run, [args[0]], settings)
-        changed = tape.was_changed
-        parts = f(*args, **settings)  # notes the parts, in the same order each time
-        return traced(result) if changed else parts
+        return traced(
+            _tapes[-1].step(f.__name__, run, [args[0]], settings, plain(made))
+        )
 
     return call
 
@@ -286,7 +309,7 @@ class _Noting:
         value = getattr(self._module, name)
         if getattr(value, "__name__", "") == "minidl.ops":
             return _Noting(value)
-        return _noted(value) if hasattr(value, "body") else value
+        return _noted(value) if hasattr(value, "broadcasts") else value
 
 
 def replay(
