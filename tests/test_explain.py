@@ -127,7 +127,7 @@ MISTAKES = [
      lambda x: (x * x - x.sum() / 15, (lambda g: 2 * g * x,)), (X,)),
     (r"lacks a path: the sum of exponentials over axis 1",
      lambda x: (softmax(x), (lambda g: g * softmax(x),)), (X,)),
-    (r"lacks a path: the norm over axis 1 \(`norm1",
+    (r"lacks a path: the (norm|sum of squares) over axis 1",
      lambda x: (x / norm1(x), (lambda g: g / norm1(x),)), (X,)),
     (r"the last share only.*np.add.at",
      lambda x, i: (x[i], (lambda g: overwrite(x, i, g), None)), (X, np.array([0, 2, 2]))),

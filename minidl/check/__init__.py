@@ -2,6 +2,7 @@
 
 gradcheck   is the gradient right?       gradgradcheck   and the second derivative?
 check_layer both, in training and not    explain         what is wrong with it, in words
+check_rule  an optimizer and its paper
 
 subject     what is checked: functions, layers; pair: NumPy; foreign: PyTorch
 slopes      differences, kinks, edges    report          what was found
@@ -9,12 +10,15 @@ steps       the operations inside        behavior        pure, and linear in g?
 draws       a gradient at one point      quantities      what derivatives are made of
 pools       predictions                  relations       how a gradient lies to them
 constants   what a factor may be         paths, tape     one step of the forward pass
-symptoms    shapes and places
+symptoms    shapes and places            regions         parts of x by name
+cotangents, products, points             more predictions
+slips       mistakes in one step         rules           an optimizer and its paper
 """
 
 from minidl.check.explain import Diagnosis, explain
 from minidl.check.gradcheck import check_layer, gradcheck, gradgradcheck
 from minidl.check.report import Finding, GradientError, Report
+from minidl.check.rules import check_rule
 
 __all__ = [
     "Diagnosis",
@@ -22,6 +26,7 @@ __all__ = [
     "GradientError",
     "Report",
     "check_layer",
+    "check_rule",
     "explain",
     "gradcheck",
     "gradgradcheck",

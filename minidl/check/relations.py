@@ -223,7 +223,8 @@ def times(c: float, d: Draw) -> str:
     if abs(c + 1) < 2e-5:
         return "−1 times "
     named = meaning(c, d)
-    more = f" ({named[0]:.6g} is {named[1]})" if named else ""
+    plain = named is None or named.what.startswith("a plain")
+    more = "" if plain or named is None else f" ({named.value:.6g} is {named.what})"
     return f"{c:.6g} times{more} "
 
 

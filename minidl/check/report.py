@@ -150,9 +150,17 @@ class Report:
                 f"{self.title}: the {self.order} of {n} input{'s' * (n != 1)} is right "
                 f"(largest relative error {self.error:.1e})"
             ]
+            if self.order == "rule":
+                lines = [f"{self.title}: the steps are those of the formula"]
             return "\n".join([*lines, *self._left_out(), *self._chance()])
         lines = [f"{self.title}: the {self.order} fails"]
         lines += [f"  {said}" for said in self.faults]
+        if self.order == "rule":
+            f = self.worst
+            lines += [
+                f"  {f.name}: {f.analytic:.9g} where the formula gives {f.numeric:.9g}"
+            ]
+            return "\n".join(lines)
         lines += [f"  {f.part + ': ' if f.part else ''}{f}" for f in self.wrong]
         bad = {f.name for f in self.wrong}
         right = [f.name for f in self.findings if f.verdict == OK and f.name not in bad]

@@ -4,6 +4,8 @@
   minidl check norm                  a chapter of both; also ops, nn, ops.norm
   minidl check ops.batch_norm        one of them; also batch_norm, nn.Linear
   minidl check mymodule.my_op 3x4 4  your own function, on random arrays (3, 4), (4,)
+  minidl check net.py:affine 3x4 4   the same from a file, or net.ipynb:affine; of NumPy
+                                     pairs affine_forward finds affine_backward
 
 A wrong gradient is explained below the table, and the exit status is then 1.
 """
@@ -21,13 +23,10 @@ from typing import Any
 import numpy as np
 
 from minidl import backend, check
-from minidl.cli import examples
+from minidl.cli import check_file, examples
+from minidl.cli.check_file import UnknownNameError
 from minidl.cli.examples import Example
 from minidl.errors import MinidlError, RangeError
-
-
-class UnknownNameError(MinidlError, LookupError):
-    """A name that stands for nothing that can be checked."""
 
 
 def arguments(parser: argparse.ArgumentParser) -> None:
@@ -39,6 +38,11 @@ def arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--full", action="store_true", help="element by element, not one direction"
     )
+    own = parser.add_argument_group("of a function in a file")
+    own.add_argument("--example", help='its inputs: "[np.ones((2, 3)), np.arange(2)]"')
+    own.add_argument("--time", type=float, default=60, help="seconds it may take (60)")
+    own.add_argument("--picture", help="a PNG of the wrong elements")
+    own.add_argument("--inside", action="store_true", help=argparse.SUPPRESS)
 
 
 def shape(word: str) -> tuple[int, ...]:
@@ -55,6 +59,8 @@ def shape(word: str) -> tuple[int, ...]:
 
 def run(options: argparse.Namespace) -> int:
     """Print a table; status 1 if something in it is wrong."""
+    if check_file.is_file(options.name):
+        return check_file.run(options)
     start = time.perf_counter()
     backend.seed(0)  # layers start from the same weights each time
     chosen = select(options.name, options.shapes)
