@@ -226,7 +226,7 @@ def _sentence(point: Point, place: int, others: Sequence[Point]) -> str | None:
         d for d in draws if d.got.shape == d.want.shape and np.isfinite(d.got).all()
     ]
     draws = [d for i, d in enumerate(draws) if i == 0 or symptoms.off(d).any()]
-    return described_by(draws)
+    return described_by(draws) + symptoms.blind(first)
 
 
 def described_by(draws: Sequence[Draw], linear: bool = False) -> str:

@@ -114,10 +114,7 @@ def equal(draws: Sequence[Draw], pool: Pool) -> list[Verdict]:
         said, cost, c = group[0].said, group[0].cost, constant(group)
         if c is None:
             if name := changing(draws, [f.c for f in group]):
-                what = "" if said == "the right one" else f" (the right one: {said})"
-                found.append(
-                    Verdict(f"is {name} times the right one{what}", cost + 2.5)
-                )
+                found.append(Verdict(f"is {name} times {said}", cost + 2.5))
             continue
         if said == "the right one":
             found.append(

@@ -63,8 +63,9 @@ class Finding:
                 "quotient; look at inputs away from it"
             )
         if self.verdict == KINK:
-            between = min(self.left, self.right) <= self.analytic + 1e-9
-            between = between and self.analytic - 1e-9 <= max(self.left, self.right)
+            near = 1e-6 * (abs(self.left) + abs(self.right)) + 1e-9
+            between = min(self.left, self.right) <= self.analytic + near
+            between = between and self.analytic - near <= max(self.left, self.right)
             fair = "a fair choice between them" if between else "neither, nor between"
             return (
                 f"{where} = {self.value:.6g} sits on a kink: the slope is "

@@ -103,46 +103,61 @@ class Loss:
         """∂L/∂x by the backward; zeros where no path leads."""
         return self.pull([u.copy() for u in self.us])
 
-    def slope(self, i: int, v: Array) -> Slope:
-        """Return the slope along v, by steps that shrink until they tell something."""
+    @functools.cached_property
+    def here(self) -> float:
+        """L at the points themselves."""
+        return self.along(0, blank(self.points[0]), 0.0)
+
+    def slope(self, i: int, v: Array, exact: float = float("nan")) -> Slope:
+        """Return the slope along v, by steps that shrink until they tell something.
+
+        The sides differ by k + c h: k at a kink, c of the curvature. Two steps tell k,
+        and none is asked if the slope is `exact`, what the gradient says.
+        """
         seen: list[tuple[float, Slope]] = []
-        here, h, finite = self.along(i, v, 0.0), self.t.eps, 0
+        here, h = self.here, self.t.eps
+        left = right = float("nan")
         for _ in range(FINER):
             far, near = self._pair(i, v, h), self._pair(i, v, h / 2)
             central = (near[0] - near[1]) / h
             value = (4 * central - (far[0] - far[1]) / (2 * h)) / 3
             right, left = (near[0] - here) * 2 / h, (here - near[1]) * 2 / h
-            rounding = 4 * self.noise / h
             if np.isfinite([value, left, right]).all():
-                finite += 1
+                rounding = 4 * self.noise / h
                 found = Slope(value, abs(value - central) + rounding, left, right)
-                seen.append((h, found))
-                gap = abs(right - left)
-                if gap <= 1e-3 * (abs(left) + abs(right)) + 2 * rounding:
+                fits = abs(value - exact) <= 0.1 * self.t.rtol * abs(value)
+                if fits or abs(right - left) <= self._clear(found, h):
                     return found
-                if finite >= 3:
+                seen.append((h, found))
+                if len(seen) == 2 and not self._kink(*seen):
+                    return min((s for _, s in seen), key=lambda s: s.error)
+                if len(seen) == 3:
                     break
             h /= 10
         if not seen:
             return Slope(float("nan"), float("inf"), left, right, EDGE)
-        return self._bent(seen)
+        last = seen[-1][1]
+        if len(seen) > 1 and self._kink(*seen[-2:]):
+            last.kind = KINK
+        return last
 
     def _pair(self, i: int, v: Array, h: float) -> tuple[float, float]:
         return self.along(i, v, h), self.along(i, v, -h)
 
-    def _bent(self, seen: list[tuple[float, Slope]]) -> Slope:
-        """Tell a kink, where the sides never meet, from curvature, where they do."""
-        h, last = seen[-1]
-        gaps = [abs(s.right - s.left) for _, s in seen]
-        clear = 1e-3 * (abs(last.left) + abs(last.right)) + 8 * self.noise / h
-        if gaps[-1] > clear and gaps[-1] > 0.5 * gaps[0]:
-            last.kind = KINK
-            return last
-        return min((s for _, s in seen), key=lambda s: s.error)
+    def _clear(self, s: Slope, h: float) -> float:
+        """How far the sides may differ without a kink that matters."""
+        size = abs(s.left) + abs(s.right)
+        return 0.3 * (self.t.atol + self.t.rtol * size) + 16 * self.noise / h
+
+    def _kink(self, one: tuple[float, Slope], two: tuple[float, Slope]) -> bool:
+        """Whether the sides still differ where the step has become zero."""
+        (_, a), (h, b) = one, two
+        k = ((b.right - b.left) - 0.1 * (a.right - a.left)) / 0.9
+        return abs(k) > 2 * self._clear(b, h) and abs(k) > 1e-3 * abs(a.right - a.left)
 
     def judge(self, i: int, v: Array, exact: float, size: float) -> Finding:
         """Compare a slope along v with differences; errors are relative to `size`."""
-        t, s = self.t, self.slope(i, v)
+        t, s = self.t, self.slope(i, v, exact)
         name, shape = self.subject.names[i], np.shape(self.points[i])
         exact += 0.0  # no −0 in messages
         off, scale = abs(exact - s.value), max(size, abs(s.value))
@@ -237,6 +252,7 @@ class Loss:
             one = self._one(i, g, v)
             if one.verdict == WRONG:
                 one.tie, one.kinks, one.value = True, found.kinks, float(value)
+                one.bent = found.bent
                 return one
         return found
 

@@ -236,6 +236,23 @@ def nearly(d: Draw) -> list[Verdict]:
     return [Verdict(said, 7, likely=True)]
 
 
+def blind(d: Draw) -> str:
+    """Say if a check with a g of ones, of the sum, would have seen nothing."""
+    p = d.point
+    if p.g.size < 2:
+        return ""
+    try:
+        got = p.ask([g * 0 + 1 for g in p.gs])[p.step.slots.index(d.slot)]
+    except Exception:  # it may fail for another g
+        return ""
+    want = (d.jac @ np.ones(p.g.size)).reshape(d.x.shape)
+    if np.shape(got) != want.shape or not _close(
+        np.where(d.smooth, got, 0), want, d.tolerance
+    ):
+        return ""
+    return ". (It is right for a g of ones: a check of the outputs' sum sees nothing)"
+
+
 def shuffled(draws: Sequence[Draw]) -> list[Verdict]:
     """The right numbers, but not where they belong."""
     for d in draws:
