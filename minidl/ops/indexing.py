@@ -65,6 +65,8 @@ def scatter(x, *, index, shape):
     y = namespace(x).zeros(shape, x.dtype)
     if is_basic(index):
         y[index] = x
+    elif device_of(x) == "cuda":  # add_at calls this operation there
+        namespace(x).add.at(y, index, x)
     else:
         add_at(y, index, x)
     return y, lambda g: getitem(g, index=index)

@@ -42,8 +42,8 @@ def clip_grad_norm(
 
     The direction stays, the length is at most c = max_norm.  Pascanu, Mikolov & Bengio
     2013, algorithm 1. norm_type: 2, 1, any p above 0, or inf for the largest |gᵢ|.
-    Returns a 0-d array, the norm before clipping: `float(norm)` reads it. A norm that
-    is NaN makes every gradient NaN; check_finite raises RangeError instead.
+    Returns a 0-d array, the norm before clipping, in float64: `float(norm)` reads it. A
+    norm that is NaN makes every gradient NaN; check_finite raises RangeError instead.
 
     >>> from minidl import Tensor
     >>> p = Tensor([0.0, 0.0], requires_grad=True)
@@ -55,14 +55,16 @@ def clip_grad_norm(
     pairs = _with_gradient(params, "clip_grad_norm")
     if not pairs:
         return np.zeros(())
-    norms = [(name, _norm(p.grad, norm_type)) for name, p in pairs]
-    xp = namespace(norms[0][1])
-    lengths = xp.empty(len(norms), xp.result_type(*(norm.dtype for _, norm in norms)))
-    for i, (_, norm) in enumerate(norms):  # CuPy's stack sends a table to the device
-        lengths[i, ...] = norm
-    total = _norm(lengths, norm_type)
+    if norm_type != float("inf"):
+        positive("clip_grad_norm", "norm_type", norm_type)
+    xp = namespace(pairs[0][1].grad)
+    sums = xp.empty(len(pairs), np.float64)
+    for i, (_, p) in enumerate(pairs):  # CuPy's stack sends a table to the device
+        sums[i, ...] = _powers(p.grad, norm_type)
+    root = 1 if norm_type == float("inf") else 1 / norm_type
+    total = (sums.max() if norm_type == float("inf") else sums.sum()) ** root
     if check_finite and not xp.isfinite(total):
-        bad = next(name for name, norm in norms if not xp.isfinite(norm))
+        bad = next(pairs[i][0] for i in range(len(pairs)) if not xp.isfinite(sums[i]))
         raise RangeError(
             f"clip_grad_norm: the gradient of {bad} holds NaN or Inf, or is too long "
             "to measure; try a smaller lr, and `with minidl.debug():` to find the cause"
@@ -73,14 +75,12 @@ def clip_grad_norm(
     return xp.asarray(total)
 
 
-def _norm(g: Array, kind: float) -> Array:
-    """(Σ |gᵢ|^kind)^(1 / kind), in float64: squares of large float32 would overflow."""
+def _powers(g: Array, kind: float) -> Array:
+    """Σ |gᵢ|^kind, or the largest, in float64: squares of float32 would overflow."""
     if kind == float("inf"):
         return abs(g).max()
-    kind = positive("clip_grad_norm", "norm_type", kind)
     flat = g.reshape(-1).astype(np.float64)
-    powers = flat @ flat if kind == 2 else (abs(flat) ** kind).sum()
-    return (powers ** (1 / kind)).astype(np.result_type(g.dtype, np.float32))
+    return flat @ flat if kind == 2 else (abs(flat) ** kind).sum()
 
 
 def clip_grad_value(params: Params, limit: float) -> None:
