@@ -2,7 +2,7 @@
 
 lr_finder  a rate that works, in 100 steps      search            grid, random, halving
 space      what a setting may be                cross_validation  k folds, and one test
-curves     a run's curves read in words
+curves     a run's curves read in words        monitor           inside a net
 """
 
 from minidl.lab.cross_validation import cross_validate as cross_validate
@@ -15,6 +15,8 @@ from minidl.lab.later_steps import go_on as go_on
 from minidl.lab.later_steps import read_curves as read_curves
 from minidl.lab.later_steps import refine as refine
 from minidl.lab.lr_finder import lr_finder as lr_finder
+from minidl.lab.monitor import Monitor as Monitor
+from minidl.lab.monitor import MonitorWarning as MonitorWarning
 from minidl.lab.recipe import recipe as recipe
 from minidl.lab.search import coarse_to_fine as coarse_to_fine
 from minidl.lab.search import grid_search as grid_search
@@ -29,6 +31,8 @@ from minidl.lab.trials import Result as Result
 from minidl.lab.trials import Trial as Trial
 
 __all__ = [
+    "Monitor",
+    "MonitorWarning",
     "Result",
     "Trial",
     "choice",

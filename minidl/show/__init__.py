@@ -13,7 +13,7 @@ optimizer_race   optimizers side by side (`python -m minidl.show.race --out race
 attention     who looked at whom           attention_on_images  where each word looked
 hidden_units  a unit while it reads        find_units     those that fit a property
 gradient_flow ‖∂L/∂hₜ‖ against t           flow           measures it
-rate_range    loss against learning rate
+rate_range    loss against learning rate   monitor              inside a net, by step
 samples       what was written, by epoch  search  trials, and which names mattered
 """
 
@@ -27,6 +27,7 @@ from minidl.show.flow import flow, gradient_flow
 from minidl.show.graph import graph
 from minidl.show.hidden import find_units, hidden_units
 from minidl.show.images import images, mistakes
+from minidl.show.monitor import monitor
 from minidl.show.racing import optimizer_race
 from minidl.show.rate_range import rate_range
 from minidl.show.samples import samples
@@ -49,6 +50,7 @@ __all__ = [
     "hidden_units",
     "images",
     "mistakes",
+    "monitor",
     "optimizer_race",
     "rate_range",
     "samples",

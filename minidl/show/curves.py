@@ -132,7 +132,9 @@ def _panels(columns: dict[str, Any]) -> tuple[Vector, dict[str, dict[str, Vector
 
 def _tells(name: str, y: Vector) -> bool:
     """Whether a column is something that a person wants to see."""
-    return name not in ASIDE and not (name == "lr" and len(set(y[~np.isnan(y)])) < 2)
+    if name in ASIDE or "/" in name:  # "dead/1": of a layer, for show.monitor
+        return False
+    return not (name == "lr" and len(set(y[~np.isnan(y)])) < 2)
 
 
 def _split(name: str) -> tuple[str, str]:
