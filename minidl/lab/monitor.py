@@ -23,9 +23,9 @@ from minidl.data import DataLoader
 from minidl.engine.modes import no_grad
 from minidl.errors import DTypeError, RangeError
 from minidl.lab import alarms, probes
+from minidl.nn.module import evaluating
 from minidl.train import Callback
 from minidl.train.batches import for_evaluation, inputs
-from minidl.train.evaluation import evaluating
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
