@@ -20,6 +20,7 @@ NEEDS = f"needs L2, and {PROOF}"
 ONLY_L2 = {
     "forged-files", "installed", "hidden-tests", "secrets", "delete-files",
     "overwrite", "modes", "links", "network", "program", "kill-grader", "forks", "daemon",
+    "watch", "outlive", "kill-itself", "terminate-itself",
 }  # fmt: skip
 ATTACKS = [*hostile.FORWARD, *hostile.BACKWARD]
 
@@ -134,6 +135,11 @@ def test_what_a_page_shows_of_a_stranger_is_text(ground):
         assert "\u202e" not in page
         assert "&lt;script&gt;" in page
     assert "\\[a\\](javascript" in page  # in Markdown, no link
+
+
+def test_no_page_quotes_a_solution(ground):
+    what = ground.results["x-other-solutions"].tasks[0].rows[0].what
+    assert "Error (its text quotes a solution)" in what
 
 
 def test_refused_imports_are_reported(ground):

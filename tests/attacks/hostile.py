@@ -70,6 +70,101 @@ array = b"\\x01\\x01y\\x0b\\x01" + b"\\xff" * 8
 os.write(int(sys.argv[2]), b"mdl1" + b"\\x0d\\0\\0\\0" + array)
 y = z
 """,
+    "nan-line": """
+import numpy, os, sys
+frames = sys.modules["frames"]
+told = {"!error": frames.text("x"), "!line": numpy.array(numpy.nan)}
+os.write(int(sys.argv[2]), frames.encode(told))
+os._exit(0)
+""",
+    "infinite-line": """
+import numpy, os, sys
+frames = sys.modules["frames"]
+told = {"!error": frames.text("x"), "!line": numpy.array(1e400)}
+os.write(int(sys.argv[2]), frames.encode(told))
+os._exit(0)
+""",
+    "complex-line": """
+import numpy, os, sys
+frames = sys.modules["frames"]
+told = {"!error": frames.text("x"), "!line": numpy.array(1j)}
+os.write(int(sys.argv[2]), frames.encode(told))
+os._exit(0)
+""",
+    "many-lines": """
+import numpy, os, sys
+frames = sys.modules["frames"]
+told = {"!error": frames.text("x"), "!line": numpy.array([1, 2])}
+os.write(int(sys.argv[2]), frames.encode(told))
+os._exit(0)
+""",
+    "huge-line": """
+import numpy, os, sys
+frames = sys.modules["frames"]
+told = {"!error": frames.text("x"), "!line": numpy.array(2**63, "u8")}
+os.write(int(sys.argv[2]), frames.encode(told))
+os._exit(0)
+""",
+    "odd-error": """
+import numpy, os, sys
+frames = sys.modules["frames"]
+told = {"!error": numpy.zeros((0, 3), "c16"), "!line": numpy.zeros(0), "!ready": numpy.ones(3)}
+os.write(int(sys.argv[2]), frames.encode(told))
+os._exit(0)
+""",
+    "deep-folders": """
+import os
+for _ in range(1500):
+    os.mkdir("d")
+    os.chdir("d")
+y = z
+""",
+    "locked-folders": """
+import os
+for i in range(30):
+    os.makedirs(f"a{i}/b/c")
+    os.open(f"a{i}/b/f", os.O_CREAT, 0)
+y = z
+""",
+    "long-names": """
+import os
+for i in range(200):
+    open("\\udc80" * 20 + str(i), "w").close()
+    os.mkdir("\\n" * 200 + str(i))
+y = z
+""",
+    "other-solutions": """
+import os, sys
+path = os.path.dirname(sys.modules["minidl"].__file__) + "/ops/loss.py"
+text = open(path).read()
+raise ValueError(text[text.index("# region a1.8"):][:300])
+""",
+    "unlinked": """
+import os
+held = []
+for i in range(40):
+    held.append(open("f", "wb", buffering=0))
+    os.unlink("f")
+    for _ in range(30):
+        held[-1].write(bytes(2**16))
+y = z
+""",
+    "watch": """
+import ctypes, os
+libc = ctypes.CDLL(None)
+place = libc.inotify_init1(os.O_NONBLOCK)
+if libc.inotify_add_watch(place, b"FOLDER", 0x3C0) >= 0:
+    open("CANARY", "a").write("watched")
+y = z
+""",
+    "outlive": """
+import ctypes
+if ctypes.CDLL(None).prctl(1, 0, 0, 0, 0) == 0:
+    open("CANARY", "a").write("outlives")
+y = z
+""",
+    "kill-itself": "import os\nos.kill(os.getpid(), 9)",
+    "terminate-itself": "import os\nos.kill(os.getpid(), 15)",
     "read-ahead": """
 import os, sys
 os.set_blocking(int(sys.argv[1]), False)

@@ -30,7 +30,7 @@ from ..assignment import Assignment, Task
 from ..errors import RegionError
 from ..judge import judge_row
 from ..leaks import telling
-from ..regions import blank, region_of
+from ..regions import blank, region_of, regions
 from ..rows import Row
 from ..sandbox import folders, frames, sweep
 from ..sandbox.box import Box, Job, statement
@@ -212,9 +212,13 @@ class Grader:
 
     @cached_property
     def solutions(self) -> tuple[str, ...]:
-        """The lines of the solutions that tell something, without their spaces."""
-        a = self.assignment
-        codes = [region_of(a.source(t.file), t.name).code for t in a.tasks.values()]
+        """The telling lines of all assignments' solutions, without their spaces."""
+        texts = (
+            content.decode("utf-8", "replace")
+            for name, content in stripped(self.assignment.root).items()
+            if name.endswith(".py") and b"# region " in content
+        )
+        codes = (r.code for text in texts for r in regions(text).values())
         return tuple(line for code in codes for line in telling(code))
 
 

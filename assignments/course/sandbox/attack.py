@@ -7,6 +7,7 @@ might; nobody else's file, process or port is ever touched.
 
 from __future__ import annotations
 
+import ctypes
 import os
 import socket
 from collections.abc import Callable
@@ -134,3 +135,67 @@ def large_file(size: Any, **_: Any) -> dict[str, Any]:
 def environment(name: Any, **_: Any) -> dict[str, Any]:
     """Find a variable of the grader's environment."""
     return tried(lambda: word(name) in os.environ)
+
+
+CALLS = {  # numbers on x86-64 and on aarch64
+    "x86_64": {"prctl": 157, "io_setup": 206, "modify_ldt": 154, "inotify_init1": 294,
+               "inotify_add_watch": 254},
+    "aarch64": {"prctl": 167, "io_setup": 0, "inotify_init1": 26,
+                "inotify_add_watch": 27},
+}  # fmt: skip
+
+
+def call(name: str, *arguments: object) -> int:
+    """Make a system call; OSError where it is refused, or not on this machine."""
+    number = CALLS.get(os.uname().machine, {}).get(name)
+    if number is None:
+        raise OSError(f"there is no {name} here")
+    result = int(ctypes.CDLL(None, use_errno=True).syscall(number, *arguments))
+    if result < 0:
+        raise OSError(ctypes.get_errno(), name)
+    return result
+
+
+def outlive(**_: Any) -> dict[str, Any]:
+    """Go on when the grader is gone: switch PR_SET_PDEATHSIG off."""
+    return tried(lambda: call("prctl", 1, 0, 0, 0, 0) == 0)
+
+
+def watch(path: Any, **_: Any) -> dict[str, Any]:
+    """Be told of every file that appears beside the submissions."""
+
+    def action() -> bool:
+        place = call("inotify_init1", os.O_NONBLOCK)
+        folder = os.path.dirname(word(path)).encode()
+        return call("inotify_add_watch", place, folder, 0x3C0) >= 0
+
+    return tried(action)
+
+
+def queue(**_: Any) -> dict[str, Any]:
+    """Take memory of the kernel's own, by a queue for input and output."""
+    return tried(lambda: call("io_setup", 1, ctypes.byref(ctypes.c_ulong())) == 0)
+
+
+def segments(**_: Any) -> dict[str, Any]:
+    """Read the table of memory segments, by a call that nobody needs."""
+    return tried(
+        lambda: call("modify_ldt", 0, ctypes.create_string_buffer(64), 64) >= 0
+    )
+
+
+def unlinked(disk: Any, **_: Any) -> dict[str, Any]:
+    """Fill the disk with files that are open and have no names."""
+    held, total = [], 0
+    try:
+        while total <= int(disk):
+            held.append(open("unlinked", "wb", buffering=0))  # noqa: SIM115
+            os.unlink("unlinked")
+            for block in [bytes(2**16)] * 32:
+                total += held[-1].write(block)
+    except OSError:
+        pass
+    finally:
+        for file in held:
+            file.close()
+    return {"through": np.int8(total > int(disk))}

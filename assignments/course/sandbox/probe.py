@@ -21,14 +21,15 @@ import numpy as np
 from ..errors import CourseError
 from . import bwrap, frames, landlock, seccomp
 from .box import LEVELS, Box, Job, statement
-from .limits import FILE_SIZE
+from .limits import FILE_SIZE, OPEN_FILES
 from .process import EndedError
 
 ATTACKS = (
     "read_file", "write_file", "change_mode", "connect", "signal_parent",
     "look_at_parent", "fork", "execute", "memory", "large_file", "environment",
+    "outlive", "watch", "queue", "segments", "unlinked",
 )  # fmt: skip
-LIMITED = {"memory", "large_file", "environment"}  # what L1 stops
+LIMITED = {"memory", "large_file", "environment", "unlinked"}  # what L1 stops
 MEGABYTES = 512
 CANARY = "MINIDL_CANARY"
 
@@ -113,6 +114,7 @@ def canaries() -> Iterator[tuple[str, dict[str, Any]]]:
                 "megabytes": np.array(MEGABYTES),
                 "size": np.array(FILE_SIZE + 1),
                 "name": frames.text(CANARY),
+                "disk": np.array(FILE_SIZE * OPEN_FILES),
             },
         )
     with suppress(KeyError):
