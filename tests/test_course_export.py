@@ -128,6 +128,43 @@ def test_results_for_classroom50():
     assert (made["owner"], made["review"], made["score"]) == ("ada", "u", 40)
 
 
+EXAMPLES = (
+    kit.ROOT / "tests" / "examples"
+)  # written by hand, after the platforms' pages
+CLASS = [("ada", ""), ("가나@x.kr", ""), ("bob", "it broke")]
+
+
+@pytest.mark.parametrize("platform", ["csv", "canvas", "moodle"])
+def test_a_table_is_as_the_example(platform):
+    example = "excel" if platform == "csv" else platform
+    made = exporting.TABLES[platform]([result(*student) for student in CLASS])
+    content = (EXAMPLES / f"{example}.csv").read_bytes()
+    assert made == content.replace(b"\r\n", b"\n").replace(b"\n", b"\r\n")
+
+
+def test_results_are_as_the_examples():
+    example = json.loads((EXAMPLES / "gradescope.json").read_text())
+    assert gradescope.results(result()) == example
+    names = {
+        "CLASSROOM": "cs",
+        "COMMIT_URL": "u",
+        "SUBMITTED_AT": "2026-10-01T12:00:00Z",
+    }
+    made = classroom50.result(result(), names)
+    example = json.loads((EXAMPLES / "classroom50.json").read_text())
+    assert made == example | {"graded_at": made["graded_at"]}
+
+
+def test_the_workflow_is_as_the_example(course, tmp_path, capsys):
+    to = tmp_path / "classroom.yml"
+    words = [kit.NAME, "--format", "github", "--root", str(course.root)]
+    assert main(["course", "export", *words, "--to", str(to)]) == 0
+    assert to.read_text() == (EXAMPLES / "classroom.yml").read_text()
+    words = [str(course.folder), "--format", "canvas", "--to", str(to)]
+    assert main(["course", "export", *words]) == 2
+    assert "is of a grading's OUT folder" in capsys.readouterr().err
+
+
 def test_a_student_on_gradescope_is_their_address():
     users = [{"id": 2, "email": "b@x"}, {"id": 1, "email": "a@x"}]
     assert gradescope.student({"users": users}) == "a@x"

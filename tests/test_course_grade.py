@@ -18,7 +18,7 @@ import pytest
 
 from minidl.cli import main
 from minidl_course.errors import CourseError
-from minidl_course.grade import batch, class_report, feedback, intake
+from minidl_course.grade import batch, class_report, feedback, grading, intake, worker
 from minidl_course.grade.imports import refused
 from minidl_course.grade.inbox import GRADED, look
 from minidl_course.grade.results import (
@@ -31,6 +31,8 @@ from minidl_course.grade.results import (
 )
 from minidl_course.grade.trees import Trees
 from minidl_course.sandbox import folders, probe
+from minidl_course.sandbox.box import Box
+from minidl_course.sandbox.process import EndedError
 from tests import course_kit as kit
 from tests.attacks import honest
 
@@ -247,6 +249,64 @@ def test_a_worker_that_dies_is_told_and_nothing_stops(
     results, graded = kit.run(course, inbox, tmp_path / "out", LEVEL, jobs=1)
     assert graded == 1
     assert not results["ada"].trouble
+
+
+@pytest.mark.parametrize("times", [1, 2])
+def test_what_was_killed_is_asked_again_and_is_never_0(
+    course, inbox, tmp_path, monkeypatch, times
+):
+    inner, calls = grading.Grader._asked, []
+
+    def asked(self, task, *rest):
+        calls.append(task.name)
+        if calls.count(kit.FORWARD) <= times and task.name == kit.FORWARD:
+            raise EndedError("killed", "was killed by something else")
+        return inner(self, task, *rest)
+
+    monkeypatch.setattr(grading.Grader, "_asked", asked)
+    trees = Trees(course, tmp_path)
+    trees.make()
+    one = grading.Grader(course, trees, Box(LEVEL), kit.SECRET, tmp_path)
+    path = kit.hand_in(inbox, "ada", RIGHT)
+    result = worker.graded(one, path, "ada")
+    if times == 1:
+        assert (result.points, result.trouble) == (100, "")
+    else:
+        assert f"{kit.FORWARD}: the process was killed" in result.trouble
+        assert result.key == ""
+
+
+def test_a_result_knows_all_that_made_it(course, inbox, tmp_path, monkeypatch):
+    path = kit.hand_in(inbox, "ada", RIGHT)
+    taken = intake.take(path, "ada", course)
+
+    def key():
+        return grading.Grader(course, None, Box(LEVEL, 1), "s", tmp_path).key(taken)
+
+    first = key()
+    assert key() == first
+    calls = course.folder / "calls.py"
+    text = calls.read_text()
+    try:
+        calls.write_text(text + "# another\n")
+        assert key() != first
+    finally:
+        calls.write_text(text)
+    for name in ("minidl/engine/backward.py", "minidl_course/rows.py"):
+        monkeypatch.setattr(grading, "machinery", lambda name=name: {name: b"other"})
+        assert key() != first
+
+
+def test_one_student_is_graded_again(course, inbox, tmp_path):
+    for student in ("ada", "bob"):
+        kit.hand_in(inbox, student, kit.written())
+    out = tmp_path / "out"
+    kit.run(course, inbox, out, LEVEL)
+    again = batch.Batch(course, inbox, out, LEVEL, kit.SECRET, only="bob")
+    assert [r.student for r in again.run()] == ["ada", "bob"]
+    assert again.graded == 1
+    with pytest.raises(CourseError, match="holds nothing of eve"):
+        batch.Batch(course, inbox, out, LEVEL, kit.SECRET, only="eve").run()
 
 
 # ------------------------------------------------------------- what lies in the folder

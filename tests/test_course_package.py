@@ -1,5 +1,6 @@
 """The distribution ships the machinery of courses as the package minidl_course."""
 
+import json
 import os
 import shutil
 import subprocess
@@ -65,3 +66,48 @@ def test_a_distribution_has_both_packages(kind, tmp_path):
     if kind == "wheel":
         said = python("-m", "minidl", "course", "--help", cwd=root)
         assert "prove that assignments grade" in said
+
+
+ELSEWHERE = """
+import selectors, subprocess, sys, tarfile, tempfile, zipfile, numpy
+from minidl import cli
+sys.platform = sys.argv[1]
+sys.modules["resource"] = None
+if sys.platform == "win32":
+    sys.modules["fcntl"] = None
+import signal
+for name in ("SIGKILL", "SIGHUP"):
+    if sys.platform == "win32" and hasattr(signal, name):
+        delattr(signal, name)
+status = cli.main(["course", "grade", ".", "--out", "out"])
+import minidl_course.export.exporting, minidl_course.grade.batch
+sys.exit(status)
+"""
+
+
+@pytest.mark.parametrize("platform", ["win32", "darwin"])
+def test_where_it_cannot_grade_it_says_what_to_do(platform, tmp_path):
+    done = subprocess.run(
+        [sys.executable, "-c", ELSEWHERE, platform], cwd=tmp_path, capture_output=True,
+        text=True, check=False, env=os.environ | {"PYTHONPATH": str(ROOT)},
+    )  # fmt: skip
+    assert done.returncode == 2
+    (line,) = done.stderr.splitlines()
+    assert f"this is {platform}" in line
+    assert "assignments/grader.Dockerfile" in line
+
+
+def test_the_container_file_names_what_is_here():
+    text = (ROOT / "assignments/grader.Dockerfile").read_text(encoding="utf-8")
+    lines = text.replace("\\\n", " ").splitlines()
+    steps = [line.split(maxsplit=1) for line in lines if line and line[0] != "#"]
+    known = {"FROM", "RUN", "COPY", "WORKDIR", "ENTRYPOINT", "CMD"}
+    assert {name for name, _ in steps} == known
+    assert steps[0][0] == "FROM"
+    for name, words in steps:
+        if name == "COPY":
+            source, target = words.split()
+            assert (ROOT / source).is_dir()
+            assert target.startswith("/grader/")
+        elif name in ("ENTRYPOINT", "CMD"):
+            assert all(isinstance(word, str) for word in json.loads(words))

@@ -4,6 +4,7 @@ Where the kernel has no Landlock, or bubblewrap is not installed, one line says 
 """
 
 import inspect
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -329,3 +330,27 @@ def test_orphans_are_inherited_and_killed(tmp_path):
         cwd=ROOT, capture_output=True, text=True, check=False,
     )  # fmt: skip
     assert run.stdout.strip() == "gone", run.stderr
+
+
+def test_the_clock_starts_when_the_process_is_ready(tmp_path):
+    (tmp_path / "home").mkdir()
+    calls = tmp_path / "calls.py"
+    calls.write_text("import time\ntime.sleep(2)\n" + CALLS)
+    job = box.Job(str(calls), seconds=1.5, megabytes=640)
+    with box.Box(LEVEL).start(job, str(tmp_path / "home")) as running:
+        np.testing.assert_array_equal(asked(running, "double")["y"], [0, 2, 4])
+    with box.Box(LEVEL).start(job, str(tmp_path / "home")) as running:
+        running.deadline -= running.starting - 1
+        with pytest.raises(process.EndedError, match="was not ready") as told:
+            asked(running, "double")
+        assert told.value.why == "start"
+
+
+@pytest.mark.parametrize("number", [9, 15])
+def test_whom_somebody_else_killed_has_not_ended(start, number):
+    with start() as running:
+        asked(running, "double")
+        os.kill(running.process.pid, number)
+        with pytest.raises(process.EndedError, match="by something else") as told:
+            asked(running, "double")
+        assert told.value.why == "killed"

@@ -71,7 +71,7 @@ def run(options: argparse.Namespace) -> int:
 
 def _actions() -> dict[str, tuple[str, Add, Action]]:
     actions: dict[str, tuple[str, Add, Action]] = {
-        "score": ("the points of the work in this folder, and hints", _named, score),
+        "score": ("the points of the work in this folder, and hints", _score, score),
         "submit": ("write the zip file to hand in", _student, submit),
     }
     for folder in ("author", "grade"):  # a student's edition has neither
@@ -81,8 +81,9 @@ def _actions() -> dict[str, tuple[str, Add, Action]]:
     return actions
 
 
-def _named(parser: argparse.ArgumentParser) -> None:
+def _score(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("name", nargs="?", default="", help="such as a1")
+    parser.add_argument("--task", default="", help="one task only, such as a1.3")
 
 
 def _student(parser: argparse.ArgumentParser) -> None:
@@ -100,14 +101,15 @@ def score(options: argparse.Namespace) -> int:
     assignment = find(options.name, options.root)
     print(f"{assignment}: the public rows", flush=True)
     points = total = 0
-    for result in score(assignment):
+    for result in score(assignment, options.task):
         task, sign = result.task, "✓" if result.points == result.of else " "
         print(f"{sign} {task.name:6} {result.points:3} of {result.of:2}  {task.title}")
         for line in result.note.splitlines():
             print(f"{'':20}{line}")
         sys.stdout.flush()
         points, total = points + result.points, total + result.of
-    hidden = sum(task.points for task in assignment.tasks.values()) - total
+    tasks = [t for t in assignment.tasks.values() if options.task in ("", t.name)]
+    hidden = sum(task.points for task in tasks) - total
     print(f"public part {points} of {total}; {hidden} points are hidden")
     for file in strays(assignment):
         print(f"{file} was changed outside of the markers, where nothing is graded")

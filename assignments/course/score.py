@@ -104,9 +104,12 @@ def work(assignment: Assignment) -> Work:
     return Work(assignment, texts, lost)
 
 
-def score(assignment: Assignment) -> Iterator[TaskScore]:
-    """Yield the score of each task as soon as it is known."""
+def score(assignment: Assignment, only: str = "") -> Iterator[TaskScore]:
+    """Yield the score of each task, or of `only` one, as soon as it is known."""
+    if only and only not in assignment.tasks:
+        raise CourseError(f"there is no {only}; tasks: {', '.join(assignment.tasks)}")
     mine = work(assignment)
+    tasks = [t for t in assignment.tasks.values() if only in ("", t.name)]
     rows = {
         name: [row for row in assignment.public if row.task == name]
         for name in assignment.tasks
@@ -120,12 +123,12 @@ def score(assignment: Assignment) -> Iterator[TaskScore]:
             ],
             task.seconds,
         )
-        for task in assignment.tasks.values()
+        for task in tasks
         if task.name not in mine.lost
     ]
     calls = assignment.folder / "calls.py"
     given = answered(assignment.root, calls, mine.modules, groups)
-    for task in assignment.tasks.values():
+    for task in tasks:
         if (why := mine.lost.get(task.name)) is not None:
             verdicts = [(row, Verdict(0, False, why)) for row in rows[task.name]]
             yield TaskScore(task, verdicts, why)

@@ -1,8 +1,8 @@
 """What other platforms take: an autograder to upload, or results of a grading.
 
-an assignment's name    gradescope: a zip; classroom50: a folder's content as a zip
-the OUT of a grading    gradescope: a folder with <student>.json, in the form of
-                        results.json; classroom50: the same, of result.json; csv
+an assignment's name    gradescope, classroom50: a zip; github: classroom.yml
+the OUT of a grading    gradescope, classroom50: a folder with <student>.json;
+                        csv (for Excel), canvas, moodle: a table
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ import io
 import json
 import secrets
 import zipfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 from minidl.files.whole import replaced
@@ -24,9 +24,13 @@ from ..grade.results import Result
 from ..manifest import manifest
 from ..source_tree import machinery, stripped
 from ..zips import DATE
-from . import classroom50, gradescope
-from .hosted import SECRET
+from . import SECRET, classroom50, github_classroom, gradebooks, gradescope
 
+TABLES: dict[str, Callable[[list[Result]], bytes]] = {
+    "csv": class_report.grades_file,
+    "canvas": lambda results: gradebooks.canvas(results).encode("utf-8", "replace"),
+    "moodle": lambda results: gradebooks.moodle(results).encode("utf-8", "replace"),
+}
 NEEDED = ("assignment.cfg", "calls.py", "rows.py", "hidden.py", "manifest.json")
 
 
@@ -41,8 +45,15 @@ def write(
     """Write an export; yield sentences about it."""
     if (Path(what) / "results").is_dir():
         yield from _results(last_results(Path(what)), platform, to, classroom)
-    elif platform == "csv":
-        raise CourseError(f"{what} holds no results; csv is of a grading's OUT folder")
+    elif platform in TABLES:
+        raise CourseError(
+            f"{what} holds no results; {platform} is of a grading's OUT folder"
+        )
+    elif platform == "github":
+        assignment = find(what, root)
+        with replaced(to) as file:
+            file.write(github_classroom.workflow(assignment).encode())
+        yield f"{to}: the public rows of {assignment}, .github/workflows/classroom.yml"
     else:
         yield from _autograder(find(what, root), platform, to, secret)
 
@@ -50,11 +61,13 @@ def write(
 def _results(
     results: list[Result], platform: str, to: Path, classroom: str
 ) -> Iterator[str]:
-    if platform == "csv":
+    if platform in TABLES:
         with replaced(to) as file:
-            file.write(class_report.grades_file(results))
+            file.write(TABLES[platform](results))
         yield f"{to}: {len(results)} students"
         return
+    if platform == "github":
+        raise CourseError("github is of an assignment: its workflow, not its results")
     graded = [result for result in results if not result.trouble]
     to.mkdir(parents=True, exist_ok=True)
     for result in graded:

@@ -17,9 +17,15 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+from ..errors import CourseError
+
 SANDBOXES = ("auto", "bwrap", "landlock", "process")
-FORMATS = ("gradescope", "classroom50", "csv")
+FORMATS = ("gradescope", "github", "classroom50", "csv", "canvas", "moodle")
 TRUST = "--i-trust-these-submissions"
+ELSEWHERE = (
+    f"grading needs Linux for its sandbox, and this is {sys.platform}; grade in a "
+    "container: assignments/grader.Dockerfile says how, in three lines"
+)
 
 
 def grade_arguments(parser: argparse.ArgumentParser) -> None:
@@ -55,6 +61,8 @@ def export_arguments(parser: argparse.ArgumentParser) -> None:
 
 def grade(options: argparse.Namespace) -> int:
     """Grade a folder; status 1 if something could not be graded."""
+    if sys.platform != "linux":
+        raise CourseError(ELSEWHERE)
     from minidl.files.whole import replaced
 
     from . import class_report

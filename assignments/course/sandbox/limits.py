@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import ctypes
 import os
-import resource
 import signal
 import sys
 
@@ -31,6 +30,8 @@ def apply(*, seconds: float, megabytes: int, processes: int) -> None:
     megabytes   of address space
     processes   that the user may have in all; root is exempt (the kernel's rule)
     """
+    import resource  # not on Windows, where this file is only imported
+
     cpu = int(seconds) + STARTING
     _lower(resource.RLIMIT_CPU, cpu, cpu + 1)
     _lower(resource.RLIMIT_AS, megabytes * MEGABYTE)
@@ -43,6 +44,8 @@ def apply(*, seconds: float, megabytes: int, processes: int) -> None:
 
 def _lower(which: int, soft: int, hard: int | None = None) -> None:
     """Set a limit, but never above the one that is there."""
+    import resource
+
     hard = soft if hard is None else hard
     there = resource.getrlimit(which)[1]
     if there != resource.RLIM_INFINITY:

@@ -21,7 +21,9 @@ from . import folders, frames, sweep
 
 KEPT = 4096  # bytes of output; the rest is read and thrown away
 STARTING = 120.0  # seconds to import everything, on a busy machine
-OUTSIDE = {signal.SIGKILL, signal.SIGTERM, signal.SIGINT, signal.SIGHUP, signal.SIGQUIT}
+OUTSIDE = {  # signals that others send
+    getattr(signal, name, None) for name in ("SIGKILL", "SIGTERM", "SIGINT", "SIGHUP")
+}
 TURN = 0.2  # seconds between looks at the throw-away folder
 ENVIRONMENT = {
     "OMP_NUM_THREADS": "1",
