@@ -24,8 +24,15 @@ from pathlib import Path
 import numpy as np
 
 from minidl_course.answers import Failure
-from minidl_course.grade import batch, feedback, grading, inbox, intake
-from minidl_course.grade.results import Result, RowResult, TaskResult, clean, to_json
+from minidl_course.grade import feedback, grading, inbox, intake
+from minidl_course.grade.results import (
+    Result,
+    RowResult,
+    TaskResult,
+    clean,
+    slug,
+    to_json,
+)
 from minidl_course.judge import judge_row
 from minidl_course.sandbox import folders, frames
 from tests import course_kit as kit
@@ -92,7 +99,7 @@ class Fuzz:
             entry = inbox._entry(path, self.course)
             student = entry.student or "ada"
             taken = intake.take(path, student, self.course)
-            batch.slug(student)
+            slug(student)
             for note in taken.notes:
                 self._pages(RowResult("r", 0, 40, False, clean(note)), student)
             return taken.status

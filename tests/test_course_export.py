@@ -18,8 +18,8 @@ import pytest
 from minidl.cli import main
 from minidl_course.errors import CourseError
 from minidl_course.export import classroom50, exporting, gradescope
-from minidl_course.grade.batch import LAST, slug
-from minidl_course.grade.results import Result, RowResult, TaskResult, to_json
+from minidl_course.grade.batch import LAST
+from minidl_course.grade.results import Result, RowResult, TaskResult, slug, to_json
 from tests import course_kit as kit
 from tests.attacks import honest
 

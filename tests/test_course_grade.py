@@ -20,13 +20,14 @@ from minidl.cli import main
 from minidl_course.errors import CourseError
 from minidl_course.grade import batch, class_report, feedback, grading, intake, worker
 from minidl_course.grade.imports import refused
-from minidl_course.grade.inbox import GRADED, look
+from minidl_course.grade.inbox import GRADED, Entry, look
 from minidl_course.grade.results import (
     Result,
     RowResult,
     TaskResult,
     clean,
     from_json,
+    slug,
     to_json,
 )
 from minidl_course.grade.trees import Trees
@@ -384,9 +385,9 @@ def test_files_of_students_have_names_of_their_own():
     names = ("a/b", "a_b", "..", "ada", "Ada", "ADA", "ada (2)", "a b", "Zoë", "zoë",
              "Zoe\u0308", "zoe\u0308", "aux", "con", "가나", "가 나", "", "a" * 99, "a" * 98,
              "ﬁ", "fi", "ß", "ss", "a\udcff", "a\udcfe")  # fmt: skip
-    slugs = [unicodedata.normalize("NFKC", batch.slug(s)).casefold() for s in names]
+    slugs = [unicodedata.normalize("NFKC", slug(s)).casefold() for s in names]
     assert len(set(slugs)) == len(names)
-    assert batch.slug("가나") == "가나"
+    assert slug("가나") == "가나"
     assert not any("/" in slug for slug in slugs)
     assert not {"aux", "con", "", ".."} & set(slugs)
 
@@ -508,7 +509,12 @@ def test_words_of_strangers_are_escaped():
     failed = result(trouble="it broke")
     assert "Not graded yet" in feedback.markdown(failed)
     assert "Look at these yourself" in class_report.markdown([failed, result()])
-    assert "&lt;ada&gt;" in class_report.html([failed, result()])
+    page = class_report.html([failed, result()], [Entry("<x>", Path(), "duplicate")])
+    assert "&lt;ada&gt;" in page
+    assert "<li>duplicate: &lt;x&gt;</li>" in page
+    assert f"href='feedback/{slug('<ada>')}.html'" in page
+    flagged = result(status="empty", notes=("nothing there",))
+    assert class_report.flags(flagged) == "empty: nothing there"
 
 
 def test_clean_takes_codes_out():

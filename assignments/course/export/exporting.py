@@ -19,8 +19,8 @@ from minidl.files.whole import replaced
 from ..assignment import Assignment, find
 from ..errors import CourseError
 from ..grade import class_report
-from ..grade.batch import last_results, secret_of, slug
-from ..grade.results import Result
+from ..grade.batch import last_results, secret_of
+from ..grade.results import Result, slug
 from ..manifest import manifest
 from ..source_tree import machinery, stripped
 from ..zips import DATE

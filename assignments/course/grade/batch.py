@@ -13,12 +13,9 @@ only what is new, what has changed, and what the grader itself failed at.
 
 from __future__ import annotations
 
-import hashlib
 import json
 import os
-import re
 import secrets
-import unicodedata
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -33,13 +30,12 @@ from ..sandbox import folders, limits
 from . import feedback, workers
 from .inbox import GRADED, Entry, look
 from .intake import take
-from .results import Result, from_json, to_json
+from .results import Result, from_json, slug, to_json
 from .trees import Trees
 from .worker import grader, unfinished
 
 SECRET = "MINIDL_COURSE_SECRET"
 LAST = "last.json"
-DEVICES = re.compile(r"(con|prn|aux|nul|com\d|lpt\d)(\..*)?")  # no files on Windows
 
 
 @dataclass
@@ -177,23 +173,6 @@ def last_results(out: Path) -> list[Result]:
                 f"{path} cannot be used: {error}; run `minidl course grade` again"
             ) from error
     return sorted(results, key=lambda result: result.student)
-
-
-def slug(student: str) -> str:
-    """Return a name for a student's files, never two students' the same.
-
-    Letters of any script stay. Capitals, and what a file system reads otherwise than
-    we do, are told by a digest behind the name.
-
-    >>> slug("ada"), slug("../ada"), slug("Ada"), slug("가나")
-    ('ada', '.._ada-4d522c39', 'Ada-37f6086c', '가나')
-    """
-    plain = re.sub(r"[^\w@.-]", "_", unicodedata.normalize("NFC", student))[:64]
-    same = plain == student == plain.casefold() and plain
-    if same and plain[0] != "." and not DEVICES.fullmatch(plain):
-        return plain
-    raw = student.encode("utf-8", "surrogatepass")
-    return f"{plain}-{hashlib.blake2b(raw, digest_size=4).hexdigest()}"
 
 
 def secret_of(out: Path, given: str = "") -> str:

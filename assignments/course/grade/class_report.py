@@ -12,11 +12,15 @@ import re
 from collections import Counter
 from collections.abc import Sequence
 from statistics import mean, median
+from urllib.parse import quote
 
 from .feedback import HEAD, STYLE, plain, safe
-from .results import Result
+from .inbox import DUPLICATE, UNKNOWN, Entry
+from .results import Result, slug
 
 COMMON = 12  # mistakes that are listed
+HEADS = ("task", "", "mean", "all points", "none", "0 … all")
+BARS = " ▁▂▃▄▅▆▇█"
 BAR = 20  # characters of a histogram's longest bar
 
 
@@ -102,17 +106,30 @@ def _summary(results: Sequence[Result]) -> tuple[list[str], list[list[str]]]:
         got = [r.tasks[i].points for r in graded]
         full, none = sum(g == task.worth for g in got), sum(g == 0 for g in got)
         figures = [f"{mean(got):.1f} of {task.worth}", str(full), str(none)]
+        figures.append(bars(got, task.worth))
         table.append([task.task, task.title, *figures])
     return lines, table
 
 
-def markdown(results: Sequence[Result]) -> str:
+def flags(result: Result) -> str:
+    """Return what an instructor should know of a submission, in a few words.
+
+    Notes, and what the sandbox saw: a process that hung, crashed, left or forged.
+    """
+    said = [] if status_of(result) == "graded" else [status_of(result)]
+    for task in result.tasks:
+        whats = [row.what for row in task.rows if row.what.startswith("the code ")]
+        said += [f"{task.task}: {what}" for what in whats[:1]]
+    return "; ".join(said)
+
+
+def markdown(results: Sequence[Result], entries: Sequence[Entry] = ()) -> str:
     """Return the class report as Markdown."""
     lines, table = _summary(results)
     first = results[0]
     text = [f"# {plain(first.assignment)} {plain(first.title)}: the class", ""]
     text += [f"- {line}" for line in lines]
-    text += ["", "| task | | mean | all points | none |", "|---|---|---|---|---|"]
+    text += ["", f"| {' | '.join(HEADS)} |", "|---" * len(HEADS) + "|"]
     text += ["| " + " | ".join(map(plain, row)) + " |" for row in table]
     text += ["", "```", *histogram(results), "```", "", "## The commonest mistakes", ""]
     for n, task, row, what in mistakes(results):
@@ -121,36 +138,71 @@ def markdown(results: Sequence[Result]) -> str:
     if failed:
         text += ["", "## Look at these yourself", ""]
         text += [f"- {plain(r.student)}: {plain(r.trouble)}" for r in failed]
+    text += ["", "## Students", "", "| student | points | |", "|---|---|---|"]
+    for r in results:
+        page = f"[{plain(r.student)}](feedback/{quote(slug(r.student))}.html)"
+        text.append(f"| {page} | {_points(r)} | {plain(flags(r))} |")
+    left = [entry for entry in entries if entry.status in (UNKNOWN, DUPLICATE)]
+    if left:
+        text += ["", "## Not graded", "", *(f"- {plain(str(e))}" for e in left)]
     return "\n".join([*text, "", "---", "", plain(first.sandbox), ""])
 
 
-def html(results: Sequence[Result]) -> str:
+def html(results: Sequence[Result], entries: Sequence[Entry] = ()) -> str:
     """Return the class report as a page of its own."""
     lines, table = _summary(results)
     first = results[0]
     title = safe(f"{first.assignment} {first.title}: the class")
-    rows = "".join(
-        "<tr>" + "".join(f"<td>{safe(c)}</td>" for c in row) + "</tr>\n"
-        for row in table
-    )
-    common = "".join(
-        f"<tr><td class=n>{n}</td><td>{safe(f'{task} {row}')}</td>"
-        f"<td>{safe(what)}</td></tr>\n"
-        for n, task, row, what in mistakes(results)
-    )
+    common = [
+        [str(n), f"{task} {row}", what] for n, task, row, what in mistakes(results)
+    ]
     failed = "".join(
         f"<li>{safe(r.student)}: {safe(r.trouble)}</li>\n" for r in results if r.trouble
+    )
+    students = "".join(
+        f"<tr><td><a href='feedback/{quote(slug(r.student))}.html'>"
+        f"{safe(r.student)}</a></td><td class=n>{_points(r)}</td>"
+        f"<td>{safe(flags(r))}</td></tr>\n"
+        for r in results
+    )
+    left = "".join(
+        f"<li>{safe(str(entry))}</li>\n"
+        for entry in entries
+        if entry.status in (UNKNOWN, DUPLICATE)
     )
     return (
         HEAD.format(title=title, style=STYLE)
         + f"<h1>{title}</h1>\n"
         + "".join(f"<p>{safe(line)}</p>\n" for line in lines)
-        + "<table>\n<tr><th>task<th><th>mean<th>all points<th>none</tr>\n"
-        + f"{rows}</table>\n<pre>{safe(chr(10).join(histogram(results)))}</pre>\n"
-        + f"<h2>The commonest mistakes</h2>\n<table>\n{common}</table>\n"
+        + f"<table>\n<tr>{''.join(f'<th>{head}' for head in HEADS)}</tr>\n"
+        + f"{_cells(table)}</table>\n"
+        + f"<pre>{safe(chr(10).join(histogram(results)))}</pre>\n"
+        + f"<h2>The commonest mistakes</h2>\n<table>\n{_cells(common)}</table>\n"
         + (f"<h2>Look at these yourself</h2>\n<ul>\n{failed}</ul>\n" if failed else "")
+        + f"<h2>Students</h2>\n<table>\n{students}</table>\n"
+        + (f"<h2>Not graded</h2>\n<ul>\n{left}</ul>\n" if left else "")
         + f"<footer>{safe(first.sandbox)}</footer>\n</html>\n"
     )
+
+
+def _cells(rows: Sequence[Sequence[str]]) -> str:
+    lines = ("".join(f"<td>{safe(cell)}</td>" for cell in row) for row in rows)
+    return "".join(f"<tr>{line}</tr>\n" for line in lines)
+
+
+def _points(result: Result) -> str:
+    return "" if result.trouble else f"{result.points} of {result.worth}"
+
+
+def bars(points: Sequence[int], worth: int) -> str:
+    """Return how often none, a quarter, … all of a task's points were had, as bars.
+
+    >>> bars([0, 0, 0, 0, 5, 10, 10], 10)
+    '█ ▂ ▄'
+    """
+    counts = Counter(round(4 * p / max(1, worth)) for p in points)
+    most = max(counts.values(), default=1)
+    return "".join(BARS[-(-8 * counts[i] // most)] for i in range(5)).rstrip()
 
 
 def histogram(results: Sequence[Result]) -> list[str]:

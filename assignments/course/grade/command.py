@@ -85,8 +85,12 @@ def grade(options: argparse.Namespace) -> int:
     line.end()
     pages = {
         "grades.csv": class_report.grades_file(results),
-        "class.md": class_report.markdown(results).encode("utf-8", "replace"),
-        "class.html": class_report.html(results).encode("utf-8", "replace"),
+        "class.md": class_report.markdown(results, batch.entries).encode(
+            "utf-8", "replace"
+        ),
+        "class.html": class_report.html(results, batch.entries).encode(
+            "utf-8", "replace"
+        ),
     }
     for name, content in pages.items():
         with replaced(options.out / name) as file:

@@ -6,6 +6,7 @@ rows, each with its maximum, whether or not an answer came.
 
 from __future__ import annotations
 
+import hashlib
 import json
 import re
 import unicodedata
@@ -13,6 +14,7 @@ from dataclasses import asdict, dataclass, field
 from typing import Any
 
 SCHEMA = "minidl/course/result/2"
+DEVICES = re.compile(r"(con|prn|aux|nul|com\d|lpt\d)(\..*)?")  # no files on Windows
 LONG = 400  # letters of a sentence that holds words of a student's process
 
 
@@ -104,6 +106,23 @@ def from_json(text: str) -> Result:
         return Result(tasks=tuple(tasks), notes=tuple(made.pop("notes")), **made)
     except (KeyError, TypeError, AttributeError) as error:
         raise ValueError(f"it is no result ({error})") from error
+
+
+def slug(student: str) -> str:
+    """Return a name for a student's files, never two students' the same.
+
+    Letters of any script stay. Capitals, and what a file system reads otherwise than
+    we do, are told by a digest behind the name.
+
+    >>> slug("ada"), slug("../ada"), slug("Ada"), slug("가나")
+    ('ada', '.._ada-4d522c39', 'Ada-37f6086c', '가나')
+    """
+    plain = re.sub(r"[^\w@.-]", "_", unicodedata.normalize("NFC", student))[:64]
+    same = plain == student == plain.casefold() and plain
+    if same and plain[0] != "." and not DEVICES.fullmatch(plain):
+        return plain
+    raw = student.encode("utf-8", "surrogatepass")
+    return f"{plain}-{hashlib.blake2b(raw, digest_size=4).hexdigest()}"
 
 
 def clean(words: str, long: int = LONG) -> str:
