@@ -12,11 +12,11 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as _numpy
 
-from minidl import backend, ops
+from minidl import backend, foreign, ops
 from minidl.backend import default_dtype, seed, use
 from minidl.engine.backward import grad
 from minidl.engine.debug import debug
-from minidl.engine.modes import no_grad
+from minidl.engine.modes import enable_grad, no_grad
 from minidl.engine.op import op
 from minidl.engine.tensor import Tensor
 
@@ -33,6 +33,7 @@ __all__ = [
     "data",
     "debug",
     "default_dtype",
+    "enable_grad",
     "grad",
     "lab",
     "load",
@@ -67,7 +68,7 @@ def __getattr__(name: str) -> Any:
     for home in () if name.startswith("_") else ("ops", "nn", "optim", "data", "train"):
         if name in import_module(f"minidl.{home}").__all__:
             raise AttributeError(f"minidl has no {name!r}; it is md.{home}.{name}")
-    raise AttributeError(f"minidl has no {name!r}; there are {', '.join(__all__)}")
+    raise foreign.missing("minidl", name, __dir__())
 
 
 def __dir__() -> list[str]:

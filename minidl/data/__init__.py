@@ -12,6 +12,8 @@ mixing       mixup and CutMix                draws       random numbers by addre
 recipe       how one batch is made           ahead       threads and processes
 """
 
+from typing import Any as _Any
+
 from minidl.data.archives import unpack
 from minidl.data.bpe import BytePairTokenizer
 from minidl.data.dataset import (
@@ -78,6 +80,7 @@ from minidl.data.transforms import (
     augmented_predict,
 )
 from minidl.errors import DataError
+from minidl.foreign import missing as _missing
 
 __all__ = [
     "PCA",
@@ -146,3 +149,7 @@ __all__ = [
     "xor",
     "zero_center",
 ]
+
+
+def __getattr__(name: str) -> _Any:
+    raise _missing("minidl.data", name, __all__)

@@ -19,7 +19,7 @@ import numpy as np
 from minidl.backend import namespace
 from minidl.engine import messages
 from minidl.engine.inputs import Narrow
-from minidl.engine.modes import mode, recording, watchers
+from minidl.engine.modes import enable_grad, mode, watchers
 from minidl.engine.op import Node, as_array
 from minidl.engine.tensor import Edge, Tensor, TensorLike, edge_of, values
 from minidl.engine.versions import versions
@@ -75,7 +75,7 @@ def grad(
         sums = pull(ys, seeds, xs, retain=retain_graph)
     else:
         seeds = [g if isinstance(g, Tensor) else Tensor(g, copy=False) for g in seeds]
-        with recording():
+        with enable_grad():
             sums = pull(ys, seeds, xs, create=True, retain=True)
     found = tuple([sums.total(x) for x in xs])
     for i, g in enumerate(found):

@@ -11,6 +11,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from minidl import foreign
 from minidl.backend import default_dtype, device_of, namespace
 from minidl.engine import messages
 from minidl.errors import DTypeError, MinidlError, WidthError
@@ -46,8 +47,10 @@ class Signature:
             inputs.append(settings.pop(name, self.optional.get(name)))
         unknown = [key for key in settings if key not in self.known]
         if unknown or len(args) > n + len(self.settings):
-            what = f"nothing called {unknown[0]!r}" if unknown else "fewer arguments"
-            raise TypeError(f"{self.name} takes {what}; it takes {self}")
+            what = "fewer arguments"
+            if unknown:
+                what = f"nothing called {unknown[0]!r}{foreign.keyword(unknown[0])}"
+            raise TypeError(f"{self.name} takes {what} (it takes {self})")
         return tuple(inputs), settings
 
     def __str__(self) -> str:

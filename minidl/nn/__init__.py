@@ -6,7 +6,9 @@ Each file lists what is public of it in its own `__all__`; this is all of it and
 # ruff: noqa: F403
 
 from sys import modules as _modules
+from typing import Any as _Any
 
+from minidl.foreign import missing as _missing
 from minidl.nn import init
 from minidl.nn.activation import *
 from minidl.nn.attention import *
@@ -35,3 +37,7 @@ __all__ = [
         for name in getattr(file, "__all__", ())
     ),
 ]
+
+
+def __getattr__(name: str) -> _Any:
+    raise _missing("minidl.nn", name, __all__)

@@ -19,7 +19,7 @@ from typing import Any
 
 import numpy as np
 
-from minidl import backend
+from minidl import backend, foreign
 from minidl.backend import Seed
 from minidl.errors import RangeError, ShapeError
 
@@ -238,3 +238,7 @@ def _positive(**settings: float) -> None:
 def _cast(drawn: Floats) -> Floats:
     """Return what was drawn in float64 in the default dtype."""
     return np.asarray(drawn).astype(backend.default_dtype())
+
+
+def __getattr__(name: str) -> Any:
+    raise foreign.missing("minidl.nn.init", name, __all__)

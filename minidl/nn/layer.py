@@ -40,6 +40,7 @@ class OpLayer(Module):
         doc = cls.__doc__
         dataclass(eq=False, repr=False)(cls)
         cls.__doc__ = doc  # a dataclass without one would be given its signature
+        super().__init_subclass__()
         cls._names = tuple(field.name for field in fields(cls))
         if op is not None:
             cls._op = staticmethod(op)

@@ -12,11 +12,11 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from fnmatch import fnmatchcase
-from typing import Any, Self
+from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
 
-from minidl import backend
+from minidl import backend, foreign
 from minidl.backend import Array, DType
 from minidl.engine.tensor import Tensor, TensorLike
 from minidl.errors import DTypeError, GraphError, RangeError
@@ -48,6 +48,22 @@ class Module(Tree):
     training: bool = True  # the default of every instance, until train() or eval()
     _mode: bool | None = None  # of a frozen module: the mode that it would be in
     _hooks: Hooks | None = None
+
+    @foreign.checked
+    def __init__(self) -> None:
+        pass
+
+    def __init_subclass__(cls, **kwargs: Any) -> None:
+        """Let `__init__` say what arguments from elsewhere are called here."""
+        super().__init_subclass__(**kwargs)
+        if "__init__" in vars(cls):
+            cls.__init__ = foreign.checked(cls.__init__)  # type: ignore[method-assign]
+
+    if not TYPE_CHECKING:  # type checkers know what a module has
+
+        def __getattr__(self, name: str) -> Any:
+            owner, known = f"a {type(self).__name__}", dir(self)
+            raise foreign.missing(owner, name, known, foreign.OBJECTS)
 
     def __setattr__(self, name: str, value: object) -> None:
         old = vars(self).get(name)

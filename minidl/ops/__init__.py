@@ -5,8 +5,10 @@ Each file lists what is public of it in its own `__all__`; this is all of it.
 # ruff: noqa: F403
 
 from sys import modules as _modules
+from typing import Any as _Any
 
 from minidl.engine.tensor import Tensor as _Tensor
+from minidl.foreign import missing as _missing
 from minidl.ops.activation import *
 from minidl.ops.attention import *
 from minidl.ops.conv import *
@@ -36,3 +38,7 @@ __all__ = [
     for name in getattr(file, "__all__", ())
 ]
 _Tensor.namespace = _modules[__name__]
+
+
+def __getattr__(name: str) -> _Any:
+    raise _missing("minidl.ops", name, __all__)

@@ -27,19 +27,31 @@ from minidl.backend import (
 from minidl.engine.op import op
 from minidl.engine.tensor import Tensor, TensorLike, values
 from minidl.errors import DTypeError, RangeError
+from minidl.foreign import answers
 
 __all__ = [
-    "arange", "astype", "detach", "full", "one_hot", "ones", "ones_like", "to",
+    "arange", "astype", "copy", "detach", "full", "one_hot", "ones", "ones_like", "to",
     "zeros", "zeros_like",
 ]  # fmt: skip
 
 Shape = int | Sequence[int]
 
 
+@op(linear=True)
+def copy(x):
+    """Return the same numbers in memory of their own; gradients pass."""
+    return x.copy(), lambda g: g
+
+
 def full(
     shape: Shape, value: float, dtype: DType | None = None, device: str | None = None
 ) -> Tensor:
     """Return a Tensor of `shape` that holds `value` everywhere."""
+    if dtype is not None and not isinstance(dtype, (str, type, np.dtype)):
+        raise DTypeError(
+            f"{dtype!r} is no dtype; a shape is one tuple: zeros((3, 4)) in place of "
+            "zeros(3, 4)"
+        )
     xp = array_module(device or default_device())
     return Tensor(xp.full(shape, value, dtype or default_dtype()), copy=False)
 
@@ -91,6 +103,7 @@ def ones_like(x: TensorLike) -> Any:
     return Tensor(y, copy=False) if isinstance(x, Tensor) else y
 
 
+@answers
 def one_hot(
     labels: TensorLike, classes: int | None = None, dtype: DType | None = None
 ) -> Any:

@@ -147,7 +147,8 @@ def _philox(key: Array) -> np.random.Philox:
     if key.shape != (2,):
         raise ShapeError(
             f"a key is two uint64, (seed, call), and this has shape {key.shape}; "
-            "try numpy.array([seed, call], 'uint64')"
+            "try numpy.array([seed, call], 'uint64'), or the layer nn.Dropout(0.5), "
+            "which has a key of its own"
         )
     if key.dtype != np.uint64:
         raise DTypeError(

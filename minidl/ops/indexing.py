@@ -18,6 +18,7 @@ from minidl.backend import Array, device_of, namespace
 from minidl.engine.op import op
 from minidl.engine.tensor import TensorLike, values
 from minidl.errors import RangeError, ShapeError
+from minidl.foreign import answers
 from minidl.ops.shape import axes_of, reshape, transpose
 
 __all__ = [
@@ -167,6 +168,7 @@ def diagonal(x: TensorLike, offset: int = 0, axis1: int = 0, axis2: int = 1) -> 
 # Order
 
 
+@answers
 def argsort(x: TensorLike, axis: int = -1, descending: bool = False) -> Array:
     """Return the positions that put x in order, the smallest first.
 
@@ -190,6 +192,7 @@ def sort(x, *, axis=-1, descending=False):
     )
 
 
+@answers
 def topk(
     x: TensorLike, k: int, axis: int = -1, largest: bool = True
 ) -> tuple[Any, Array]:

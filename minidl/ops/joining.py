@@ -18,6 +18,7 @@ from minidl.backend import namespace
 from minidl.engine.op import op
 from minidl.engine.tensor import TensorLike
 from minidl.errors import ShapeError
+from minidl.foreign import answers
 from minidl.ops.indexing import take
 from minidl.ops.reduce import sum
 from minidl.ops.shape import axes_of, reshape
@@ -25,6 +26,7 @@ from minidl.ops.shape import axes_of, reshape
 __all__ = ["concatenate", "repeat", "split", "stack", "tile", "unstack"]
 
 
+@answers
 def concatenate(xs: Sequence[Any], axis: int = 0) -> Any:
     """Join arrays end to end along `axis`; the other lengths must agree."""
     return _concatenate(*_some(xs, "concatenate"), axis=axis)
@@ -37,6 +39,7 @@ def _concatenate(*xs, axis):
     return y, lambda g: split(g, sections=ends[:-1], axis=axis)
 
 
+@answers
 def stack(xs: Sequence[Any], axis: int = 0) -> Any:
     """Join arrays of one shape along a new axis."""
     return _stack(*_some(xs, "stack"), axis=axis)

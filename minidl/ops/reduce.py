@@ -16,6 +16,7 @@ from minidl.backend import Array, namespace
 from minidl.engine.op import op
 from minidl.engine.tensor import Tensor, TensorLike, values
 from minidl.errors import RangeError, ShapeError
+from minidl.foreign import answers
 from minidl.ops.creation import ones_like
 from minidl.ops.elementwise import abs, sqrt, where
 from minidl.ops.shape import axes_of, broadcast_to, flip, reshape
@@ -103,6 +104,7 @@ def _root(v):
     return where(zero, 0.0, root), zero, root
 
 
+@answers
 def norm(
     x: TensorLike, ord: float = 2, axis: Axis = None, keepdims: bool = False
 ) -> Any:
@@ -232,6 +234,7 @@ def cumsum(x, *, axis=None):
 # Without a derivative: plain arrays come out, also of a Tensor
 
 
+@answers
 def argmax(x: TensorLike, axis: int | None = None, keepdims: bool = False) -> Array:
     """Return where the largest stands along `axis` (the first one, among equals)."""
     if values(x).size == 0:
@@ -239,11 +242,13 @@ def argmax(x: TensorLike, axis: int | None = None, keepdims: bool = False) -> Ar
     return namespace(values(x)).argmax(values(x), axis=axis, keepdims=keepdims)
 
 
+@answers
 def any(x: TensorLike, axis: Axis = None, keepdims: bool = False) -> Array:
     """Return whether at least one is true (is not 0) along `axis`."""
     return values(x).any(axis=axis, keepdims=keepdims)
 
 
+@answers
 def all(x: TensorLike, axis: Axis = None, keepdims: bool = False) -> Array:
     """Return whether all are true (are not 0) along `axis`."""
     return values(x).all(axis=axis, keepdims=keepdims)

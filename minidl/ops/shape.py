@@ -52,6 +52,11 @@ def reshape(x, *, shape):
 @op(linear=True)
 def transpose(x, *, axes=None):
     """Permute the axes; reverse them by default. The way back is the inverse order."""
+    if axes is not None and len(axes) != x.ndim:
+        raise ShapeError(
+            f"transpose: {len(axes)} axes for x of shape {x.shape}; name all of them, "
+            "in their new order, as in NumPy. x.swapaxes(1, 2) exchanges two"
+        )
     y = x.transpose(axes)
     order = axes and axes_of(axes, x.ndim)
     back = order and tuple(sorted(range(len(order)), key=order.__getitem__))

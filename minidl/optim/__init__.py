@@ -1,6 +1,9 @@
 """Optimizers, schedules for their rates, tools for gradients, averages of weights."""
 
+from typing import Any as _Any
+
 from minidl.backend import optional as _optional
+from minidl.foreign import missing as _missing
 from minidl.optim import schedules
 from minidl.optim.adam import Adam, Adamax, AdamW, NAdam
 from minidl.optim.adamp import AdamP
@@ -45,3 +48,7 @@ __all__ = [
 ]
 
 _optional("minidl.kernels.optim")  # moves many parameters in few calls
+
+
+def __getattr__(name: str) -> _Any:
+    raise _missing("minidl.optim", name, __all__)
