@@ -174,8 +174,8 @@ def say(what: str, text: str) -> None:
 def progress(record: Record, epochs: int) -> None:
     """Print how far training is: one line that changes on a terminal, else one more."""
     epoch, live = int(record["epoch"]), sys.stdout.isatty()
-    done = round(20 * epoch / epochs)
-    bar = f"{'━' * done}{'╌' * (20 - done)}  " if live else ""
+    done = round(8 * epoch / epochs)
+    bar = f"{'━' * done}{'╌' * (8 - done)}  " if live else ""
     line = (
         f"epoch {epoch:>2}/{epochs}  {bar}loss {record['train_loss']:.3f}  "
         f"validation accuracy {record['val_accuracy']:.3f}"

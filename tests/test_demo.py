@@ -93,6 +93,8 @@ def test_progress_is_one_line_on_a_terminal(monkeypatch, capsys):
     assert out.count("\r") == 2
     assert out.count("\n") == 1
     assert "━╌" in out
+    demo.progress(record | {"epoch": 12}, 12)
+    assert max(map(len, capsys.readouterr().out.strip().split("\r"))) <= 60
 
 
 def test_prediction_leaves_no_graph_and_uses_running_statistics(few):

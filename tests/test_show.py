@@ -115,6 +115,14 @@ def test_titles_fit(n):
         assert not any(box.overlaps(other) for other in others)
 
 
+def test_a_title_over_all_panels_fits_too():
+    title = "What each of the layers of this network puts out " * 2
+    fig = show.activations({"a": np.ones(4), "b": np.arange(4)}, title=title)
+    fig.draw_without_rendering()
+    assert fig._suptitle.get_window_extent().x1 <= fig.bbox.x1
+    assert fig.get_suptitle().replace("\n", " ") == title.strip()
+
+
 def test_curves_refuse_what_has_no_axis():
     fails(ShapeError, "empty", show.curves, {})
     fails(

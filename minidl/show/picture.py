@@ -46,7 +46,8 @@ class Picture(Figure):
 def _fit_titles(figure: Figure) -> bool:
     """Break titles that would run into their neighbors; say whether there were any."""
     boxes = [ax.get_window_extent() for ax in figure.axes]
-    changed = False
+    above = getattr(figure, "_suptitle", None)
+    changed = above is not None and _fit(above, figure.bbox.width - 2 * GAP)
     for ax, box in zip(figure.axes, boxes, strict=True):
         beside = [b.x0 for b in boxes if b.x0 > box.x0 + 1 and _in_a_row(b, box)]
         room = min(beside, default=figure.bbox.x1) - box.x0 - GAP
