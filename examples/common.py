@@ -60,7 +60,7 @@ class Budget(train.Callback):
     """
 
     def __init__(self, batches: Any, asked: Any, epochs: int) -> None:
-        self.epochs = asked.epochs or (10**6 if asked.minutes else epochs)
+        self.epochs = asked.epochs or (999 if asked.minutes else epochs)
         self.batches, self.minutes, self.done = batches, asked.minutes, 0
         self.start = time.perf_counter()
 
