@@ -55,7 +55,7 @@ def network() -> nn.Sequential:
         nn.ReLU(),
         nn.Flatten(),
         nn.Dropout(0.3),
-        nn.Linear(32 * 5 * 5, 10),
+        nn.Linear(32 * 5 * 5, 10, init="head"),
     )
 
 

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 import minidl as md
-from minidl.errors import RangeError, ShapeError
+from minidl.errors import DTypeError, RangeError, ShapeError
 from minidl.nn import init
 
 pytestmark = pytest.mark.quick
@@ -131,7 +131,7 @@ def test_spread_is_that_of_pytorch(torch, name, ours, theirs, shape):
 
 ALL = [init.zeros, init.ones, init.constant, init.normal, init.uniform,
        init.small_random, init.xavier_uniform, init.xavier_normal, init.kaiming_uniform,
-       init.kaiming_normal, init.lecun_normal, init.orthogonal]  # fmt: skip
+       init.kaiming_normal, init.lecun_normal, init.orthogonal, init.head, init.torch]  # fmt: skip
 
 
 @pytest.mark.parametrize("function", ALL)
@@ -146,6 +146,57 @@ def test_every_initializer_fits_a_layer(function):
     double = function((6, 4), rng=3)
     assert double.dtype == np.float64
     np.testing.assert_array_equal(wide, double.astype(np.float32))  # the same draw
+
+
+@pytest.mark.parametrize("function", ALL)
+def test_a_name_is_the_function_and_a_tensor_is_filled_in_place(function):
+    by_name = md.nn.Linear(6, 4, init=function.__name__, rng=3)
+    drawn = function((6, 4), rng=3)
+    np.testing.assert_array_equal(by_name.weight.data, drawn)
+    weight, array = by_name.weight, by_name.weight.data
+    y = (weight * weight).sum()
+    assert function(weight, rng=4) is weight
+    assert weight.data is array
+    np.testing.assert_array_equal(array, function((6, 4), rng=4))
+    with pytest.raises(md.errors.GraphError):  # the value that y kept is gone
+        y.backward()
+    double = md.Tensor(np.full((6, 4), 7.0))
+    assert function(double, rng=4).dtype == np.float64
+
+
+LAYERS = {
+    "Linear": (30, 50),
+    "Conv1d": (6, 8, 3),
+    "Conv2d": (4, 8, (3, 5)),
+    "ConvTranspose2d": (6, 4, 3),
+}
+
+
+@pytest.mark.parametrize("name", LAYERS)
+def test_torch_draws_weight_and_bias_as_pytorch(torch, name):
+    ours = [getattr(md.nn, name)(*LAYERS[name], init="torch", rng=i) for i in range(60)]
+    torch.manual_seed(0)
+    theirs = [getattr(torch.nn, name)(*LAYERS[name]) for _ in range(60)]
+    for what in ("weight", "bias"):
+        a = np.concatenate([getattr(layer, what).data.ravel() for layer in ours])
+        b = np.concatenate(
+            [getattr(layer, what).detach().numpy().ravel() for layer in theirs]
+        )
+        assert abs(a).max() == pytest.approx(abs(b).max(), rel=0.03)
+        assert a.std() == pytest.approx(b.std(), rel=0.08)
+        assert abs(a.mean()) < 0.1 * a.std()
+
+
+def test_every_layer_takes_a_name():
+    for layer in (
+        md.nn.Linear(3, 2, init="zeros"),
+        md.nn.Conv2d(3, 2, 1, init="zeros"),
+        md.nn.Conv1d(3, 2, 1, init="zeros"),
+        md.nn.ConvTranspose2d(3, 2, 1, init="zeros"),
+        md.nn.Maxout(3, 2, init="zeros"),
+        md.nn.Embedding(3, 2, init="zeros"),
+    ):
+        assert not layer.weight.data.any()
 
 
 def test_the_seed_decides():
@@ -166,6 +217,9 @@ def test_the_seed_decides():
         (lambda: init.calculate_gain("swish"), RangeError, "leaky_relu"),
         (lambda: init.kaiming_normal((2, 3), mode="fan"), RangeError, "fan_out"),
         (lambda: init.normal(3, std=-1.0), RangeError, "std"),
+        (lambda: md.nn.Linear(2, 3, init="he"), RangeError, "kaiming_normal"),
+        (lambda: md.nn.Conv2d(2, 3, 1, init="fan"), RangeError, "unknown"),
+        (lambda: md.nn.Embedding(2, 3, init=0.1), DTypeError, "kaiming_normal"),
         (lambda: init.uniform(3, 1.0, 0.0), RangeError, "swap"),
     ],
 )

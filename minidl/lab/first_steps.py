@@ -84,7 +84,8 @@ def first_loss(make_model: Make, data: Data, **how: Unpack[How]) -> Step:
         complaints += _far_from(ratio, saw)
     means = (
         "the first scores are spread, and the first steps are spent on bringing them "
-        "together; that is no mistake (a last layer of small weights begins at log K)"
+        "together; that is no mistake. To begin at log K make the last layer "
+        'nn.Linear(..., init="head")'
     )
     return judged(name, complaints, saw, means, facts)
 
@@ -98,7 +99,7 @@ def _far_from(ratio: float, saw: str) -> list[Complaint]:
     if ratio > HIGH or math.isnan(ratio):
         return [(f"{saw}: {ratio:.1f} times as much, the net is sure of what is wrong",
                  "look at the scale of the inputs (about 1) and of the first weights "
-                 "(init.kaiming_normal; small ones in the last layer)")]  # fmt: skip
+                 '(init="kaiming_normal"; init="head" in the last layer)')]  # fmt: skip
     return []
 
 

@@ -109,7 +109,7 @@ class TransformerCaptioner(nn.Module):
             for _ in range(layers)
         )
         self.norm = nn.LayerNorm(dim)
-        self.output = nn.Linear(dim, vocabulary, init=nn.init.xavier_uniform, rng=rng)
+        self.output = nn.Linear(dim, vocabulary, init="head", rng=rng)
 
     def start(self, x: TensorLike) -> Looking:
         """Look at images: the state before the first word."""

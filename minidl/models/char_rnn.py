@@ -56,8 +56,7 @@ class CharRNN(nn.Module):
         self.embedding = nn.Embedding(vocabulary, dim, rng=rng)
         self.layers = KINDS[kind](dim, hidden, num_layers, dropout=dropout, rng=rng)
         self.dropout = nn.Dropout(dropout, rng=rng)
-        xavier = nn.init.xavier_uniform
-        self.output = nn.Linear(hidden, vocabulary, init=xavier, rng=rng)
+        self.output = nn.Linear(hidden, vocabulary, init="head", rng=rng)
 
     def forward(self, tokens: TensorLike, state: Memory = None) -> tuple[Tensor, Any]:
         """Return scores at every time, and the state after the last."""

@@ -82,7 +82,7 @@ class CNN(nn.Module):
         rng = backend.generator(rng)
         self.features = ConvFeatures(n_in, channels, rng=rng)
         self.dropout = nn.Dropout(dropout, rng=rng)
-        self.head = nn.Linear(channels[-1], classes, rng=rng)
+        self.head = nn.Linear(channels[-1], classes, init="head", rng=rng)
 
     def forward(self, x: Tensor) -> Tensor:
         """Return the scores of every class."""

@@ -49,7 +49,9 @@ class MLP(nn.Module):
                 layers.append(activation())
                 layers += [nn.Dropout(dropout, rng=rng)] if dropout else []
             last = i == len(sizes) - 2
-            layers.append(nn.Linear(n_in, n_out, bias=last or not norm, rng=rng))
+            init = "head" if last else "kaiming_normal"
+            bias = last or not norm
+            layers.append(nn.Linear(n_in, n_out, bias, init=init, rng=rng))
             layers += [nn.BatchNorm1d(n_out)] if norm and not last else []
         self.layers = nn.Sequential(*layers)
 

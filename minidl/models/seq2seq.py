@@ -57,7 +57,7 @@ class Decoder(nn.Module):
         if attention:
             self.query = nn.Linear(hidden, memory, False, init=xavier, rng=rng)
             self.mixer = nn.Linear(memory + hidden, hidden, init=xavier, rng=rng)
-        self.output = nn.Linear(hidden, vocabulary, init=xavier, rng=rng)
+        self.output = nn.Linear(hidden, vocabulary, init="head", rng=rng)
 
     def forward(self, tokens: TensorLike, state: Saying) -> tuple[Tensor, Saying, Any]:
         """Return scores at every time, the state after, and the weights (or None)."""

@@ -42,8 +42,7 @@ class Tagger(nn.Module):
         self.embedding = nn.Embedding(vocabulary, dim, padding_idx=PAD, rng=rng)
         self.reader = nn.LSTM(dim, hidden, bidirectional=True, rng=rng)
         self.dropout = nn.Dropout(dropout, rng=rng)
-        xavier = nn.init.xavier_uniform
-        self.output = nn.Linear(2 * hidden, tags, init=xavier, rng=rng)
+        self.output = nn.Linear(2 * hidden, tags, init="head", rng=rng)
 
     def forward(self, tokens: TensorLike) -> Tensor:
         """Return scores."""

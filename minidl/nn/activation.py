@@ -8,13 +8,10 @@ and are written out.
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import Any
-
 import numpy as np
 
 from minidl import ops
-from minidl.backend import Seed, default_dtype
+from minidl.backend import Seed, default_dtype, generator
 from minidl.engine.tensor import Tensor
 from minidl.nn import init as initializers
 from minidl.nn.layer import UnaryLayer
@@ -110,12 +107,13 @@ class Maxout(Module):
         n_out: int,
         pieces: int = 2,
         *,
-        init: Callable[..., Any] = initializers.kaiming_normal,
+        init: str | initializers.Initializer = "kaiming_normal",
         rng: Seed = None,
     ) -> None:
-        self.pieces = pieces
-        self.weight = Parameter(init((n_in, n_out * pieces), rng=rng))
-        self.bias = Parameter(np.zeros(n_out * pieces, default_dtype()))
+        self.pieces, rng = pieces, generator(rng)
+        shape = (n_in, n_out * pieces)
+        self.weight = Parameter(initializers.named(init)(shape, rng=rng))
+        self.bias = Parameter(initializers.bias_for(init, shape[1], shape, rng))
 
     def forward(self, x: Tensor) -> Tensor:
         """Return the largest of every `pieces` neighbors in x W + b."""

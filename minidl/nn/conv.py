@@ -6,18 +6,20 @@ Formulas and papers stand in minidl/ops/conv.py and minidl/ops/windows.py.
 
 Kernels start as N(0, 2 / fan_in), with fan_in = C/G · KH · KW numbers in each sum; this
 keeps the variance through a ReLU (He et al. 2015, eq. 10). Biases start at 0. `init=`
-takes any function of (shape, rng=…), and `rng=` a generator or a seed.
+takes a function of nn.init or its name ("torch": as PyTorch's layers start, the bias
+too), and `rng=` a generator or a seed.
 """
 
 from __future__ import annotations
 
 from typing import Any
 
-from minidl import ops
+from minidl import backend, ops
 from minidl.backend import Seed
 from minidl.engine.tensor import Tensor
 from minidl.errors import ShapeError
 from minidl.nn import init as initializers
+from minidl.nn.init import Initializer
 from minidl.nn.layer import UnaryLayer
 from minidl.nn.module import Module, Parameter
 from minidl.ops.windows import Lengths, Padding, pair
@@ -47,15 +49,17 @@ class Conv2d(Module):
         groups: int = 1,
         bias: bool = True,
         *,
-        init: initializers.Initializer = initializers.kaiming_normal,
+        init: str | Initializer = "kaiming_normal",
         rng: Seed = None,
     ) -> None:
         self.stride, self.padding = stride, padding
         self.dilation, self.groups = dilation, groups
         size = pair("Conv2d", "kernel_size", kernel_size)
         shape = _shape("Conv2d", n_in, n_out, size, groups)
-        self.weight = Parameter(init(shape, rng=rng))
-        self.bias = Parameter(initializers.zeros((n_out,))) if bias else None
+        rng = backend.generator(rng)
+        self.weight = Parameter(initializers.named(init)(shape, rng=rng))
+        b = initializers.bias_for(init, n_out, shape, rng) if bias else None
+        self.bias = None if b is None else Parameter(b)
 
     def forward(self, x: Tensor) -> Tensor:
         """Return the cross-correlation of x with every filter, and the bias."""
@@ -88,15 +92,17 @@ class Conv1d(Module):
         groups: int = 1,
         bias: bool = True,
         *,
-        init: initializers.Initializer = initializers.kaiming_normal,
+        init: str | Initializer = "kaiming_normal",
         rng: Seed = None,
     ) -> None:
         self.stride, self.padding = stride, padding
         self.dilation, self.groups = dilation, groups
         size = pair("Conv1d", "kernel_size", kernel_size)[:1]
         shape = _shape("Conv1d", n_in, n_out, size, groups)
-        self.weight = Parameter(init(shape, rng=rng))
-        self.bias = Parameter(initializers.zeros((n_out,))) if bias else None
+        rng = backend.generator(rng)
+        self.weight = Parameter(initializers.named(init)(shape, rng=rng))
+        b = initializers.bias_for(init, n_out, shape, rng) if bias else None
+        self.bias = None if b is None else Parameter(b)
 
     def forward(self, x: Tensor) -> Tensor:
         """Return the cross-correlation of x with every filter, and the bias."""
@@ -133,18 +139,23 @@ class ConvTranspose2d(Module):
         bias: bool = True,
         dilation: Lengths = 1,
         *,
-        init: initializers.Initializer = initializers.kaiming_normal,
+        init: str | Initializer = "kaiming_normal",
         rng: Seed = None,
     ) -> None:
         self.stride, self.padding, self.output_padding = stride, padding, output_padding
         self.dilation, self.groups = dilation, groups
         size = pair("ConvTranspose2d", "kernel_size", kernel_size)
         shape = _shape("ConvTranspose2d", n_in, n_out, size, groups)
-        w = init(shape, rng=rng)  # (F, C/G, KH, KW), so that its fan_in is ours
-        parts = w.reshape(groups, n_out // groups, n_in // groups, *size)
-        shape = (n_in, n_out // groups, *size)
-        self.weight = Parameter(parts.swapaxes(1, 2).reshape(shape))
-        self.bias = Parameter(initializers.zeros((n_out,))) if bias else None
+        kept = (n_in, n_out // groups, *size)
+        draw, rng = initializers.named(init), backend.generator(rng)
+        if draw is initializers.torch:  # PyTorch counts F/G KH KW inputs here
+            w = draw(kept, rng=rng)
+        else:  # drawn as (F, C/G, KH, KW), so that its fan_in is ours
+            parts = draw(shape, rng=rng).reshape(groups, kept[1], shape[1], *size)
+            w = parts.swapaxes(1, 2).reshape(kept)
+        self.weight = Parameter(w)
+        b = initializers.bias_for(init, n_out, kept, rng) if bias else None
+        self.bias = None if b is None else Parameter(b)
 
     def forward(self, x: Tensor) -> Tensor:
         """Return the transpose of a convolution, applied to x, and the bias."""

@@ -30,11 +30,12 @@ class Embedding(Module):
         dim: int,
         padding_idx: int | None = None,
         *,
-        init: Initializer = initializers.normal,
+        init: str | Initializer = "normal",
         rng: Seed = None,
     ) -> None:
         self.padding_idx = padding_idx
-        table = init((num_embeddings, dim), rng=backend.generator(rng))
+        draw = initializers.named(init)
+        table = draw((num_embeddings, dim), rng=backend.generator(rng))
         if padding_idx is not None:
             if not -num_embeddings <= padding_idx < num_embeddings:
                 raise RangeError(

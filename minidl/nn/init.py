@@ -1,8 +1,15 @@
 """How weights start: large enough that a signal survives, small enough not to explode.
 
-Each function draws an array of a shape. A layer multiplies the variance of a signal by
-n_in · Var(W) on its way forward, and that of a gradient by n_out · Var(W) on its way
-back; most names below are a choice between the two.
+Each function draws an array of a shape; given a Tensor, it writes into that Tensor and
+returns it. A layer multiplies the variance of a signal by n_in · Var(W) on its way
+forward, and that of a gradient by n_out · Var(W) on its way back; most names below are
+a choice between the two.
+
+The `init=` of a layer is one of these functions, or its name. Hidden layers keep
+He's variance, "kaiming_normal". The last layer of a classifier takes "head": equal
+scores cost log K, and He's variance there would add half the variance of the scores to
+the first loss. "torch" draws weight and bias as PyTorch does, so that settings tuned
+there carry over.
 
 Numbers are drawn on the host, in float64, and cast to the default dtype afterwards: one
 seed gives the same weights on every device and, up to rounding, in every width.
@@ -15,35 +22,71 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Sequence
-from typing import Any
+from functools import wraps
+from typing import Any, Concatenate, ParamSpec, Protocol, overload
 
 import numpy as np
 
 from minidl import backend, foreign
 from minidl.backend import Seed
-from minidl.errors import RangeError, ShapeError
+from minidl.engine.tensor import Tensor
+from minidl.errors import DTypeError, RangeError, ShapeError
 
 __all__ = [
-    "calculate_gain", "constant", "fan", "kaiming_normal", "kaiming_uniform",
-    "lecun_normal", "normal", "ones", "orthogonal", "small_random", "uniform",
+    "calculate_gain", "constant", "fan", "head", "kaiming_normal", "kaiming_uniform",
+    "lecun_normal", "normal", "ones", "orthogonal", "small_random", "torch", "uniform",
     "xavier_normal", "xavier_uniform", "zeros",
 ]  # fmt: skip
 
 Shape = int | Sequence[int]
 Floats = np.ndarray[Any, np.dtype[np.floating[Any]]]
 Initializer = Callable[..., Floats]  # called as init(shape, rng=rng)
+P = ParamSpec("P")
 
 
+class Filler(Protocol[P]):
+    """A function that draws an array of a shape, or fills a Tensor in place."""
+
+    @overload
+    def __call__(self, shape: Shape, *args: P.args, **kwargs: P.kwargs) -> Floats: ...
+    @overload
+    def __call__(self, shape: Tensor, *args: P.args, **kwargs: P.kwargs) -> Tensor: ...
+
+
+def fills(draw: Callable[Concatenate[Shape, P], Floats]) -> Filler[P]:
+    """Let a function of a shape take a Tensor, too, and write into it.
+
+    It keeps its dtype and its device, whether it requires a gradient or not.
+
+    >>> zeros(Tensor([1.0, 2.0]))
+    Tensor([0., 0.])
+    """
+
+    @wraps(draw)
+    def fill(shape: Any, *args: P.args, **kwargs: P.kwargs) -> Any:
+        if not isinstance(shape, Tensor):
+            return draw(shape, *args, **kwargs)
+        drawn = draw(shape.shape, *args, **kwargs)
+        shape.data[...] = backend.to_device(drawn.astype(shape.dtype), shape.device)
+        shape.touch()
+        return shape
+
+    return fill
+
+
+@fills
 def zeros(shape: Shape, *, rng: Seed = None) -> Floats:
     """0: for biases. A layer whose weights are all 0 learns nothing."""
     return constant(shape, 0.0)
 
 
+@fills
 def ones(shape: Shape, *, rng: Seed = None) -> Floats:
     """1: for the scale of a normalization."""
     return constant(shape, 1.0)
 
 
+@fills
 def constant(shape: Shape, value: float = 0.0, *, rng: Seed = None) -> Floats:
     """Return `value` everywhere.
 
@@ -53,6 +96,7 @@ def constant(shape: Shape, value: float = 0.0, *, rng: Seed = None) -> Floats:
     return np.full(shape, value, dtype=backend.default_dtype())
 
 
+@fills
 def normal(
     shape: Shape, mean: float = 0.0, std: float = 1.0, *, rng: Seed = None
 ) -> Floats:
@@ -61,6 +105,7 @@ def normal(
     return _cast(mean + std * backend.generator(rng).standard_normal(shape))
 
 
+@fills
 def uniform(
     shape: Shape, low: float = 0.0, high: float = 1.0, *, rng: Seed = None
 ) -> Floats:
@@ -70,11 +115,13 @@ def uniform(
     return _cast(low + (high - low) * backend.generator(rng).random(shape))
 
 
+@fills
 def small_random(shape: Shape, scale: float = 0.01, *, rng: Seed = None) -> Floats:
     """scale · N(0, 1): good for a shallow net; in a deep one every signal dies."""
     return normal(shape, 0.0, scale, rng=rng)
 
 
+@fills
 def xavier_uniform(shape: Shape, gain: float = 1.0, *, rng: Seed = None) -> Floats:
     """U(−a, a), a = gain √(6 / (fan_in + fan_out)).
 
@@ -85,11 +132,13 @@ def xavier_uniform(shape: Shape, gain: float = 1.0, *, rng: Seed = None) -> Floa
     return uniform(shape, -bound, bound, rng=rng)
 
 
+@fills
 def xavier_normal(shape: Shape, gain: float = 1.0, *, rng: Seed = None) -> Floats:
     """N(0, σ²), σ = gain √(2 / (fan_in + fan_out)).    Glorot & Bengio 2010, eq. 12."""
     return normal(shape, 0.0, gain * _xavier_std(shape), rng=rng)
 
 
+@fills
 def kaiming_uniform(
     shape: Shape,
     mode: str = "fan_in",
@@ -103,6 +152,7 @@ def kaiming_uniform(
     return uniform(shape, -bound, bound, rng=rng)
 
 
+@fills
 def kaiming_normal(
     shape: Shape,
     mode: str = "fan_in",
@@ -120,6 +170,7 @@ def kaiming_normal(
     return normal(shape, 0.0, _kaiming_std(shape, mode, nonlinearity, slope), rng=rng)
 
 
+@fills
 def lecun_normal(shape: Shape, *, rng: Seed = None) -> Floats:
     """N(0, 1 / fan_in): a sum of fan_in terms keeps their variance; also for SELU.
 
@@ -128,6 +179,28 @@ def lecun_normal(shape: Shape, *, rng: Seed = None) -> Floats:
     return normal(shape, 0.0, 1 / math.sqrt(_fans(shape)[0]), rng=rng)
 
 
+@fills
+def head(shape: Shape, *, rng: Seed = None) -> Floats:
+    """N(0, σ²), σ = √(2 / fan_in) / 10: the last layer of a classifier.
+
+    A tenth of He's: scores begin nearly equal, and the first loss of K classes is close
+    to log K; they are not 0, so that inputs differ and gradients reach what is below.
+    """
+    return normal(shape, 0.0, _kaiming_std(shape, "fan_in", "relu", None) / 10, rng=rng)
+
+
+@fills
+def torch(shape: Shape, *, rng: Seed = None) -> Floats:
+    """U(−a, a), a = 1 / √fan_in, as PyTorch's Linear and Conv layers start.
+
+    `init="torch"` draws their bias from the same interval. The variance, 1 / (3
+    fan_in), is a sixth of He's: through ten layers of ReLU a signal all but vanishes.
+    """
+    bound = 1 / math.sqrt(_fans(shape)[0])
+    return uniform(shape, -bound, bound, rng=rng)
+
+
+@fills
 def orthogonal(shape: Shape, gain: float = 1.0, *, rng: Seed = None) -> Floats:
     """gain · Q with orthonormal rows or columns, whichever are fewer.
 
@@ -151,6 +224,39 @@ def orthogonal(shape: Shape, gain: float = 1.0, *, rng: Seed = None) -> Floats:
     q, r = np.linalg.qr(backend.generator(rng).standard_normal(tall))
     q = q * np.sign(np.diag(r))
     return _cast(gain * (q if rows >= columns else q.T).reshape(lengths))
+
+
+def named(init: str | Initializer) -> Initializer:
+    """Return the initializer of a name, or the function as it is.
+
+    Raises RangeError for an unknown name, DTypeError for what is neither.
+    """
+    if isinstance(init, str):
+        known = {name for name in __all__ if name not in ("calculate_gain", "fan")}
+        if init not in known:
+            raise RangeError(
+                f"init={init!r} is unknown; there are {', '.join(sorted(known))}, or a "
+                "function of (shape, rng=...)"
+            )
+        function: Initializer = globals()[init]
+        return function
+    if not callable(init):
+        raise DTypeError(
+            f"init={init!r} is no initializer; give a name such as "
+            '"kaiming_normal", or a function of (shape, rng=...)'
+        )
+    return init
+
+
+def bias_for(init: str | Initializer, n: int, weight: Shape, rng: Seed) -> Floats:
+    """Return the bias (n,) beside a weight: zeros, but for "torch".
+
+    There it is U(−a, a), a = 1 / √fan_in of the weight.
+    """
+    if named(init) is not torch:
+        return zeros(n)
+    bound = 1 / math.sqrt(_fans(weight)[0])
+    return uniform(n, -bound, bound, rng=rng)
 
 
 def fan(shape: Shape) -> tuple[int, int]:

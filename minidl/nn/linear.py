@@ -23,8 +23,8 @@ class Linear(Module):
     """y = x W + b.    x (N, in) -> y (N, out); further leading axes count as batch.
 
     W (in, out) starts as N(0, 2/in), which keeps the variance through a ReLU (He et al.
-    2015, eq. 10); b (out,) starts at 0. `init` draws another W: a function of shape and
-    rng, such as those of nn.init.
+    2015, eq. 10); b (out,) starts at 0. `init` draws another W: a function of nn.init
+    or its name, such as "head" for the last layer of a classifier, or "torch".
 
     >>> Linear(3, 2, rng=0)(Tensor([[1.0, 0.0, 2.0]])).shape
     (1, 2)
@@ -38,12 +38,14 @@ class Linear(Module):
         n_out: int,
         bias: bool = True,
         *,
-        init: Initializer = initializers.kaiming_normal,
+        init: str | Initializer = "kaiming_normal",
         rng: Seed = None,
     ) -> None:
         rng = backend.generator(rng)
-        self.weight = Parameter(init((n_in, n_out), rng=rng))
-        self.bias = Parameter(initializers.zeros(n_out)) if bias else None
+        shape = (n_in, n_out)
+        self.weight = Parameter(initializers.named(init)(shape, rng=rng))
+        b = initializers.bias_for(init, n_out, shape, rng) if bias else None
+        self.bias = None if b is None else Parameter(b)
 
     def forward(self, x: Tensor) -> Tensor:
         """Return x W + b."""
