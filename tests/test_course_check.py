@@ -10,6 +10,7 @@ from minidl_course.assignment import find
 from minidl_course.author.check import Report, changed_faults, check, prove
 from minidl_course.author.consistency import paper_faults
 from minidl_course.author.edition import edition_faults
+from minidl_course.author.luck import luck_faults
 from minidl_course.author.mutation import patched
 from minidl_course.author.release import edition
 from minidl_course.author.trial import Trial, depends
@@ -195,6 +196,24 @@ def test_a_function_with_the_solution_can_be_left_out(root, tiny, tree):
         assert not [f for f in found if "solution" in f]
     finally:
         path.write_text(text)
+
+
+def test_luck_is_found(root, tiny, tree):
+    assert luck_faults(Trial(tiny, tree), 6) == []
+    sometimes = 'return {"x": draw.normal(3), "s": draw.choice([0.0, 0.5]), "u": draw.normal(3)}'
+    whole = 'return {"x": 1e3 * draw.normal(3), "s": 0.5, "u": draw.normal(3)}'
+    assignment = altered(root, "hidden.py", whole, sometimes)
+    mutants = """
+        from minidl_course import Mutant
+
+        MUTANTS = [Mutant("t1.2", "s forgotten", \'\'\'
+            - return (g * d + g * d) * 1.0
+            + return 2 * g * (d + shift)
+        \'\'\')]
+    """
+    write(root, {"assignments/t1_other/mutants.py": mutants})
+    (fault,) = luck_faults(Trial(assignment, tree), 12)
+    assert fault.startswith("t1.2: the mutant 's forgotten' gets points by luck: ")
 
 
 # ------------------------------------------------------------------------ the manifest

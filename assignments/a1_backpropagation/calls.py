@@ -63,8 +63,9 @@ def stretched(a, b, u):
     return gradients(a * b, u, a=a, b=b)
 
 
-def summed_corners(x, empty):
+def summed_corners(x, cube, empty):
     return {
+        "neighbors": ops.sum_to(cube, shape=(1, 1, cube.shape[2])),
         "same": ops.sum_to(x, shape=x.shape),
         "number": ops.sum_to(x, shape=()),
         "one": ops.sum_to(x[:1], shape=(1, x.shape[1])),
@@ -130,12 +131,18 @@ def diamond(x, depth, u):
 
 
 def outputs(x, c, u):
-    x = leaf(x)
-    rows = ops.unstack(x * c)
-    y = rows[1] * rows[-1]  # not the first output: whoever follows only that is lost
-    for row in rows[2:-1]:
-        y = ops.sin(y) + row * rows[1]
-    return gradients(y, u, x=x)
+    """Nodes with several outputs, and two ys with graphs of their own."""
+
+    def made(x):
+        rows = ops.unstack(x * c)
+        y = rows[1] * rows[-1]  # not the first output, which some follow alone
+        for row in rows[2:-1]:
+            y = ops.sin(y) + row * rows[1]
+        return y
+
+    x, z = leaf(x), leaf(x)
+    both = md.grad([ops.sum(z * c), made(z)], [z], [None, u])
+    return gradients(made(x), u, x=x) | {"dz": both[0]}
 
 
 def long_chain(x, c, u):

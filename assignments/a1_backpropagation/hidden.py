@@ -21,7 +21,8 @@ def both(draw):
 
 def corners(draw):
     n, d, k = draw.sizes(3)
-    return {"x": draw.normal(n, d), "empty": np.zeros((0, k))}
+    cube = draw.normal(n, d, k)
+    return {"x": draw.normal(n, d), "cube": cube, "empty": np.zeros((0, k))}
 
 
 def slices(draw):
@@ -82,7 +83,8 @@ ROWS = [
     Row("a1.2", "both at once", 2, "summed", both,
         "missing axes shift the others: the last axes belong together", hidden=True),
     Row("a1.2", "corners", 2, "summed_corners", corners,
-        "nothing to sum, everything to sum, and a batch of none", hidden=True),
+        "nothing to sum, everything, two neighboring axes, a batch of none",
+        hidden=True),
     Row("a1.3", "through slices", 2, "slices", slices,
         "a Scatter is no array: ask it for .dense(), or let it .add_to", hidden=True),
     Row("a1.3", "gradient of the gradient", 1, "used_twice_again", public.twice,

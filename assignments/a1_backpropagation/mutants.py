@@ -28,6 +28,15 @@ MUTANTS = [
         - y = total(x, (*range(extra), *stretched), keepdims=True).reshape(shape)
         + y = x.mean(axis=(*range(extra), *stretched), keepdims=True).reshape(shape)
     """),
+    Mutant("a1.2", "axes shift while they are summed", """
+        + y = x
+        + for _ in range(extra):
+        +     y = y.sum(axis=0)
+        + for i, n in enumerate(shape):
+        +     if n == 1:
+        +         y = y.sum(axis=min(i, y.ndim - 1))
+        + y = y.reshape(shape)
+    """),
     Mutant("a1.2", "axes counted from the wrong end", """
         - stretched = tuple(i + extra for i, n in enumerate(shape) if n != old[i + extra])
         + stretched = tuple(i for i, n in enumerate(shape) if n != old[i + extra])
@@ -55,6 +64,10 @@ MUTANTS = [
     Mutant("a1.4", "the youngest first", """
         - order.sort(key=by_tick)
         + order.sort(key=by_tick, reverse=True)
+    """),
+    Mutant("a1.4", "starts at the first y only", """
+        - waiting = [y.node for y in ys if y.node is not None]
+        + waiting = [ys[0].node] if ys[0].node is not None else []
     """),
     Mutant("a1.4", "follows first outputs only", """
         - to = edge and edge[0]

@@ -90,11 +90,17 @@ def rectified_dx(x, u):
 
 
 def leaky(x, s):
-    return {"y": ops.leaky_relu(x, negative_slope=float(s))}
+    """One slope, or several."""
+    slopes = s.reshape(-1).tolist()
+    return {f"y{i}": ops.leaky_relu(x, negative_slope=v) for i, v in enumerate(slopes)}
 
 
 def leaky_dx(x, s, u):
-    return slope(ops.leaky_relu, x, u, negative_slope=float(s))
+    made = {}
+    for i, v in enumerate(s.reshape(-1).tolist()):
+        found = slope(ops.leaky_relu, x, u, negative_slope=v)
+        made |= {f"{name}{i}": value for name, value in found.items()}
+    return made
 
 
 # a2.6

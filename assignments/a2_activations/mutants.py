@@ -84,6 +84,10 @@ MUTANTS = [
         - y = where(positive, x, negative_slope * x)
         + y = where(positive, x, -negative_slope * x)
     """),
+    Mutant("a2.5", "the sign of y for that of x", """
+        -     return where(positive, g, negative_slope * g)
+        +     return where(y > 0, g, negative_slope * g)
+    """),
     Mutant("a2.5", "a maximum", """
         - y = where(positive, x, negative_slope * x)
         + y = namespace(x).maximum(x, negative_slope * x)

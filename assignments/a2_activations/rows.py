@@ -13,7 +13,9 @@ from minidl_course import Row, narrow, without
 def plain(draw):
     """Numbers of both signs, none near a kink."""
     n, d = draw.sizes(2)
-    return {"x": 2 * draw.away(n, d), "u": draw.normal(n, d)}
+    x = 2 * draw.away(n, d)
+    x[0, :2] = abs(x[0, :2]) * [-1, 1]  # both signs, for every student
+    return {"x": x, "u": draw.normal(n, d)}
 
 
 def far(draw):
@@ -35,7 +37,9 @@ def sloped(draw):
 
 
 def steep(draw):
-    return {**plain(draw), "s": draw.choice([-0.5, 1.5, 3.0])}
+    """A negative slope and one above 1: each tells other wrong answers apart."""
+    u, v = draw.uniform(2, low=0.25, high=0.75)
+    return {**plain(draw), "s": np.array([-u, 1 + 2 * v])}
 
 
 def with_alpha(draw):
@@ -117,7 +121,8 @@ def convolution(draw):
 
 
 def directed(draw, out=False):
-    return {**weight(draw), "out": out, "nonlinearity": draw.integer(0, 4)}
+    """For tanh or SELU, whose gains are neither 1 nor ReLU's."""
+    return {**weight(draw), "out": out, "nonlinearity": draw.integer(2, 4)}
 
 
 def outward(draw):

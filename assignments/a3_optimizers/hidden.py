@@ -22,11 +22,12 @@ def rated(inputs):
 
 
 def still(inputs):
-    """Some weights whose gradient is 0 at first, or always; and an ε that matters."""
+    """Some gradients that are 0 at first, or always, or tiny; and an ε that matters."""
 
     def drawn(draw):
         found = {**inputs(draw), "eps": 1e-8}
         found["grads"][:, 0] = 0
+        found["grads"][:, 1] *= 1e-4  # as the root of ε: it is seen where ε stands
         found["grads"][0, 1] = 0
         return found
 
@@ -70,7 +71,8 @@ def no_warmup(draw):
 
 
 def resting(draw):
-    return {**public.stuck(draw), "cooldown": draw.integer(2, 4)}
+    patience = draw.integer(2, 4)  # longer than the rest is: some bad ones are counted
+    return {**public.stuck(draw, patience), "cooldown": draw.integer(2, 4)}
 
 
 def rising_with_nan(draw):

@@ -83,7 +83,7 @@ def ebbing(draw):
 def staircase(draw):
     """A rate that falls `every` few steps, asked at some steps in order."""
     every = draw.integer(3, 9)
-    ts = np.sort(draw.integers(0, 5 * every, 12))
+    ts = np.sort(np.append(draw.integers(0, 5 * every, 10), [every, 3 * every]))
     return {
         "ts": ts, "lr": number(draw, 0.1, 1), "every": every,
         "gamma": number(draw, 0.2, 0.8),

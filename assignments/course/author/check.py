@@ -24,6 +24,7 @@ from ..rows import Mutant
 from ..source_tree import reference_tree
 from .consistency import paper_faults
 from .edition import edition_faults
+from .luck import luck_faults
 from .mutation import mutated
 from .release import edition
 from .trial import Trial, depends
@@ -68,14 +69,19 @@ class Report:
         return "\n".join([*lines, *(f"  WRONG  {fault}" for fault in self.faults)])
 
 
-def check(assignment: Assignment, *, write: bool = False) -> Report:
-    """Prove an assignment; write its manifest if all is well and `write` says so."""
+def check(assignment: Assignment, *, write: bool = False, students: int = 0) -> Report:
+    """Prove an assignment; write its manifest if all is well and `write` says so.
+
+    students   so many are asked about every mutant (luck.py)
+    """
     report = Report(assignment)
     with tempfile.TemporaryDirectory() as folder:
         tree = reference_tree(Path(folder) / "tree", assignment.root)
         try:
             report.faults += paper_faults(assignment)
-            prove(report, Trial(assignment, tree))
+            trial = Trial(assignment, tree)
+            prove(report, trial)
+            report.faults += luck_faults(trial, students) if students else []
             files = edition(assignment, tree)
             report.faults += edition_faults(assignment, files)
             report.faults += walkthrough_faults(assignment, files)

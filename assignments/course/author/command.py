@@ -19,6 +19,8 @@ def check_arguments(parser: argparse.ArgumentParser) -> None:
     """What may stand behind `minidl course check`."""
     parser.add_argument("names", nargs="*", help="such as a1 (all)")
     parser.add_argument("--dry", action="store_true", help="write no manifest.json")
+    text = "also ask every mutant as N students would be: luck decides no point"
+    parser.add_argument("--students", type=int, default=0, metavar="N", help=text)
 
 
 def release(options: argparse.Namespace) -> int:
@@ -42,7 +44,7 @@ def check(options: argparse.Namespace) -> int:
     faults = 0
     for assignment in chosen:
         start = time.perf_counter()
-        report = prove(assignment, write=not options.dry)
+        report = prove(assignment, write=not options.dry, students=options.students)
         print(report.table(), f"  in {time.perf_counter() - start:.1f} s", sep="\n")
         faults += len(report.faults)
     print("all is well" if not faults else f"{faults} faults")
