@@ -85,7 +85,9 @@ def _lengths(d: Draw) -> dict[float, str]:
 def _counts(a: Array) -> Iterator[tuple[int, str]]:
     for axis, n in enumerate(a.shape):
         batch = ", the batch" if axis == 0 and a.ndim > 1 else ""
-        yield n, f"the length of axis {axis} of {{a}}{batch}"
+        also = [str(i) for i in range(axis + 1, a.ndim) if a.shape[i] == n]
+        more = f", or of axis {' or '.join(also)}" if also else ""
+        yield n, f"the length of axis {axis} of {{a}}{batch}{more}"
     yield a.size, "the number of elements of {a}"
     if a.ndim > 2 and a.size:
         yield a.size // a.shape[1], "how many elements of {a} share a channel"

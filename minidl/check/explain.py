@@ -44,7 +44,7 @@ from minidl.check.relations import (
     missing_terms,
 )
 from minidl.check.steps import Step, inner_steps, step_of_subject
-from minidl.check.subject import Function
+from minidl.check.subject import Function, Subject
 
 LARGEST = 1000  # elements of an input that are looked at one by one
 MOST = 1_000_000  # numbers in a Jacobian
@@ -95,18 +95,21 @@ def explain(f: Function, inputs: Sequence[Any], *, rng: Seed = DRAW) -> Diagnosi
       total: ∂L/∂x is 2 times too small, everywhere. 2 is a plain two: does a square or
       a symmetric term bring a 2?
     """
-    draw, subject = generator(rng), subject_of(f, inputs)
+    with np.errstate(all="ignore"):  # what is not finite is a finding
+        return _explained(subject_of(f, inputs), generator(rng))
+
+
+def _explained(subject: Subject, rng: np.random.Generator) -> Diagnosis:
     found = Diagnosis(subject.title)
-    steps = inner_steps(subject)
-    for step in steps:
-        sentences = sentences_of(step, draw)
+    for step in inner_steps(subject):
+        sentences = sentences_of(step, rng)
         if sentences and step.name not in found.culprits:
             found.sentences += [f"{step.name}: {sentence}" for sentence in sentences]
             found.culprits.append(step.name)
         elif not sentences and step.name not in found.right:
             found.right.append(step.name)
     if not found.culprits and not isinstance(subject, PairSubject):
-        found.sentences = sentences_of(step_of_subject(subject), draw)
+        found.sentences = sentences_of(step_of_subject(subject), rng)
         if found.sentences and found.right:
             found.sentences.append(
                 "each operation inside is right on its own, so the graph is cut "

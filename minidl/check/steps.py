@@ -8,6 +8,7 @@ of the wrong shape can be looked at.
 from __future__ import annotations
 
 import functools
+import inspect
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -171,7 +172,8 @@ def step_of_subject(subject: Subject) -> Step:
 
 def numbers_in(f: Callable[..., Any]) -> tuple[float, ...]:
     """Return the numbers that stand in the source of a function."""
-    found = getattr(getattr(f, "__code__", None), "co_consts", ())
+    code = getattr(inspect.unwrap(f), "__code__", None)
+    found = getattr(code, "co_consts", ())
     return tuple(float(c) for c in found if isinstance(c, (int, float)) and c)
 
 
