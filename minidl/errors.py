@@ -6,7 +6,16 @@ from typing import Any
 
 
 class MinidlError(Exception):
-    """Anything that minidl refuses; catch this one to catch them all."""
+    """Anything that minidl refuses; catch this one to catch them all.
+
+    layer   where in a model it happened, such as "encoder.0 (Linear)"
+    """
+
+    layer = ""
+
+    def __str__(self) -> str:
+        text = super().__str__()
+        return f"{self.layer}: {text}" if self.layer else text
 
 
 class ShapeError(MinidlError, ValueError):

@@ -518,3 +518,15 @@ def test_judging_leaves_every_layer_in_its_mode():
     assert net.unfreeze("1")[1].training  # it was in training mode when it was frozen
     with evaluating(abs):
         pass
+
+
+def test_an_error_names_the_layer():
+    net = nn.Sequential(nn.ReLU(), nn.Sequential(nn.Linear(4, 2, rng=0), nn.Tanh()))
+    with pytest.raises(ShapeError, match=r"^1\.0 \(Linear\): affine: x has 3 features"):
+        net(np.ones((5, 3), np.float32))
+    with pytest.raises(
+        DTypeError, match=r"^1\.0 \(Linear\): .*x is float64.*x\.astype"
+    ):
+        net(np.ones((5, 4)))
+    with pytest.raises(ShapeError, match=r"^Linear: affine"):
+        net[1][0](np.ones((5, 3), np.float32))

@@ -12,6 +12,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from fnmatch import fnmatchcase
+from itertools import pairwise
 from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
@@ -19,7 +20,7 @@ import numpy as np
 from minidl import backend, foreign
 from minidl.backend import Array, DType
 from minidl.engine.tensor import Tensor, TensorLike
-from minidl.errors import DTypeError, GraphError, RangeError
+from minidl.errors import DTypeError, GraphError, MinidlError, RangeError
 from minidl.nn.state import Mismatch, read_state, write_state
 from minidl.nn.summary import Summary, summarize
 from minidl.nn.tree import Buffer, Parameter, Tree, drawn, walk
@@ -88,7 +89,11 @@ class Module(Tree):
             if not isinstance(x, Tensor):
                 args = tuple(_tensor(x) for x in args)
                 break
-        y = self.forward(*args, **kwargs)
+        try:
+            y = self.forward(*args, **kwargs)
+        except MinidlError as error:
+            _locate(error, self)
+            raise
         return y if self._hooks is None else self._hooks.run(self, args, y)
 
     def register_forward_hook(self, hook: Hook) -> Handle:
@@ -361,3 +366,15 @@ class Handle:
 
 def _gone(module: Module, inputs: tuple[Any, ...], output: Any) -> None:
     """Stand in the place of a hook that was removed."""
+
+
+def _locate(error: MinidlError, module: Module) -> None:
+    """Say in which layer an error happened: called by the innermost module first."""
+    seen: list[Module] = vars(error).setdefault("modules", [])
+    seen.append(module)
+    names = []
+    for child, parent in pairwise(seen):
+        found = [name for name, member in parent.named_members() if member is child]
+        names.append(found[0] if found else "?")
+    kind = type(seen[0]).__name__
+    error.layer = f"{'.'.join(names[::-1])} ({kind})" if names else kind
