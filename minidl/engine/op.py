@@ -168,8 +168,10 @@ def op(  # noqa: C901  it holds the hot path, which calls as little as it can
         try:
             if dtypes > 1 or dtype.kind != "f":  # type: ignore[union-attr]
                 made = in_one_width(call, arrays, settings)
-            else:
+            elif fasts:
                 made = computed(call, arrays, settings)
+            else:
+                made = body(*arrays, **settings)
         except Exception as error:
             raise messages.failure(call, arrays, error) from error
         if type(made) is not tuple:
@@ -188,9 +190,12 @@ def op(  # noqa: C901  it holds the hot path, which calls as little as it can
                 watchers[-1].recorded(node, arrays)
         if len(made) == 3 or type(made[0]) is tuple:
             return _several(made, node)
-        tensor = wrap(made[0], node)
-        if node:
-            node.shapes = (tensor.data.shape,)
+        if node is None:
+            return wrap(made[0])
+        y = made[0] if isinstance(made[0], np.ndarray) else as_array(made[0])
+        tensor = new(Tensor)  # as `wrap` does, without a call
+        tensor.data, tensor.grad, tensor.requires_grad = y, None, True
+        tensor.edge, node.shapes = (node, 0), (y.shape,)
         return tensor
 
     def register(device: str, rank: int = 1) -> Callable[[F], F]:
@@ -225,13 +230,13 @@ def _several(made: tuple[Any, ...], node: Node | None) -> tuple[Any, ...]:
     return tensors + (made[2] if len(made) == 3 else ())
 
 
-def wrap(y: TensorLike, node: Node | None = None) -> Tensor:
-    """Return a Tensor around the output of a node, without asking what it is."""
+def wrap(y: TensorLike) -> Tensor:
+    """Return a Tensor around an array, without asking what it is."""
     if not isinstance(y, np.ndarray):
         y = as_array(y)
     tensor: Tensor = new(Tensor)
-    tensor.data, tensor.grad, tensor.edge = y, None, (node, 0) if node else None
-    tensor.requires_grad = node is not None
+    tensor.data, tensor.grad, tensor.edge = y, None, None
+    tensor.requires_grad = False
     return tensor
 
 
