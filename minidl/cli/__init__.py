@@ -26,6 +26,7 @@ COMMANDS = {
     "demo": "check, train and test a small network on digits, and draw pictures",
     "check": "check gradients: of all operations and layers, or of your own function",
     "devices": "say what this machine computes with, and what is missing",
+    "doctor": "say what is wrong with a run, from its file, or with this machine",
     "recipe": "the seven steps: from data to a trained network, with a report",
     "course": "assignments: release, score, submit, check, grade",
 }

@@ -7,14 +7,11 @@ from __future__ import annotations
 
 import argparse
 import importlib
-import os
-import platform
 import shutil
 import subprocess
 
-import numpy as np
-
 from minidl import backend
+from minidl.lab.machine import cores, numpy, processor
 
 
 def arguments(parser: argparse.ArgumentParser) -> None:
@@ -36,36 +33,6 @@ def run(options: argparse.Namespace) -> int:
 def _print(lines: dict[str, str]) -> None:
     for name, text in lines.items():
         print(f"  {name:<10} {text}")
-
-
-def processor() -> str:
-    """Return the name of the processor, as far as the system tells."""
-    try:
-        with open("/proc/cpuinfo", encoding="utf-8") as file:
-            named = [line for line in file if line.startswith("model name")]
-        return named[0].partition(":")[2].strip()
-    except (OSError, IndexError):
-        return platform.processor() or platform.machine()
-
-
-def cores() -> str:
-    """Return how many cores this process may use, and what limits the threads."""
-    free = getattr(os, "sched_getaffinity", None)
-    n = len(free(0)) if free else os.cpu_count() or 1
-    limits = [
-        f"{name}={os.environ[name]}"
-        for name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")
-        if name in os.environ
-    ]
-    return ", ".join([f"{n} of {os.cpu_count()}", *limits])
-
-
-def numpy() -> str:
-    """Return NumPy's version and the BLAS that multiplies its matrices."""
-    built = np.show_config(mode="dicts").get("Build Dependencies", {})
-    blas = built.get("blas", {})
-    said = " ".join(str(blas.get(key, "")) for key in ("name", "version")).strip()
-    return f"{np.__version__}, BLAS {said or 'unknown'}"
 
 
 def cuda() -> dict[str, str]:

@@ -18,6 +18,9 @@ from minidl.lab.lr_finder import lr_finder as lr_finder
 from minidl.lab.monitor import Monitor as Monitor
 from minidl.lab.monitor import MonitorWarning as MonitorWarning
 from minidl.lab.recipe import recipe as recipe
+from minidl.lab.report import RunReport as RunReport
+from minidl.lab.report import compare as compare
+from minidl.lab.report import report as report
 from minidl.lab.search import coarse_to_fine as coarse_to_fine
 from minidl.lab.search import grid_search as grid_search
 from minidl.lab.search import hyperband as hyperband
@@ -34,10 +37,12 @@ __all__ = [
     "Monitor",
     "MonitorWarning",
     "Result",
+    "RunReport",
     "Trial",
     "choice",
     "coarse_grid",
     "coarse_to_fine",
+    "compare",
     "cross_validate",
     "diagnose_curves",
     "find_rate",
@@ -53,6 +58,7 @@ __all__ = [
     "read_curves",
     "recipe",
     "refine",
+    "report",
     "successive_halving",
     "uniform",
 ]

@@ -13,7 +13,8 @@ optimizer_race   optimizers side by side (`python -m minidl.show.race --out race
 attention     who looked at whom           attention_on_images  where each word looked
 hidden_units  a unit while it reads        find_units     those that fit a property
 gradient_flow ‖∂L/∂hₜ‖ against t           flow           measures it
-rate_range    loss against learning rate   monitor              inside a net, by step
+rate_range    loss against learning rate   monitor   inside a net, by step
+verdict       a run's curves, and what they say
 samples       what was written, by epoch  search  trials, and which names mattered
 """
 
@@ -33,6 +34,7 @@ from minidl.show.rate_range import rate_range
 from minidl.show.samples import samples
 from minidl.show.search import search
 from minidl.show.steps import backward_steps
+from minidl.show.verdict import verdict
 
 __all__ = [
     "activations",
@@ -56,4 +58,5 @@ __all__ = [
     "samples",
     "schedule",
     "search",
+    "verdict",
 ]

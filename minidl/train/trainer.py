@@ -19,6 +19,7 @@ import time
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
+from importlib import import_module
 from typing import Any
 
 import numpy as np
@@ -26,6 +27,7 @@ import numpy as np
 from minidl.backend import device_of
 from minidl.engine.tensor import Tensor, TensorLike
 from minidl.errors import RangeError
+from minidl.files import Path
 from minidl.nn.module import Module
 from minidl.train import batches, evaluation
 from minidl.train.batches import Batch, Data
@@ -57,6 +59,7 @@ class Trainer:
     check_every  every so many steps the losses are read (on a CPU: always) and a copy
                of the state is taken, from which a NaN can be traced; 0: never look
     compile    on a GPU, replay the step as one captured graph: see minidl.compile
+    report     write an HTML page there when `fit` ends: see minidl.lab.RunReport
 
     >>> from minidl import nn, ops, optim
     >>> from minidl.data import DataLoader, moons
@@ -85,10 +88,13 @@ class Trainer:
         progress: bool = True,
         check_every: int = 20,
         compile: bool = False,
+        report: Path | None = None,
     ) -> None:
         self.model, self.optimizer, self.loss = model, optimizer, loss
         self.metrics = batches.named_metrics(metrics)
         shown = progress_for(callbacks) if progress else []
+        if report is not None:  # the laboratory stands above this level: only named
+            shown.append(import_module("minidl.lab.report").RunReport(report))
         self.callbacks: list[Callback] = sorted(
             [*callbacks, *shown], key=lambda callback: callback.turn
         )
@@ -106,6 +112,7 @@ class Trainer:
         self.t = 0  # batches done in all
         self.goal = 0  # epochs after which this fit is over
         self.train_batches: Any = None
+        self.validation: Any = None  # of the newest fit
         self.kept: list[Any] = []  # layers that are in eval mode on purpose
         self.ending = "done"
         self.stopping = ""
@@ -128,6 +135,7 @@ class Trainer:
         if epochs < 0:
             raise RangeError(f"epochs is {epochs}, but it must be 0 or more")
         self.train_batches = batches.for_training(train)
+        self.validation = validation
         self.goal, self.stopping = self.epoch + epochs, ""
         self.ending = "failed"
         self.guard.forget()
