@@ -60,7 +60,7 @@ OPTIMIZER: dict[str, Edit] = {
     "oracle": ("tests/test_optim_torch.py", AFTER, r"without = \{", "optim.SignSGD, "),
 }  # fmt: skip
 FLAG: dict[str, Edit] = {
-    "op": ("minidl/ops/pool.py", AFTER, r"def global_avg_pool2d\(x: Any", ", keepdims: bool = False"),
+    "op": ("minidl/ops/pool.py", AFTER, r"def global_avg_pool2d\(x: TensorLike", ", keepdims: bool = False"),
     "sum": ("minidl/ops/pool.py", AFTER, r"return sum\(x, axis=\(2, 3\)", ", keepdims=keepdims"),
     "layer": ("minidl/nn/pool.py", BEFORE, "\n\nclass Upsample", "\n    keepdims: bool = False\n"),
     "row": ("tests/rows/conv.py", AFTER, r"LayerRow\(nn.GlobalAvgPool2d, ops.global_avg_pool2d, \(IMAGES,\)",
