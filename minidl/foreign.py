@@ -8,7 +8,7 @@ Meanings that differ in silence are in docs/from_pytorch.md.
 from __future__ import annotations
 
 import inspect
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from difflib import get_close_matches
 from functools import wraps
 from typing import Any, TypeVar
@@ -307,7 +307,7 @@ def checked(init: F) -> F:
     return call  # type: ignore[return-value]
 
 
-def _explain_call(cls: Any, args: Any, kwargs: Mapping[str, Any]) -> None:
+def _explain_call(cls: Any, args: Sequence[Any], kwargs: Mapping[str, Any]) -> None:
     """Raise TypeError for arguments that a class does not take, with what to write."""
     takes: list[str] = []
     more = False

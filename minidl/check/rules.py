@@ -193,7 +193,7 @@ def said(lines: ast.Module, runs: list[Any], steps: list[list[Array]]) -> list[s
     return ["; or, which is the same here: ".join(alike)] if alike else []
 
 
-def _same(a: Any, b: Any) -> bool:
+def _same(a: Array, b: Array) -> bool:
     return bool(np.allclose(a, b, rtol=CLOSE, atol=CLOSE, equal_nan=True))
 
 

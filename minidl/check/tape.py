@@ -206,7 +206,7 @@ def _picks(index: object) -> bool:
     ) or any(isinstance(i, slice) and (i.start or i.stop) is not None for i in parts)
 
 
-def traceable(f: Any, seen: dict[int, Any] | None = None) -> Any:
+def traceable(f: Callable[..., Any], seen: dict[int, Any] | None = None) -> Any:
     """Return a function whose calls of minidl's operations are noted as well.
 
     Operations make plain arrays of their inputs, so the names that f looks up get other
@@ -243,7 +243,7 @@ def _names(code: types.CodeType) -> set[str]:
     return set(code.co_names).union(*map(_names, inner))
 
 
-def _noting(value: Any, f: types.FunctionType, seen: dict[int, Any]) -> Any:
+def _noting(value: object, f: types.FunctionType, seen: dict[int, Any]) -> Any:
     """Return what stands for a value that f looks up."""
     if hasattr(value, "body") and hasattr(value, "broadcasts"):
         return _noted(value)

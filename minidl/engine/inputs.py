@@ -34,7 +34,9 @@ class Signature:
         defaults = body.__defaults__ or ()
         self.optional = dict(zip(self.inputs[::-1], defaults[::-1], strict=False))
 
-    def bind(self, args: Any, given: dict[str, Any]) -> tuple[Any, dict[str, Any]]:
+    def bind(
+        self, args: Sequence[Any], given: dict[str, Any]
+    ) -> tuple[Any, dict[str, Any]]:
         """Put inputs given by name, or left out, in their places; settings by name."""
         n = len(args) if self.n_inputs is None else self.n_inputs
         settings = {**dict(zip(self.settings, args[n:], strict=False)), **given}
@@ -66,7 +68,7 @@ def plain_settings(settings: dict[str, Any]) -> dict[str, Any]:
     }
 
 
-def as_operand(x: Any, args: Any, arithmetic: bool) -> Any:
+def as_operand(x: Any, args: Sequence[Any], arithmetic: bool) -> Any:
     """Return x, which is neither Tensor nor array nor float, as an op can take it.
 
     A NumPy scalar becomes a Python number, for it would widen float32; a subclass of
@@ -93,7 +95,7 @@ def as_operand(x: Any, args: Any, arithmetic: bool) -> Any:
     return namespace(like).asarray(array)
 
 
-def operands(arrays: Any, arithmetic: bool) -> list[Any]:
+def operands(arrays: Sequence[Any], arithmetic: bool) -> list[Any]:
     """Return the inputs of an op that got no Tensor, as it can take them.
 
     A NumPy scalar stays what it is, a 0-d array, unless it would widen an array.
@@ -157,7 +159,7 @@ def on_arrays(op: Any, arrays: Sequence[Any], settings: dict[str, Any]) -> Any:
     return made
 
 
-def in_float32(op: Any, args: Any, settings: dict[str, Any]) -> Any:
+def in_float32(op: Any, args: Sequence[Any], settings: dict[str, Any]) -> Any:
     """Run an op that adds up in float32, and round its outputs to float16."""
     wide = [x.astype(SINGLE) if getattr(x, "dtype", None) == HALF else x for x in args]
     made = op(*wide, **settings)

@@ -23,9 +23,9 @@ from minidl.data import DataLoader
 from minidl.engine.modes import no_grad
 from minidl.errors import DTypeError, RangeError
 from minidl.lab import alarms, probes
-from minidl.nn.module import evaluating
+from minidl.nn.module import Module, evaluating
 from minidl.train import Callback
-from minidl.train.batches import for_evaluation, inputs
+from minidl.train.batches import Data, for_evaluation, inputs
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -105,7 +105,7 @@ class Monitor(Callback):
     def __init__(
         self,
         every: int = 100,
-        data: Any = None,
+        data: Data | None = None,
         *,
         passes: int | None = None,
         warn: bool = True,
@@ -185,7 +185,7 @@ class Monitor(Callback):
 
     @contextmanager
     def _heard(self, name: str, module: nn.Module) -> Iterator[None]:
-        def hook(layer: Any, _: Any, output: Any) -> None:
+        def hook(layer: Module, _: Any, output: Any) -> None:
             if layer.training:  # and not while it is judged
                 for figure, value in probes.activations(layer, output).items():
                     self._figures[name, figure] = value
@@ -252,7 +252,7 @@ class Monitor(Callback):
         spoke: dict[str, Array] = {}
 
         def listen(name: str) -> Any:
-            def hook(layer: Any, _: Any, output: Any) -> None:
+            def hook(layer: Module, _: Any, output: Any) -> None:
                 now = probes.active(output)
                 spoke[name] = spoke[name] | now if name in spoke else now
 
