@@ -21,8 +21,8 @@ from pathlib import Path
 
 from benchmarks.run import RECORD, remember
 from minidl_course.assignment import Assignment, find
+from minidl_course.author.mutation import mutated
 from minidl_course.regions import blank, region_of, replace
-from minidl_course.rows import Mutant
 from minidl_course.zips import zipped
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -84,14 +84,8 @@ def submissions(assignment: Assignment) -> list[dict[str, str]]:
 def _mutated(assignment: Assignment, whole: dict[str, str]) -> Iterator[dict[str, str]]:
     for mutant in assignment.mutants:
         file = assignment.tasks[mutant.task].file
-        yield {**whole, file: mutated(whole[file], mutant)}
-
-
-def mutated(source: str, mutant: Mutant) -> str:
-    """Return the file with a typical mistake in it."""
-    region = region_of(source, mutant.task)
-    code = region.code.replace(mutant.old, mutant.new) if mutant.old else mutant.new
-    return replace(source, region, code)
+        region = region_of(whole[file], mutant.task)
+        yield {**whole, file: replace(whole[file], region, mutated(assignment, mutant))}
 
 
 if __name__ == "__main__":

@@ -120,7 +120,11 @@ def sure_and_wrong(draw):
 
 
 def margins(draw):
-    return {**labeled(draw), "margin": float(draw.uniform(1, low=0.5, high=2.0)[0])}
+    """Labels and scores; one rival is behind the label, but within the margin."""
+    found, margin = labeled(draw), float(draw.uniform(1, low=0.5, high=2.0)[0])
+    x, label = found["x"], found["labels"][0]
+    x[0, (label + 1) % x.shape[1]] = x[0, label] - margin / 2
+    return {**found, "margin": margin}
 
 
 # fmt: off

@@ -81,11 +81,10 @@ def mixed_before(draw):
 
 
 def sounds(draw):
-    """Samples with one axis, two of them, and a small α: nearly all one or other."""
+    """Samples with one axis, and a small α: nearly all one or the other."""
     inputs = public.pairs(draw)
-    d = draw.integer(2, 9)
-    x, labels = draw.normal(2, d), inputs["labels"][:2]
-    return {**inputs, "x": x, "labels": labels, "alpha": 0.1}
+    x = draw.normal(len(inputs["labels"]), draw.integer(2, 9))
+    return {**inputs, "x": x, "alpha": 0.1}
 
 
 def with_nan(draw):

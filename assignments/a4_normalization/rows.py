@@ -35,7 +35,7 @@ def images(draw):
 
 
 def statistics(draw):
-    inputs = draw.choice([batch, images])(draw)
+    inputs = images(draw)
     return {"x": inputs["x"], "eps": inputs["eps"]}
 
 
@@ -87,10 +87,10 @@ def weighted(draw):
 
 def pairs(draw):
     """Images and labels, all of them different enough to be told apart."""
-    n, h, w = draw.sizes(3, low=3)
-    classes = draw.integer(4, 9)
+    n, h, w = draw.sizes(3, low=5, high=10)
+    classes = n + draw.integer(1, 4)
     return {
-        "x": draw.normal(n, 1, h, w), "labels": draw.integers(0, classes, n),
+        "x": draw.normal(n, 1, h, w), "labels": draw.permutation(classes)[:n],
         "classes": classes, "alpha": number(draw, 0.3, 2),
         "seed": draw.integer(0, 10**6),
     }  # fmt: skip
