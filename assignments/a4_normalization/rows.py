@@ -97,11 +97,14 @@ def pairs(draw):
 
 
 def overfitting(draw):
-    """A loss that falls, with some bad luck on the way, and then rises."""
+    """A loss that falls, with some bad luck on the way, and then stays above its best.
+
+    Above it, it falls again, so that whoever takes the last one for the best is seen.
+    """
     patience = draw.integer(2, 5)
     falls = 5.0 - 0.5 * np.arange(draw.integer(4, 8))
-    luck = 4.0 + draw.uniform(patience - 1)  # not quite enough to lose patience
-    rises = falls[-1] + 0.1 + draw.uniform(patience + 5, low=0, high=1)
+    luck = 4.1 + draw.uniform(patience - 1, low=0)  # not enough to lose patience
+    rises = falls[-1] + 0.1 + np.sort(draw.uniform(patience + 5, low=0))[::-1]
     return {"metrics": np.concatenate([falls[:3], luck, falls[3:], rises]),
             "patience": patience}  # fmt: skip
 
