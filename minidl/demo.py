@@ -86,7 +86,9 @@ def check(net: nn.Module, data: TensorDataset) -> str:
     return f"agrees with differences to {report.error:.0e}, for all {numbers} numbers"
 
 
-def train(net: nn.Module, data: Any, validation: Any, epochs: int) -> Iterator[Record]:
+def train(
+    net: nn.Module, data: TensorDataset, validation: TensorDataset, epochs: int
+) -> Iterator[Record]:
     """Follow Adam down a cosine, and report after every epoch.
 
     This is the loop that `minidl.train.Trainer` holds, written out once to be read; the
@@ -102,8 +104,8 @@ def train(net: nn.Module, data: Any, validation: Any, epochs: int) -> Iterator[R
     optimizer = optim.Adam(net.parameters(), lr=cosine(RATE, steps))
     for epoch in range(1, epochs + 1):
         net.train()
-        total: Any = 0.0
-        hits: Any = 0
+        total: Array | float = 0.0
+        hits: Array | int = 0
         for x, y in loader:
             scores = net(x)
             loss = ops.cross_entropy(scores, y)
@@ -129,7 +131,9 @@ def predict(net: nn.Module, x: Array) -> Array:
     return np.concatenate([to_numpy(net(part)) for (part,) in DataLoader((x,), 250)])
 
 
-def draw(net: Any, history: list[Record], test: Any, scores: Array, out: Path) -> None:
+def draw(
+    net: nn.Sequential, history: list[Record], test: Any, scores: Array, out: Path
+) -> None:
     """Draw how training went, and what came of it, into the folder `out`."""
     show.curves(history, path=out / "curves.png")
     title = "What the first layer looks for: 16 filters, 5 × 5"

@@ -70,7 +70,11 @@ Settings = dict[str, float]
 
 
 def check_rule(
-    rule: Any, formula: str, *, rng: Seed = 0, raise_exception: bool = True
+    rule: Callable[..., Any],
+    formula: str,
+    *,
+    rng: Seed = 0,
+    raise_exception: bool = True,
 ) -> Report:
     """Compare an optimizer's steps with the formula of the paper; return a Report.
 
@@ -142,7 +146,9 @@ def followed(
     return found
 
 
-def student(rule: Any, p: Array, gs: list[Array], settings: Settings) -> list[Array]:
+def student(
+    rule: Callable[..., Any], p: Array, gs: list[Array], settings: Settings
+) -> list[Array]:
     """Return p after each step of a student's rule."""
     if isinstance(rule, type):
         leaf = Tensor(p.copy(), requires_grad=True)

@@ -61,7 +61,7 @@ class Tape:
     def step(
         self,
         name: str,
-        run: Any,
+        run: Callable[..., Any],
         operands: list[Any],
         settings: dict[str, Any],
         made: Any = None,

@@ -201,7 +201,7 @@ def in_one_width(op: Any, arrays: Sequence[Any], settings: dict[str, Any]) -> An
     return made[0], Narrow(made[1], width), *made[2:]
 
 
-def _wider(made: tuple[Any, ...], width: Any) -> bool:
+def _wider(made: tuple[Any, ...], width: np.dtype[Any]) -> bool:
     """Whether a floating output has another width than this."""
     return any(y.dtype.kind == "f" and y.dtype != width for y in outputs(made))
 
