@@ -28,6 +28,10 @@ PLAIN = {
     "SiLU": [{}],
     "Sigmoid": [{}],
     "Tanh": [{}],
+    "LogSigmoid": [{}],
+    "Softsign": [{}],
+    "Mish": [{}],
+    "Hardtanh": [{}, {"min_val": -0.3, "max_val": 2.0}],
     "Softplus": [{"beta": b} for b in (1.0, 0.5, 2.0)],
 }
 
@@ -55,6 +59,28 @@ def test_softmax_agrees_with_torch(torch, name):
         x = 3 * np.random.default_rng(seed).standard_normal(shape)
         assert_agree(torch, getattr(nn, name)(axis), getattr(torch.nn, name)(axis), [x])
     assert len(cases) >= 20
+
+
+def test_glu_agrees_with_torch(torch):
+    for seed, (shape, axis) in enumerate([((6,), -1), ((3, 4), 1), ((2, 4, 3), 1)]):
+        x = np.random.default_rng(seed).standard_normal(shape)
+        assert_agree(torch, nn.GLU(axis), torch.nn.GLU(axis), [x])
+
+
+def test_the_newer_curves_are_right_far_out():
+    far = np.array([-INF, -1e4, 1e4, INF])
+    np.testing.assert_array_equal(ops.logsigmoid(far), [-INF, -1e4, 0, 0])
+    np.testing.assert_array_equal(ops.mish(far), [0, 0, 1e4, INF])
+    np.testing.assert_array_equal(ops.hardtanh(far), [-1, -1, 1, 1])
+    for f, slopes in ((ops.logsigmoid, [1, 0]), (ops.mish, [0, 1])):
+        x = Tensor(far[1:3], requires_grad=True)
+        np.testing.assert_array_equal(grad(f(x).sum(), x)[0], slopes)
+    edge = Tensor([-1.0, 1.0], requires_grad=True)
+    np.testing.assert_array_equal(grad(ops.hardtanh(edge).sum(), edge)[0], [0, 0])
+    with pytest.raises(ShapeError, match="half"):
+        ops.glu(np.ones((2, 3)))
+    with pytest.raises(RangeError, match="less than"):
+        ops.hardtanh(np.ones(2), 1.0, 1.0)
 
 
 def test_prelu_agrees_with_torch(torch):

@@ -7,7 +7,7 @@ import itertools
 import numpy as np
 import pytest
 
-from minidl import Tensor, check, grad, ops
+from minidl import Tensor, check, grad, nn, ops
 from minidl.engine.versions import owners
 from minidl.errors import DTypeError, RangeError, ShapeError
 from minidl.nn import conv, pool
@@ -110,6 +110,45 @@ def test_avg_pool2d_agrees_with_torch(torch):
         x = numbers(seed, (2, 3, 7, 8))
         assert_agree(torch, pool.AvgPool2d(**kw), torch.nn.AvgPool2d(**kw), x)
     assert len(cases) >= 20
+
+
+def test_ceil_mode_agrees_with_torch(torch):
+    cases = list(
+        itertools.product([2, 3, (3, 2)], [1, 2, 3, (3, 2)], [0, 1], [5, 6, 7])
+    )
+    for seed, (size, stride, padding, n) in enumerate(cases):
+        kw = {"kernel_size": size, "stride": stride, "padding": padding}
+        kw["ceil_mode"] = True
+        x, images = distinct(1, 2, n, 8), numbers(seed, (1, 2, n, 8))
+        theirs = torch.nn.MaxPool2d(**kw, dilation=1 + seed % 2)
+        assert_agree(torch, pool.MaxPool2d(**kw, dilation=1 + seed % 2), theirs, [x])
+        kw["count_include_pad"] = bool(seed % 3)
+        assert_agree(torch, pool.AvgPool2d(**kw), torch.nn.AvgPool2d(**kw), images)
+    narrow = distinct(1, 2, 7, 8).astype("f4")  # the fast bodies
+    for kw in ({"kernel_size": 3, "padding": 1}, {"kernel_size": 2, "stride": 3}):
+        for name in ("max_pool2d", "avg_pool2d"):
+            f = getattr(ops, name)
+            wide = f(narrow.astype("f8"), ceil_mode=True, **kw)
+            np.testing.assert_allclose(f(narrow, ceil_mode=True, **kw), wide, atol=1e-5)
+
+
+def test_pooling_of_sequences_agrees_with_torch(torch):
+    cases = itertools.product([2, 3], [None, 1, 2], [0, 1], [False, True])
+    for kw in settings_of(cases, "kernel_size", "stride", "padding", "ceil_mode"):
+        x = distinct(2, 3, 8)
+        for name in ("MaxPool1d", "AvgPool1d"):
+            ours, theirs = getattr(nn, name), getattr(torch.nn, name)
+            assert_agree(torch, ours(**kw), theirs(**kw), [x])
+
+
+def test_bilinear_upsampling_agrees_with_torch(torch):
+    for seed, (scale, n) in enumerate(itertools.product([1, 2, 3, (3, 2)], [1, 2, 4])):
+        x = numbers(seed, (2, 3, n, 3))
+        for corners in (False, True):
+            kw = {"mode": "bilinear", "align_corners": corners}
+            ours = pool.Upsample(scale, **kw)
+            theirs = torch.nn.Upsample(scale_factor=scale, **kw)
+            assert_agree(torch, ours, theirs, x)
 
 
 def test_adaptive_avg_pool2d_agrees_with_torch(torch):

@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 
 from minidl import Tensor, grad, nn, ops
+from minidl.errors import RangeError
 from minidl.kernels.cpu.loss import quick_cross_entropy
 from tests.against_torch import assert_agree
 
@@ -107,6 +108,22 @@ def test_binary_cross_entropy_agrees_with_torch(torch):
         )
         ours = nn.BCEWithLogitsLoss(reduction=reduction, **kw)
         assert_agree(torch, ours, theirs, [x, t])
+
+
+def test_binary_cross_entropy_of_probabilities_agrees_with_torch(torch):
+    for seed, (shape, reduction) in enumerate(itertools.product(SHAPES, REDUCTIONS)):
+        rng = np.random.default_rng(seed)
+        x, t = rng.uniform(0.02, 0.98, shape), rng.random(shape)
+        w = rng.random(shape[-1])
+        theirs = torch.nn.BCELoss(torch.tensor(w), reduction=reduction)
+        ours = nn.BCELoss(w, reduction=reduction)
+        assert_agree(torch, ours, theirs, [x, t])
+    edge = np.array([0.0, 1.0, 0.0, 1.0]), np.array([0.0, 1.0, 1.0, 0.0])
+    assert_agree(
+        torch, nn.BCELoss(), torch.nn.BCELoss(), edge, orders=1, fixed=[1], atol=1e-8
+    )
+    with pytest.raises(RangeError, match="with_logits"):
+        ops.binary_cross_entropy(np.array([0.5, 1.5]), np.array([0.0, 1.0]))
 
 
 def focal_in_torch(torch, gamma, alpha, reduction, two):

@@ -59,6 +59,15 @@ def test_kl_div_where_a_probability_is_zero(torch):
     )
 
 
+def test_hinge_embedding_loss_agrees_with_torch(torch):
+    for seed in range(21):
+        rng = np.random.default_rng(seed)
+        x, y = rng.standard_normal((3, 5)), rng.choice([-1, 1], (3, 5))
+        kw = {"margin": (1.0, 0.5, 2.0)[seed % 3], "reduction": REDUCTIONS[seed // 7]}
+        ours, theirs = nn.HingeEmbeddingLoss(**kw), torch.nn.HingeEmbeddingLoss(**kw)
+        assert_agree(torch, ours, theirs, [x, y], orders=1)
+
+
 def test_cosine_embedding_loss_agrees_with_torch(torch):
     for seed in range(21):
         rng = np.random.default_rng(seed)

@@ -158,4 +158,17 @@ LAYERS: list[tuple[Any, tuple[Any, ...], tuple[Any, ...]]] = [
     (nn.HuberLoss, (), (normal(3, 4), normal(3, 4))),
     (nn.L1Loss, (), (apart(3, 4), np.zeros((3, 4)))),
     (nn.CosineEmbeddingLoss, (), (normal(3, 4), normal(3, 4), np.array([1, -1, 1]))),
+    (nn.BCELoss, (), (RNG.uniform(0.1, 0.9, 3), np.array([0, 1, 1.0]))),
+    (nn.HingeEmbeddingLoss, (5.0,), (apart(3), np.array([1, -1, 1]))),
+    (nn.MaxPool1d, (2,), (apart(2, 3, 6),)),
+    (nn.AvgPool1d, (2,), (normal(2, 3, 6),)),
+]
+
+OPS += [
+    (ops.softsign, (apart(3, 4),), {}),
+    (ops.hardtanh, (apart(3, 4),), {}),
+    (ops.max_pool1d, (apart(2, 3, 6),), {"kernel_size": 2}),
+    (ops.avg_pool1d, (normal(2, 3, 6),), {"kernel_size": 2}),
+    (ops.binary_cross_entropy, (RNG.uniform(0.1, 0.9, 3), np.array([0, 1, 1.0])), {}),
+    (ops.hinge_embedding_loss, (apart(3), np.array([1, -1, 1])), {"margin": 5.0}),
 ]

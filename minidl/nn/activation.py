@@ -18,8 +18,9 @@ from minidl.nn.layer import UnaryLayer
 from minidl.nn.module import Module, Parameter
 
 __all__ = [
-    "ELU", "GELU", "SELU", "LeakyReLU", "LogSoftmax", "Maxout", "PReLU", "ReLU",
-    "SiLU", "Sigmoid", "Softmax", "Softplus", "Tanh",
+    "ELU", "GELU", "GLU", "SELU", "Hardtanh", "LeakyReLU", "LogSigmoid", "LogSoftmax",
+    "Maxout", "Mish", "PReLU", "ReLU", "SiLU", "Sigmoid", "Softmax", "Softplus",
+    "Softsign", "Tanh",
 ]  # fmt: skip
 
 
@@ -74,6 +75,31 @@ class Sigmoid(UnaryLayer, op=ops.sigmoid):
 
 class Tanh(UnaryLayer, op=ops.tanh):
     """tanh x."""
+
+
+class LogSigmoid(UnaryLayer, op=ops.logsigmoid):
+    """ln σ(x)."""
+
+
+class Softsign(UnaryLayer, op=ops.softsign):
+    """x / (1 + |x|)."""
+
+
+class Mish(UnaryLayer, op=ops.mish):
+    """x tanh(ln(1 + eˣ))."""
+
+
+class Hardtanh(UnaryLayer, op=ops.hardtanh):
+    """x between two limits, which it does not pass."""
+
+    min_val: float = -1.0
+    max_val: float = 1.0
+
+
+class GLU(UnaryLayer, op=ops.glu):
+    """a σ(b) of the two halves of x along `axis`.    x (N, 2D) -> y (N, D)."""
+
+    axis: int = -1
 
 
 class Softplus(UnaryLayer, op=ops.softplus):

@@ -14,9 +14,9 @@ from minidl.engine.tensor import Tensor, TensorLike
 from minidl.nn.layer import OpLayer
 
 __all__ = [
-    "BCEWithLogitsLoss", "CosineEmbeddingLoss", "CrossEntropyLoss", "FocalLoss",
-    "HingeLoss", "HuberLoss", "KLDivLoss", "L1Loss", "LabelSmoothingLoss",
-    "MSELoss", "NLLLoss",
+    "BCELoss", "BCEWithLogitsLoss", "CosineEmbeddingLoss", "CrossEntropyLoss",
+    "FocalLoss", "HingeEmbeddingLoss", "HingeLoss", "HuberLoss", "KLDivLoss", "L1Loss",
+    "LabelSmoothingLoss", "MSELoss", "NLLLoss",
 ]  # fmt: skip
 
 
@@ -90,6 +90,23 @@ class FocalLoss(LabelLoss, op=ops.focal_loss):
 
     gamma: float = 2.0
     alpha: TensorLike | None = None
+    reduction: str = "mean"
+
+
+class BCELoss(TargetLoss, op=ops.binary_cross_entropy):
+    """−t log x − (1 − t) log(1 − x), for probabilities x: after a Sigmoid.
+
+    BCEWithLogitsLoss takes scores, and is exact where probabilities are 0 or 1.
+    """
+
+    weight: TensorLike | None = None
+    reduction: str = "mean"
+
+
+class HingeEmbeddingLoss(LabelLoss, op=ops.hinge_embedding_loss):
+    """x where the label is 1, max(0, margin − x) where it is −1, for distances x."""
+
+    margin: float = 1.0
     reduction: str = "mean"
 
 

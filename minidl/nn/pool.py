@@ -11,7 +11,10 @@ from minidl import ops
 from minidl.nn.layer import UnaryLayer
 from minidl.ops.windows import Lengths
 
-__all__ = ["AdaptiveAvgPool2d", "AvgPool2d", "GlobalAvgPool2d", "MaxPool2d", "Upsample"]
+__all__ = [
+    "AdaptiveAvgPool2d", "AvgPool1d", "AvgPool2d", "GlobalAvgPool2d", "MaxPool1d",
+    "MaxPool2d", "Upsample",
+]  # fmt: skip
 
 
 class MaxPool2d(UnaryLayer, op=ops.max_pool2d):
@@ -21,6 +24,17 @@ class MaxPool2d(UnaryLayer, op=ops.max_pool2d):
     stride: Lengths | None = None
     padding: Lengths = 0
     dilation: Lengths = 1
+    ceil_mode: bool = False
+
+
+class MaxPool1d(UnaryLayer, op=ops.max_pool1d):
+    """The largest number of each window.    x (N, C, T) -> y (N, C, OT)."""
+
+    kernel_size: int
+    stride: int | None = None
+    padding: int = 0
+    dilation: int = 1
+    ceil_mode: bool = False
 
 
 class AvgPool2d(UnaryLayer, op=ops.avg_pool2d):
@@ -30,6 +44,17 @@ class AvgPool2d(UnaryLayer, op=ops.avg_pool2d):
     stride: Lengths | None = None
     padding: Lengths = 0
     count_include_pad: bool = True
+    ceil_mode: bool = False
+
+
+class AvgPool1d(UnaryLayer, op=ops.avg_pool1d):
+    """The mean of each window.    x (N, C, T) -> y (N, C, OT)."""
+
+    kernel_size: int
+    stride: int | None = None
+    padding: int = 0
+    count_include_pad: bool = True
+    ceil_mode: bool = False
 
 
 class AdaptiveAvgPool2d(UnaryLayer, op=ops.adaptive_avg_pool2d):
@@ -43,6 +68,8 @@ class GlobalAvgPool2d(UnaryLayer, op=ops.global_avg_pool2d):
 
 
 class Upsample(UnaryLayer, op=ops.upsample):
-    """Every pixel repeated, down and across (nearest neighbor)."""
+    """Every pixel repeated, down and across; or "bilinear", a mixture of neighbors."""
 
     scale_factor: Lengths = 2
+    mode: str = "nearest"
+    align_corners: bool = False

@@ -21,12 +21,22 @@ from minidl.backend import device_of, namespace
 from minidl.engine.op import op
 from minidl.engine.tensor import Tensor, TensorLike, values
 from minidl.errors import RangeError, ShapeError
-from minidl.ops.elementwise import clip, erf, exp, expm1, log, tanh, where
-from minidl.ops.shape import reshape, sum_to
+from minidl.ops.elementwise import (
+    clip,
+    erf,
+    exp,
+    expm1,
+    log,
+    multiply,
+    tanh,
+    where,
+)
+from minidl.ops.shape import axes_of, reshape, sum_to
 
 __all__ = [
-    "elu", "gelu", "leaky_relu", "log_softmax", "maxout", "prelu", "relu", "selu",
-    "sigmoid", "silu", "softmax", "softplus",
+    "elu", "gelu", "glu", "hardtanh", "leaky_relu", "log_softmax", "logsigmoid",
+    "maxout", "mish", "prelu", "relu", "selu", "sigmoid", "silu", "softmax", "softplus",
+    "softsign",
 ]  # fmt: skip
 
 FAR = 1000.0  # where σ(−x), Φ(−x) and their slopes are 0 in any float
@@ -60,6 +70,21 @@ def softplus(x, *, beta=1.0):
     xp, z = namespace(values(x)), beta * values(x)  # the way back needs no y
     y = (xp.maximum(z, 0) + xp.log1p(xp.exp(-xp.abs(z)))) / beta
     return y, lambda g: g * sigmoid(beta * x)
+
+
+def logsigmoid(x: TensorLike) -> Any:
+    """ln σ(x) = −ln(1 + e⁻ˣ), which does not overflow where σ(x) is 0;  1 − σ(x)."""
+    return -softplus(-x)
+
+
+@op
+def softsign(x):
+    """x / (1 + |x|), from −1 to 1, flatter than tanh;  the slope is 1 / (1 + |x|)².
+
+    Bergstra et al. 2009; Glorot & Bengio 2010, section 3.
+    """
+    share = 1 / (1 + abs(x))
+    return x * share, lambda g: g * (share * share)
 
 
 # Functions with a kink at 0
@@ -194,6 +219,50 @@ def silu(x):
     near = clip(x, low=-FAR, high=FAR)  # as good as x, and ∞ · 0 is no number
     s = sigmoid(near)
     return clip(x, low=-FAR) * s, lambda g: g * (s * (1 + near * (1 - s)))
+
+
+@op
+def mish(x):
+    """x tanh(ln(1 + eˣ));  dx = g (t + x σ(x) (1 − t²)), t the hyperbolic tangent.
+
+    Misra 2020, equation 1.
+    """
+    near = clip(x, low=-FAR, high=FAR)  # as good as x, and ∞ · 0 is no number
+    t = tanh(softplus(near))
+    return clip(
+        x, low=-FAR
+    ) * t, lambda g: g * (t + near * (sigmoid(near) * (1 - t * t)))
+
+
+@op(linear=True)
+def hardtanh(x, *, min_val=-1.0, max_val=1.0):
+    """x, but no less than min_val and no more than max_val; at the limits, slope 0.
+
+    Raises RangeError unless min_val < max_val.
+    """
+    if not min_val < max_val:
+        raise RangeError(
+            f"hardtanh: min_val={min_val} must be less than max_val={max_val}"
+        )
+    inside = (x > min_val) & (x < max_val)
+    return namespace(x).clip(x, min_val, max_val), lambda g: where(inside, g, 0.0)
+
+
+def glu(x: TensorLike, axis: int = -1) -> Any:
+    """a σ(b), where a and b are the two halves of x along `axis`: b opens a gate for a.
+
+    x (N, 2D) -> y (N, D).    Dauphin et al. 2017, equation 1.
+    Raises ShapeError if the axis has no halves.
+    """
+    (axis,) = axes_of(axis, x.ndim)
+    if x.shape[axis] % 2:
+        raise ShapeError(
+            f"glu: axis {axis} of x {tuple(x.shape)} has an odd length; it is cut into "
+            "values and gates, one half each"
+        )
+    before, half = (slice(None),) * axis, x.shape[axis] // 2
+    gate = sigmoid(x[(*before, slice(half, None))])
+    return multiply(x[(*before, slice(half))], gate)
 
 
 @op(linear=True)

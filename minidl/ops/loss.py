@@ -24,7 +24,7 @@ from minidl.engine.op import op
 from minidl.engine.tensor import TensorLike, values
 from minidl.errors import RangeError, ShapeError
 from minidl.ops.activation import below_max, relu, sigmoid, softplus
-from minidl.ops.elementwise import clip, exp, log, where
+from minidl.ops.elementwise import clip, exp, log, log1p, subtract, where
 from minidl.ops.norm import cosine_similarity
 from minidl.ops.reduce import logsumexp
 from minidl.ops.shape import reshape
@@ -34,6 +34,7 @@ from minidl.ops.targets import (
     as_target,
     beside,
     check_between,
+    check_chances,
     check_log_probabilities,
     check_probabilities,
     check_reduction,
@@ -51,9 +52,9 @@ from minidl.ops.targets import (
 )
 
 __all__ = [
-    "binary_cross_entropy_with_logits", "cosine_embedding_loss", "cross_entropy",
-    "focal_loss", "hinge_loss", "huber_loss", "kl_div", "l1_loss", "mse_loss",
-    "nll_loss",
+    "binary_cross_entropy", "binary_cross_entropy_with_logits",
+    "cosine_embedding_loss", "cross_entropy", "focal_loss", "hinge_embedding_loss",
+    "hinge_loss", "huber_loss", "kl_div", "l1_loss", "mse_loss", "nll_loss",
 ]  # fmt: skip
 
 # Of classes
@@ -217,6 +218,51 @@ def binary_cross_entropy_with_logits(
         return dx, (a * yes - no) * g if wanted[1] else None
 
     return reduced(losses, reduction, n), backward
+
+
+@op(adds_up=True)
+def binary_cross_entropy(x, target, *, weight=None, reduction="mean"):
+    """−t log x − (1 − t) log(1 − x), for probabilities x: what σ has put out.
+
+    x any shape, from 0 to 1, target like x -> scalar.    dx = (x − t) / (x (1 − x)) g.
+    Logarithms stop at −100 and x (1 − x) at 1e-12, as in PyTorch. Given scores, take
+    `binary_cross_entropy_with_logits`, which loses nothing where σ is near 0 or 1.
+    Raises RangeError for x or targets beyond 0 and 1.
+    """
+    name = "binary_cross_entropy"
+    check_reduction(name, reduction)
+    target = numbers(x, target)
+    check_same_shape(name, x, target)
+    check_between(name, target, 0, 1)
+    check_chances(name, x)
+    w, n = beside(x, weight), x.size
+    with np.errstate(divide="ignore"):
+        yes, no = clip(log(x), low=-100.0), clip(log1p(-x), low=-100.0)
+    losses = -(target * yes + (1 - target) * no) * w
+
+    def backward(g, wanted):
+        g = w * spread(g, reduction, n)
+        slope = (x - target) / clip(x * (1 - x), low=1e-12)
+        return slope * g if wanted[0] else None, (no - yes) * g if wanted[1] else None
+
+    return reduced(losses, reduction, n), backward
+
+
+def hinge_embedding_loss(
+    x: TensorLike, labels: TensorLike, margin: float = 1.0, reduction: str = "mean"
+) -> Any:
+    """x where the label is 1, max(0, margin − x) where it is −1, for distances x.
+
+    x any shape, labels like x, 1 or −1 -> scalar: pairs that belong together come
+    close, others stay as far apart as the margin (Hadsell, Chopra & LeCun 2006).
+    """
+    name = "hinge_embedding_loss"
+    check_reduction(name, reduction)
+    labels = values(as_target(x, labels))
+    check_same_shape(name, x, labels)
+    check_between(name, labels, -1, 1, only=True)
+    losses = where(labels > 0, x, relu(subtract(margin, x)))
+    return reduced(losses, reduction, losses.size)
 
 
 def focal_loss(

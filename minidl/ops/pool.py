@@ -16,7 +16,7 @@ from typing import Any
 from minidl.backend import Array, namespace
 from minidl.engine.op import op
 from minidl.engine.tensor import TensorLike
-from minidl.errors import RangeError
+from minidl.errors import RangeError, ShapeError
 from minidl.ops.elementwise import where
 from minidl.ops.linalg import matmul
 from minidl.ops.reduce import sum
@@ -28,28 +28,32 @@ from minidl.ops.windows import (
     fold,
     frame,
     pair,
+    place,
     slide,
     unfold,
 )
 
 __all__ = [
-    "adaptive_avg_pool2d", "avg_pool2d", "global_avg_pool2d", "max_pool2d",
-    "upsample",
+    "adaptive_avg_pool2d", "avg_pool1d", "avg_pool2d", "global_avg_pool2d",
+    "max_pool1d", "max_pool2d", "upsample",
 ]  # fmt: skip
 
 
 @op(linear=True)
-def max_pool2d(x, *, kernel_size, stride=None, padding=0, dilation=1):
+def max_pool2d(x, *, kernel_size, stride=None, padding=0, dilation=1, ceil_mode=False):
     """The largest pixel of each window; of equal ones the first, row by row.
 
     x (N, C, H, W) -> y (N, C, OH, OW). The frame is −∞, so that it never wins; padding
-    is at most half a window (RangeError), so that no window sees the frame alone.
+    is at most half a window (RangeError), so that no window sees the frame alone. With
+    ceil_mode a last window may hang over the edge, if it begins on the image.
 
     >>> import numpy as np
     >>> max_pool2d(np.array([[[[1.0, 4.0], [3.0, 2.0]]]]), 2)
     array([[[[4.]]]])
     """
-    at = pool_windows("max_pool2d", x, kernel_size, stride, padding, dilation)
+    at = pool_windows(
+        "max_pool2d", x, kernel_size, stride, padding, dilation, ceil_mode
+    )
     (n, c), places, (oh, ow) = x.shape[:2], at.size[0] * at.size[1], at.out
     framed = frame(x, at.padding, -math.inf)
     columns = unfold(framed, **(at.settings | {"padding": 0}))
@@ -67,15 +71,28 @@ def max_pool2d(x, *, kernel_size, stride=None, padding=0, dilation=1):
 
 
 @op(linear=True)
-def avg_pool2d(x, *, kernel_size, stride=None, padding=0, count_include_pad=True):
+def avg_pool2d(
+    x,
+    *,
+    kernel_size,
+    stride=None,
+    padding=0,
+    count_include_pad=True,
+    ceil_mode=False,
+):
     """The mean of each window.    x (N, C, H, W) -> y (N, C, OH, OW).
 
-    The zeros of the frame count as pixels unless count_include_pad is False.
+    The zeros of the frame count as pixels unless count_include_pad is False. With
+    ceil_mode a last window may hang over the edge; what is beyond never counts.
     """
-    at = pool_windows("avg_pool2d", x, kernel_size, stride, padding, 1)
+    at = pool_windows("avg_pool2d", x, kernel_size, stride, padding, 1, ceil_mode)
     (n, c), places, (oh, ow) = x.shape[:2], at.size[0] * at.size[1], at.out
     columns = unfold(x, **at.settings)
-    share = 1 / places if count_include_pad else _share(x, at)
+    share = 1 / places
+    if ceil_mode or not count_include_pad:
+        share = _share(
+            x, at, pair("avg_pool2d", "padding", padding, 0), count_include_pad
+        )
     y = columns.reshape(n, c, places, oh, ow).sum(axis=2) * share
 
     def backward(g):
@@ -114,10 +131,15 @@ def global_avg_pool2d(x: TensorLike) -> Any:
 
 
 @op(linear=True)
-def upsample(x, *, scale_factor=2):
-    """Repeat every pixel scale_factor times, down and across (nearest neighbor).
+def upsample(x, *, scale_factor=2, mode="nearest", align_corners=False):
+    """Repeat every pixel scale_factor times, down and across, or mix its neighbors.
 
-    x (N, C, H, W) -> y (N, C, H SH, W SW). The transpose sums over every block.
+    x (N, C, H, W) -> y (N, C, H SH, W SW).
+    mode           "nearest": copies; "bilinear": Y = A X Bᵀ, with the hat functions
+                   A[i, j] = max(0, 1 − |sᵢ − j|) of the place sᵢ of row i among the old
+                   rows, and B likewise of columns
+    align_corners  of bilinear: sᵢ = i (H − 1) / (OH − 1), so that the corners stay;
+                   else sᵢ = (i + ½) / SH − ½ within the image: pixels are areas
 
     >>> import numpy as np
     >>> upsample(np.array([[[[1.0, 2.0]]]]), 2)
@@ -127,12 +149,77 @@ def upsample(x, *, scale_factor=2):
     check_images("upsample", x)
     sh, sw = pair("upsample", "scale_factor", scale_factor)
     n, c, h, w = x.shape
+    if mode == "bilinear":
+        a, b = _hats(x, h, sh, align_corners), _hats(x, w, sw, align_corners)
+        return a @ x @ b.T, lambda g: matmul(matmul(transpose(a), g), b)
+    if mode != "nearest" or align_corners:
+        raise RangeError(
+            f'upsample: mode is "nearest" or "bilinear", not {mode!r}; align_corners '
+            "belongs to bilinear"
+        )
     blocks = namespace(x).broadcast_to(x[:, :, :, None, :, None], (n, c, h, sh, w, sw))
 
     def backward(g):
         return sum(reshape(g, shape=(n, c, h, sh, w, sw)), axis=(3, 5))
 
     return blocks.reshape(n, c, h * sh, w * sw), backward
+
+
+def max_pool1d(
+    x: TensorLike,
+    kernel_size: int,
+    stride: int | None = None,
+    padding: int = 0,
+    dilation: int = 1,
+    ceil_mode: bool = False,
+) -> Any:
+    """The largest number of each window.    x (N, C, T) -> y (N, C, OT).
+
+    It is max_pool2d on images of one row, whose settings it has.
+    """
+    y = max_pool2d(
+        as_rows("max_pool1d", x),
+        kernel_size=(1, kernel_size),
+        stride=None if stride is None else (1, stride),
+        padding=(0, padding),
+        dilation=(1, dilation),
+        ceil_mode=ceil_mode,
+    )
+    return reshape(y, shape=(*x.shape[:2], y.shape[3]))
+
+
+def avg_pool1d(
+    x: TensorLike,
+    kernel_size: int,
+    stride: int | None = None,
+    padding: int = 0,
+    count_include_pad: bool = True,
+    ceil_mode: bool = False,
+) -> Any:
+    """The mean of each window.    x (N, C, T) -> y (N, C, OT).
+
+    It is avg_pool2d on images of one row, whose settings it has.
+    """
+    y = avg_pool2d(
+        as_rows("avg_pool1d", x),
+        kernel_size=(1, kernel_size),
+        stride=None if stride is None else (1, stride),
+        padding=(0, padding),
+        count_include_pad=count_include_pad,
+        ceil_mode=ceil_mode,
+    )
+    return reshape(y, shape=(*x.shape[:2], y.shape[3]))
+
+
+def as_rows(name: str, x: TensorLike) -> Any:
+    """Return sequences (N, C, T) as images of one row, (N, C, 1, T)."""
+    if x.ndim != 3:
+        raise ShapeError(
+            f"{name} takes sequences (N, C, T), and x has shape {tuple(x.shape)}; "
+            "sequences stored as (N, T, D) need x.transpose(0, 2, 1)"
+        )
+    n, c, t = x.shape
+    return reshape(x, shape=(n, c, 1, t))
 
 
 def pool_windows(
@@ -142,10 +229,13 @@ def pool_windows(
     stride: Lengths,
     padding: Lengths,
     dilation: Lengths,
+    ceil_mode: bool = False,
 ) -> Windows:
     """Return where the windows lie: side by side unless a stride is given."""
     at = slide(name, x, size, size if stride is None else stride, padding, dilation)
-    if any(2 * max(p) > k for p, k in zip(at.padding, at.size, strict=True)):
+    if ceil_mode:
+        at = _hanging(name, at)
+    if any(2 * before > k for (before, _), k in zip(at.padding, at.size, strict=True)):
         raise RangeError(
             f"{name}: padding={padding!r} is more than half of kernel_size={size!r}; a "
             "window could lie on the frame alone; pad less"
@@ -153,11 +243,50 @@ def pool_windows(
     return at
 
 
-def _share(x: Array, at: Windows) -> Array:
-    """Return 1 / how many pixels of the image each window sees.    (OH, OW)."""
+def _hanging(name: str, at: Windows) -> Windows:
+    """Return the same with one window more where it begins on the image or before it.
+
+    The frame grows below and right until the last window fits.
+    """
+    frames = []
+    for n, k, out, s, (before, after), d in zip(
+        at.image, at.size, at.out, at.stride, at.padding, at.dilation, strict=True
+    ):
+        beyond = out * s + d * (k - 1) + 1 - (n + before + after)
+        if (
+            out * s < n + before and beyond < s
+        ):  # pixels are left, and it begins on them
+            after += beyond
+        frames.append((before, after))
+    return place(
+        name, at.image, at.size, at.stride, (frames[0], frames[1]), at.dilation
+    )
+
+
+def _share(x: Array, at: Windows, padding: Lengths, with_frame: bool) -> Array:
+    """Return 1 / how many pixels count in each window.    (OH, OW).
+
+    Those of the image, and those of the frame of `padding` if it counts, too.
+    """
     ones = namespace(x).ones((1, 1, *at.image), x.dtype)
-    seen = unfold(ones, **at.settings).sum(axis=1)
+    h, w = padding if isinstance(padding, tuple) else (padding, padding)
+    if with_frame:
+        ones = frame(ones, ((h, h), (w, w)), 1.0)
+        (_, bottom), (_, right) = at.padding
+        ones = frame(ones, ((0, bottom - h), (0, right - w)))
+    else:
+        ones = frame(ones, at.padding)
+    seen = unfold(ones, **(at.settings | {"padding": 0})).sum(axis=1)
     return 1 / seen.reshape(at.out)
+
+
+def _hats(x: Array, n: int, scale: int, align_corners: bool) -> Array:
+    """Return the matrix (n scale, n) that interpolates between n pixels."""
+    xp, m = namespace(x), n * scale
+    i = xp.arange(m, dtype="f8")[:, None]
+    s = i * ((n - 1) / max(m - 1, 1)) if align_corners else (i + 0.5) / scale - 0.5
+    near = xp.clip(s, 0, n - 1) - xp.arange(n)
+    return xp.maximum(0.0, 1 - xp.abs(near)).astype(x.dtype)
 
 
 def _averages(x: Array, n: int, k: int) -> Array:

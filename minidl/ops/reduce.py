@@ -69,7 +69,7 @@ def mean(x, *, axis=None, keepdims=False):
 
 @op(adds_up=True)
 def var(x, *, axis=None, ddof=0, keepdims=False):
-    """σ² = Σ (x − μ)² / (n − ddof), as in NumPy; ddof=1 for an unbiased estimate."""
+    """σ² = Σ (x − μ)² / (n − ddof), with ddof = 0 as in NumPy (PyTorch's is 1)."""
     keep, n = kept(x.shape, axis), count(x.shape, axis, "var", ddof)
     mu = mean(x, axis=axis, keepdims=True)
     d = x - mu
@@ -79,7 +79,10 @@ def var(x, *, axis=None, ddof=0, keepdims=False):
 
 @op(adds_up=True)
 def std(x, *, axis=None, ddof=0, keepdims=False):
-    """σ = √(Σ (x − μ)² / (n − ddof));  the gradient is 0 where σ is, as in PyTorch."""
+    """σ = √(Σ (x − μ)² / (n − ddof)), with ddof = 0 as in NumPy (PyTorch's is 1).
+
+    The gradient is 0 where σ is, as in PyTorch.
+    """
     keep, n = kept(x.shape, axis), count(x.shape, axis, "std", ddof)
     mu = mean(x, axis=axis, keepdims=True)
     d = x - mu

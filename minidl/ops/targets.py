@@ -96,6 +96,17 @@ def check_between(
         )
 
 
+def check_chances(name: str, x: TensorLike) -> None:
+    """Raise unless what a network says is a probability, from 0 to 1."""
+    x = values(x)
+    if device_of(x) == "cpu" and not ((x >= 0) & (x <= 1)).all():
+        raise RangeError(
+            f"{name}: x are probabilities, and these run from {x.min():.4g} to "
+            f"{x.max():.4g}; of scores take binary_cross_entropy_with_logits(x, "
+            "target), or put a sigmoid before it"
+        )
+
+
 def check_log_probabilities(name: str, x: TensorLike) -> None:
     """Raise if numbers that should be logarithms of probabilities are positive."""
     x = values(x)

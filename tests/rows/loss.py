@@ -114,6 +114,10 @@ def yes_or_no(pos=1.0):
     return loss_of
 
 
+def chances(x, t):
+    return -t * math.log(x) - (1 - t) * math.log(1 - x)
+
+
 def focal_two(x, t, gamma=1.5, alpha=0.25):
     p = 1 / (1 + math.exp(-x))
     p, a = (p, alpha) if t else (1 - p, 1 - alpha)
@@ -182,6 +186,12 @@ ROWS = [
     Row(ops.binary_cross_entropy_with_logits, (A, TRUE), pairs(yes_or_no(3.0), "none"), {"pos_weight": 3.0, **NONE}),
     Row(ops.binary_cross_entropy_with_logits, (A, YES),
         lambda x, t: (pairs(yes_or_no(), "none")(x, t) * W4).sum(), {"weight": W4, **SUM}, "weight"),
+    Row(ops.binary_cross_entropy, (YES[::-1], YES),      pairs(chances)),
+    Row(ops.binary_cross_entropy, (YES[::-1], YES),
+        lambda x, t: pairs(chances, "none")(x, t) * W4, {"weight": W4, **NONE}, "weight"),
+    Row(ops.hinge_embedding_loss, (YES, 2 * TRUE - 1),   pairs(lambda x, y: x if y > 0 else 1 - x)),
+    Row(ops.hinge_embedding_loss, (OFF, 2 * TRUE - 1),
+        pairs(lambda x, y: x if y > 0 else max(0.0, 0.3 - x), "sum"), {"margin": 0.3, **SUM}),
     Row(ops.mse_loss,   (A, B),               pairs(lambda x, t: (x - t) ** 2)),
     Row(ops.mse_loss,   (A, B),               pairs(lambda x, t: (x - t) ** 2, "none"), NONE),
     Row(ops.l1_loss,    (A, OFF),             pairs(lambda x, t: abs(x - t))),
@@ -201,6 +211,8 @@ LAYERS = [
     LayerRow(nn.HingeLoss,        ops.hinge_loss,     (X, Y),    {"margin": 0.3, **SUM}),
     LayerRow(nn.FocalLoss,        ops.focal_loss,     (X, Y),    {"gamma": 0.5, "alpha": W4, **NONE}),
     LayerRow(nn.BCEWithLogitsLoss, ops.binary_cross_entropy_with_logits, (A, YES), {"pos_weight": 3.0, **SUM}),
+    LayerRow(nn.BCELoss,          ops.binary_cross_entropy, (YES[::-1], YES), {"weight": W4, **SUM}),
+    LayerRow(nn.HingeEmbeddingLoss, ops.hinge_embedding_loss, (YES, 2 * TRUE - 1), {"margin": 0.3, **SUM}),
     LayerRow(nn.MSELoss,          ops.mse_loss,       (A, B),    SUM),
     LayerRow(nn.L1Loss,           ops.l1_loss,        (A, B),    SUM),
     LayerRow(nn.HuberLoss,        ops.huber_loss,     (A, B),    {"delta": 0.2, **SUM}),

@@ -39,13 +39,16 @@ def max_pool2d_by_shifts(
     stride: Any = None,
     padding: Any = 0,
     dilation: Any = 1,
+    ceil_mode: bool = False,
 ) -> Fast:
     """Return max_pool2d(x), and keep one byte for each output: which place won.
 
     The last of the places that were better than all before them won, so that the first
     of equals wins. (An infinite g gives nan, not 0, to the others in its window.)
     """
-    at = pool_windows("max_pool2d", x, kernel_size, stride, padding, dilation)
+    at = pool_windows(
+        "max_pool2d", x, kernel_size, stride, padding, dilation, ceil_mode
+    )
     if x.dtype != np.float32 or at.size[0] * at.size[1] > 256:
         return None
     order = order_of(x)
@@ -71,10 +74,12 @@ def avg_pool2d_by_shifts(
     stride: Any = None,
     padding: Any = 0,
     count_include_pad: bool = True,
+    ceil_mode: bool = False,
 ) -> Fast:
     """Return avg_pool2d(x), where every mean is over equally many pixels."""
-    at = pool_windows("avg_pool2d", x, kernel_size, stride, padding, 1)
-    if x.dtype != np.float32 or (at.padding != NO_FRAME and not count_include_pad):
+    at = pool_windows("avg_pool2d", x, kernel_size, stride, padding, 1, ceil_mode)
+    equal = count_include_pad and not ceil_mode
+    if x.dtype != np.float32 or (at.padding != NO_FRAME and not equal):
         return None
     order, shape, share = order_of(x), x.shape, 1 / (at.size[0] * at.size[1])
     y = collect(x, at=at, order=order)

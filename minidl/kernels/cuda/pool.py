@@ -29,9 +29,12 @@ def quick_max_pool2d(
     stride: Any = None,
     padding: Any = 0,
     dilation: Any = 1,
+    ceil_mode: bool = False,
 ) -> Any:
     """Return max_pool2d of contiguous float32; else None."""
-    at = pool_windows("max_pool2d", x, kernel_size, stride, padding, dilation)
+    at = pool_windows(
+        "max_pool2d", x, kernel_size, stride, padding, dilation, ceil_mode
+    )
     places, shape = at.size[0] * at.size[1], x.shape
     if not _fits(x) or places > 256:
         return None
@@ -62,10 +65,11 @@ def quick_avg_pool2d(
     stride: Any = None,
     padding: Any = 0,
     count_include_pad: bool = True,
+    ceil_mode: bool = False,
 ) -> Any:
     """Return avg_pool2d of contiguous float32; else None."""
-    at = pool_windows("avg_pool2d", x, kernel_size, stride, padding, 1)
-    if not _fits(x):
+    at = pool_windows("avg_pool2d", x, kernel_size, stride, padding, 1, ceil_mode)
+    if not _fits(x) or ceil_mode:
         return None
     y, shape, frame = cuda.empty((*x.shape[:2], *at.out)), x.shape, count_include_pad
     cuda.launch("pool", "avg_pool", y.size, x, y, struct(at), int(frame))
