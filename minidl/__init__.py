@@ -65,10 +65,13 @@ def __getattr__(name: str) -> Any:
         return import_module("minidl.capture.compile").compile
     if name in __all__:
         return import_module(f"minidl.{name}")
-    for home in () if name.startswith("_") else ("ops", "nn", "optim", "data", "train"):
-        if name in import_module(f"minidl.{home}").__all__:
-            raise AttributeError(f"minidl has no {name!r}; it is md.{home}.{name}")
-    raise foreign.missing("minidl", name, __dir__())
+    where = {name: f"md.{name}" for name in __dir__()}
+    for home in () if name.startswith("_") else ("train", "data", "optim", "nn", "ops"):
+        names = import_module(f"minidl.{home}").__all__
+        where |= {known: f"md.{home}.{known}" for known in names}
+    if name in where:
+        raise AttributeError(f"minidl has no {name!r}; it is {where[name]}")
+    raise foreign.missing("minidl", name, where)
 
 
 def __dir__() -> list[str]:

@@ -273,14 +273,17 @@ KEYWORDS = {
 def missing(
     owner: str, name: str, known: Iterable[str], table: Mapping[str, str] = NAMES
 ) -> AttributeError:
-    """Return the error for a name that `owner` does not have."""
+    """Return the error for a name that `owner` does not have.
+
+    known   the names that it has; or a mapping, with where each is
+    """
     if name.startswith("_"):  # asked by Python itself, many times: no search
         return AttributeError(f"{owner} has no attribute {name!r}")
     says = f"{owner} has no {name!r}"
     if name in table:
         return AttributeError(f"{says}; here it is: {table[name]}")
-    known = sorted(known)
-    small = {k.lower(): k for k in known}
+    where = known if isinstance(known, Mapping) else {k: k for k in sorted(known)}
+    small = {k.lower(): here for k, here in where.items()}
     near = get_close_matches(name.lower(), small, 1, 0.75)
     if near:
         return AttributeError(f"{says}; did you mean {small[near[0]]}?")

@@ -12,6 +12,7 @@ import pytest
 from minidl import Tensor, backend, grad, ops
 from minidl.backend import device_of, to_device, to_numpy
 from minidl.engine.tensor import values
+from minidl.errors import WidthError
 from tests.rows import all_rows, is_float
 
 # not those that are about the CPU: a move to it, and a float that only CPUs have
@@ -82,3 +83,11 @@ def test_row(row, device):
 
 def test_devices_are_there():
     assert backend.available()[0] == "cpu"
+
+
+@pytest.mark.parametrize("shape", [(), (3,)])
+def test_two_widths_are_refused_on_every_device(device, shape):
+    x = Tensor(np.ones(3, np.float32), requires_grad=True).to(device)
+    with pytest.raises(WidthError, match="two widths"):
+        x * to_device(np.full(shape, 2.5), device)
+    assert (x * to_device(np.ones(shape, np.int64), device)).dtype == np.float32

@@ -123,7 +123,9 @@ def test_other_names_say_where_they_are(name, home):
 
 
 def test_an_unknown_name_says_what_there_is():
-    with pytest.raises(AttributeError, match="has no 'rleu'"):
+    with pytest.raises(
+        AttributeError, match=r"has no 'rleu'; did you mean md\.ops\.relu"
+    ):
         minidl.rleu  # noqa: B018
 
 

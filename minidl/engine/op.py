@@ -163,6 +163,8 @@ def op(  # noqa: C901  it holds the hot path, which calls as little as it can
                     dtypes, dtype = dtypes + 1, x.dtype
             elif type(x) is not float and x is not None:
                 x = as_operand(x, args, broadcasts)
+                if getattr(x, "dtype", dtype) is not dtype:
+                    dtypes, dtype = dtypes + 1, x.dtype
             arrays.append(x)
             edges.append(edge)
         try:

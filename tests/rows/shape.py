@@ -33,7 +33,7 @@ def there_and_back(x):
 
 # fmt: off
 ROWS = [
-    Row(ops.copy, (normal(2, 3),), np.copy),
+    Row(ops.copy, (normal(3, 4),), np.copy),
     #   op                inputs                       what NumPy says                        settings
     Row(ops.reshape,      (X,),                        lambda x: x.reshape(4, -1),            {"shape": (4, -1)}),
     Row(ops.reshape,      (X[:, ::-1].T,),             lambda x: x.reshape(24),               {"shape": 24}),
