@@ -17,6 +17,7 @@ from minidl.engine import messages
 from minidl.errors import DTypeError, MinidlError, WidthError
 
 HALF, SINGLE = np.dtype(np.float16), np.dtype(np.float32)
+BOOL = np.dtype(bool)
 VARIADIC = 4  # the flag of a function that takes *args
 
 
@@ -139,15 +140,16 @@ def computed(op: Any, arrays: Sequence[Any], settings: dict[str, Any]) -> Any:
 
 def on_arrays(op: Any, arrays: Sequence[Any], settings: dict[str, Any]) -> Any:
     """Run an op on arrays alone."""
-    dtype, alike = None, True
+    dtype, alike, on_gpu = None, True, False
     for x in arrays:
         if type(x) is np.ndarray or isinstance(x, np.floating):
-            alike = alike and (dtype is None or x.dtype is dtype)
-            dtype = x.dtype
-        else:
-            alike = alike and (x is None or type(x) is float or device_of(x) == "cuda")
+            if x.dtype is not dtype and x.dtype is not BOOL:
+                alike, dtype = alike and dtype is None, x.dtype
+        elif type(x) is not float and x is not None:
+            on_gpu = device_of(x) == "cuda"
+            alike = alike and on_gpu
     try:
-        if alike and (dtype is None or dtype.kind == "f"):
+        if alike and (on_gpu or (dtype is not None and dtype.kind == "f")):
             made = computed(op, arrays, settings)
         else:
             arrays = operands(arrays, op.broadcasts)

@@ -28,6 +28,7 @@ import numpy as np
 from minidl.backend import Array
 from minidl.engine import messages
 from minidl.engine.inputs import (
+    BOOL,
     HALF,
     Signature,
     as_operand,
@@ -159,7 +160,7 @@ def op(  # noqa: C901  it holds the hot path, which calls as little as it can
                 if x.dtype is not dtype:
                     dtypes, dtype = dtypes + 1, x.dtype
             elif type(x) is np.ndarray:
-                if x.dtype is not dtype:
+                if x.dtype is not dtype and x.dtype is not BOOL:  # which widens nothing
                     dtypes, dtype = dtypes + 1, x.dtype
             elif type(x) is not float and x is not None:
                 x = as_operand(x, args, broadcasts)
@@ -171,7 +172,9 @@ def op(  # noqa: C901  it holds the hot path, which calls as little as it can
             if dtypes > 1 or dtype.kind != "f":  # type: ignore[union-attr]
                 made = in_one_width(call, arrays, settings)
             elif fasts:
-                made = computed(call, arrays, settings)
+                made = (fasts and computed(call, arrays, settings)) or body(
+                    *arrays, **settings
+                )
             else:
                 made = body(*arrays, **settings)
         except Exception as error:
