@@ -78,8 +78,8 @@ def test_a_failed_capture_leaves_the_gradients_on_cuda(device):
             one.step(*data[0])
             one.net.zero_grad()
             with contextlib.ExitStack() as stack:
-                for manner in manners:
-                    stack.enter_context(manner)
+                for way in manners:
+                    stack.enter_context(way)
                 one.step(*data[1])
             one.step(*data[2])
     pairs = zip(run.net.parameters(), plain.net.parameters(), strict=True)

@@ -110,8 +110,8 @@ def names(e: Example) -> tuple[str, ...]:
 
     An operation and a layer of the same chapter share its name.
     """
-    floor, _, chapter = e.chapter.partition(".")
-    return e.name, e.name.partition(".")[2], e.chapter, chapter, floor
+    folder, _, file = e.chapter.partition(".")
+    return e.name, e.name.partition(".")[2], e.chapter, file, folder
 
 
 def own(name: str, shapes: list[tuple[int, ...]]) -> Example:

@@ -32,7 +32,7 @@ class KVCache:
     """
 
     def __init__(self) -> None:
-        # layer → [keys, values, how many are in use]: room to grow is kept behind
+        # layer → [keys, values, how many are in use]: memory to grow is kept behind
         self._grown: dict[Any, list[Any]] = {}
         self._fixed: dict[Any, tuple[Array, Array]] = {}
 
@@ -55,7 +55,7 @@ class KVCache:
             )
         end = used + k.shape[2]
         for i, new in enumerate((k, v)):
-            if entry[i].shape[2] < end:  # twice the room: copies cost O(T) in all
+            if entry[i].shape[2] < end:  # twice the memory: copies cost O(T) in all
                 entry[i] = _longer(entry[i][:, :, :used], max(end, 2 * used))
             entry[i][:, :, used:end] = new
         entry[2] = end
@@ -106,8 +106,8 @@ def _arrays(k: TensorLike, v: TensorLike) -> tuple[Array, Array]:
 
 
 def _longer(x: Array, length: int) -> Array:
-    """Return x with room for `length` keys."""
+    """Return x with memory for `length` keys."""
     n, heads, used, d = x.shape
-    room = namespace(x).empty((n, heads, length, d), x.dtype)
-    room[:, :, :used] = x
-    return room
+    larger = namespace(x).empty((n, heads, length, d), x.dtype)
+    larger[:, :, :used] = x
+    return larger

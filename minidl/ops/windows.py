@@ -157,14 +157,14 @@ def place(
     dilation = pair(name, "dilation", dilation)
     padding = _frame_of(name, padding, size, stride, dilation)
     reach = tuple(d * (k - 1) + 1 for k, d in zip(size, dilation, strict=True))
-    room = tuple(n + a + b for n, (a, b) in zip(image, padding, strict=True))
-    if reach[0] > room[0] or reach[1] > room[1]:
+    framed = tuple(n + a + b for n, (a, b) in zip(image, padding, strict=True))
+    if reach[0] > framed[0] or reach[1] > framed[1]:
         raise ShapeError(
             f"{name}: the window reaches over {reach[0]} x {reach[1]}, but the image "
-            f"is {image[0]} x {image[1]}, {room[0]} x {room[1]} with its frame; try "
+            f"is {image[0]} x {image[1]}, {framed[0]} x {framed[1]} with its frame; try "
             "a smaller kernel_size, more padding, or fewer layers that shrink it"
         )
-    fits = zip(room, reach, stride, strict=True)
+    fits = zip(framed, reach, stride, strict=True)
     oh, ow = ((n - r) // s + 1 for n, r, s in fits)
     return Windows((image[0], image[1]), size, (oh, ow), stride, padding, dilation)
 

@@ -30,13 +30,13 @@ def quick_elu(x: Array, *, alpha: float = 1.0) -> Fast:
         return None
     xs, y = np.ascontiguousarray(x).reshape(-1), aligned(x.shape)
     ys, zeros = y.reshape(-1), np.zeros(min(x.size, BLOCK), x.dtype)
-    room = np.empty_like(zeros)
+    scratch = np.empty_like(zeros)
     for some in blocks(xs.size):
         z, nothing = ys[some], zeros[: ys[some].size]
         np.minimum(xs[some], nothing, out=z)
         np.expm1(z, out=z)
         z *= alpha
-        z += np.maximum(xs[some], nothing, out=room[: z.size])
+        z += np.maximum(xs[some], nothing, out=scratch[: z.size])
 
     def backward(g: Array) -> Array:
         dx, gs = aligned(x.shape), np.ascontiguousarray(g).reshape(-1)

@@ -27,9 +27,9 @@ BLOCK = 32768  # numbers: 128 KB
 def aligned(shape: tuple[int, ...]) -> Array:
     """Return a new float32 array that starts on a cache line."""
     n = math.prod(shape)
-    room = np.empty(n + 16, np.float32)
-    start = -room.__array_interface__["data"][0] % 64 // 4
-    return room[start : start + n].reshape(shape)
+    scratch = np.empty(n + 16, np.float32)
+    start = -scratch.__array_interface__["data"][0] % 64 // 4
+    return scratch[start : start + n].reshape(shape)
 
 
 def ones(n: int) -> Array:

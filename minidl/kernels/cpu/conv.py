@@ -133,13 +133,13 @@ def bands(rows: Array, at: Windows, groups: int) -> Iterator[tuple[slice, Array]
     for i in range(0, oh, most):
         lines = min(most, oh - i)
         count = (lines - 1) * stride + kh
-        room = buffer(groups * count * line)
-        copies = room.reshape(groups, count, kw, per_group, ow, n)
+        scratch = buffer(groups * count * line)
+        copies = scratch.reshape(groups, count, kw, per_group, ow, n)
         spread(rows, copies, i * stride - at.padding[0][0], at)
         yield (
             slice(i, i + lines),
             as_strided(
-                room,
+                scratch,
                 (groups, lines, kh * kw * per_group, ow * n),
                 (4 * count * line, 4 * stride * line, 4 * ow * n, 4),
             ),
@@ -149,19 +149,19 @@ def bands(rows: Array, at: Windows, groups: int) -> Iterator[tuple[slice, Array]
 class Kept(threading.local):
     """A buffer for columns, one for each thread: fresh memory costs time."""
 
-    room = np.empty(0, np.float32)
+    scratch = np.empty(0, np.float32)
 
 
 kept = Kept()
 
 
 def buffer(size: int) -> Array:
-    """Return room for `size` floats, the same as last time if they fit."""
+    """Return memory for `size` floats, the same as last time if they fit."""
     if size > KEPT:
         return aligned((size,))
-    if kept.room.size < size:
-        kept.room = aligned((size,))
-    return kept.room[:size]
+    if kept.scratch.size < size:
+        kept.scratch = aligned((size,))
+    return kept.scratch[:size]
 
 
 def spread(rows: Array, copies: Array, first: int, at: Windows) -> None:

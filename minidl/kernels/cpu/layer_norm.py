@@ -57,13 +57,13 @@ class Outer:
         self.column = np.zeros((n, 2), row.dtype)
         self.row = np.zeros((2, row.size), row.dtype)
         self.row[0] = row
-        self.room = aligned((n, row.size))
+        self.scratch = aligned((n, row.size))
 
     def __call__(self, column: Array) -> Array:
         """Return column times row, in memory that the next call writes over."""
         n = len(column)
         self.column[:n, 0] = column
-        return np.matmul(self.column[:n], self.row, out=self.room[:n])
+        return np.matmul(self.column[:n], self.row, out=self.scratch[:n])
 
 
 def some_rows(rows: Array) -> tuple[int, list[slice]]:
@@ -105,10 +105,10 @@ def pull_back(
     dx, dgamma = aligned(rows.shape), np.zeros_like(gamma)
     step, several = some_rows(rows)
     flat, by_gamma = Outer(step, ones(gamma.size)), Outer(step, gamma)
-    room, share = aligned(flat.room.shape), gamma / -gamma.size
+    scratch, share = aligned(flat.scratch.shape), gamma / -gamma.size
     for some in several:
         s, gb, out = rstd[some], g[some], dx[some]
-        z = np.subtract(rows[some], flat(mean[some]), out=room[: len(out)])
+        z = np.subtract(rows[some], flat(mean[some]), out=scratch[: len(out)])
         np.multiply(gb, z, out=out)
         dgamma += s @ out
         z *= flat(s * s * s * (out @ share))

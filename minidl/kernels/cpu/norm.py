@@ -113,12 +113,12 @@ def moments(
     """Σ w and Σ (x − μ) w for each channel, in one pass; w = x − μ, or `others`."""
     p = images.shape[2]
     first, second = np.zeros_like(mean), np.zeros_like(mean)
-    room = aligned((max(BLOCK, p),))
+    scratch = aligned((max(BLOCK, p),))
     for channels, several in blocks(images):
         middle = laid_out(mean[channels], images)
         for some in several:
             x = images[some, channels]
-            z = np.subtract(x.reshape(-1), middle[: x.size], out=room[: x.size])
+            z = np.subtract(x.reshape(-1), middle[: x.size], out=scratch[: x.size])
             w = z if others is None else others[some, channels]
             total, product = sums(z, w.reshape(-1), x.shape[1], p)
             first[channels] += total
@@ -143,7 +143,8 @@ def combine(
     a: Array, p: Array, q: Array, b: Array | None = None, r: Array | None = None
 ) -> Array:
     """Return a p + q, or a p + b r + q.    a, b (N, C, P), p, q, r (C,)."""
-    y, room = aligned(a.shape), aligned((0 if b is None else max(BLOCK, a.shape[2]),))
+    y = aligned(a.shape)
+    scratch = aligned((0 if b is None else max(BLOCK, a.shape[2]),))
     for channels, several in blocks(a):
         p_, q_ = laid_out(p[channels], a), laid_out(q[channels], a)
         r_ = None if r is None else laid_out(r[channels], a)
@@ -152,6 +153,6 @@ def combine(
             np.multiply(x, p_[: x.size], out=out)
             if b is not None and r_ is not None:
                 z = b[some, channels].reshape(-1)
-                out += np.multiply(z, r_[: x.size], out=room[: x.size])
+                out += np.multiply(z, r_[: x.size], out=scratch[: x.size])
             out += q_[: x.size]
     return y

@@ -86,7 +86,7 @@ def steps_forth(
     if b is not None:
         gates += b[:, None] * half
     cs, hs = np.empty((t, size, n), np.float32), np.empty((t + 1, n, size), np.float32)
-    u, room = np.empty((4 * size, n), np.float32), np.empty((size, n), np.float32)
+    u, scratch = np.empty((4 * size, n), np.float32), np.empty((size, n), np.float32)
     hs[0], h, c = h, np.ascontiguousarray(h.T), np.ascontiguousarray(c.T)
     for s in range(t):
         z = gates[s]
@@ -96,8 +96,8 @@ def steps_forth(
         z[: 3 * size] += 0.5
         i, f, o, g = z.reshape(4, size, n)
         cs[s], past, c, old = c, c, f * c, waits[s]
-        c += np.multiply(i, g, out=room)
-        new = np.multiply(o, np.tanh(c, out=room))
+        c += np.multiply(i, g, out=scratch)
+        new = np.multiply(o, np.tanh(c, out=scratch))
         if old is not None:
             c[:, old], new[:, old] = past[:, old], h[:, old]
         h = new
@@ -136,17 +136,17 @@ def steps_back(
 def one_step_back(
     dh: Array, dc: Array, z: Array, c: Array, dz: Array, slope: Array
 ) -> None:
-    """Write dz of one step, and into dc that of c before it; `slope` is room."""
+    """Write dz of one step, and into dc that of c before it; `slope` is scratch."""
     size, n = c.shape
     (i, f, o, g), (di, df, do, dg) = z.reshape(4, size, n), dz.reshape(4, size, n)
-    room = slope[:size]
+    scratch = slope[:size]
     squashed = f * c  # tanh of c after the step, as the step computed it
-    squashed += np.multiply(i, g, out=room)
+    squashed += np.multiply(i, g, out=scratch)
     np.tanh(squashed, out=squashed)
     np.multiply(dh, squashed, out=do)
     squashed *= squashed
     np.subtract(1, squashed, out=squashed)
-    squashed *= np.multiply(dh, o, out=room)
+    squashed *= np.multiply(dh, o, out=scratch)
     dc += squashed
     np.multiply(dc, g, out=di)
     np.multiply(dc, c, out=df)

@@ -1,7 +1,7 @@
 """erf and gelu on a CPU in float32: one tanh, and a few numbers at a time.
 
 Throughout:  x input    y output    g = ∂L/∂y    t = x²    Φ the distribution of N(0, 1)
-             φ its density    room  memory for one block
+             φ its density    scratch  memory for one block
 
 erf x = tanh(x P(x²)) with P(t) = artanh(erf √t) / √t, which is so smooth that eight
 powers of t suffice: the shape of gelu's well-known approximation (Hendrycks & Gimpel
@@ -71,7 +71,7 @@ def quick_gelu(x: Array, *, approximate: str = "none") -> Fast:
         aligned((x.size,)),
     )
     ys, squash = y.reshape(-1), Squash(*FORMS[approximate], xs.size)
-    low = np.full(squash.room.size, -FAR, x.dtype)  # −∞ · 0 is no number
+    low = np.full(squash.scratch.size, -FAR, x.dtype)  # −∞ · 0 is no number
     for some in blocks(xs.size):
         p = squash(xs[some], phi[some])
         p *= 0.5
@@ -124,14 +124,14 @@ class Squash:
     """tanh(x P(x²)), for a block at a time; beyond `far`, x² counts as `far` in P."""
 
     def __init__(self, p: tuple[float, ...], far: float, n: int) -> None:
-        self.p, self.room = p, np.empty(min(n, BLOCK), np.float32)
+        self.p, self.scratch = p, np.empty(min(n, BLOCK), np.float32)
         self.far = np.full_like(
-            self.room, far
+            self.scratch, far
         )  # an array, for NumPy is slow with one number
 
     def __call__(self, x: Array, out: Array) -> Array:
         """Write it into out, and return that."""
-        t = self.room[: x.size]
+        t = self.scratch[: x.size]
         with np.errstate(over="ignore"):
             np.multiply(x, x, out=t)
         np.minimum(t, self.far[: x.size], out=t)

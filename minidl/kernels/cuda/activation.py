@@ -50,7 +50,7 @@ def quick_affine_relu(x: Array, w: Array, b: Array | None = None) -> Any:
 
     def backward(g: Array, wanted: Sequence[bool]) -> tuple[Any, Any, Any]:
         g, dz, grid = cuda.contiguous(g), cuda.empty_like(y), cuda.grid_of(n, k)
-        parts = cuda.room_for(grid[1], k)
+        parts = cuda.memory_for(grid[1], k)
         cuda.run("activation", "bias_relu_back", grid, y, g, dz, parts, n, k)
         return (
             cuda.product(dz, w.T).reshape(shape) if wanted[0] else None,

@@ -167,8 +167,10 @@ class Products:
         one, zero = number(1), number(0)
         stream = self.cupy.cuda.get_current_stream().ptr
         self._do("cublasSetStream_v2", self.handle, stream)
-        room = self.workspace.data.ptr  # a stream that is set takes the workspace away
-        self._do("cublasSetWorkspace_v2", self.handle, room, WORKSPACE)
+        scratch = (
+            self.workspace.data.ptr
+        )  # a stream that is set takes the workspace away
+        self._do("cublasSetWorkspace_v2", self.handle, scratch, WORKSPACE)
         self._do(
             "cublasGemmStridedBatchedEx", self.handle, b.turned, a.turned, n, m, k,
             ctypes.byref(one), b.x.data.ptr, kind, b.line, b.step,

@@ -67,7 +67,7 @@ def grid_of(n: int, k: int, rows: int = ROWS) -> tuple[int, int]:
     return -(-k // LANES), 1 if n <= rows else min(-(-n // LANES), MOST)
 
 
-def room_for(parts: int, k: int) -> Array:
+def memory_for(parts: int, k: int) -> Array:
     """Return new memory for parts of a sum of k columns: (k,) for a single part."""
     return empty((k,) if parts == 1 else (parts, k))
 

@@ -41,7 +41,7 @@ def quick_lstm(
     s = ready("lstm", (x, (h, c), wx, wh, [b]), 4, mask, reverse)
     if s is None:
         return None
-    cs = s.room()
+    cs = s.scratch()
     h, c = s.forth("lstm", (s.biases[0], s.mask), (s.before, cs, s.y))
 
     def backward(dy: Array, dh: Array, dc: Array) -> tuple[Any, ...]:
@@ -66,7 +66,7 @@ def quick_lstm_cell(
     s = ready("lstm_cell", (x, (h, c), wx, wh, [b]), 4)
     if s is None:
         return None
-    cs = s.room()
+    cs = s.scratch()
     states = s.forth("lstm", (s.biases[0], None), (s.before, cs, s.y))
 
     def backward(dh: Array, dc: Array) -> tuple[Any, ...]:
@@ -126,7 +126,7 @@ def quick_gru_cell(
 
 def _gru(s: Sequence) -> Any:
     """Return the states after a GRU's last step, and the way back to all inputs."""
-    un = s.room()
+    un = s.scratch()
     states = s.forth("gru", (*s.biases, s.mask), (s.before, un, s.y))
 
     def back(dy: Array, dh: Array) -> tuple[Any, ...]:
@@ -178,10 +178,10 @@ class Sequence:
         self.biases = [b if b is None else tidy(b) for b in biases]
         self.rows = tidy(x).reshape(self.n * self.t, d)
         self.z = (self.rows @ self.wx).reshape(self.n, self.t, self.k)
-        self.y, self.before = self.room(), self.room()
+        self.y, self.before = self.scratch(), self.scratch()
         self.times, self.mask = range(self.t), None
 
-    def room(self) -> Array:
+    def scratch(self) -> Array:
         """Return new memory (N, T, H)."""
         return self.cupy.empty((self.n, self.t, self.size), np.float32)
 
