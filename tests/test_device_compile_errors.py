@@ -73,12 +73,12 @@ def test_a_failed_capture_leaves_the_gradients_on_cuda(device):
     run, plain = (Sums(mlp, device, compiled) for compiled in (True, False))
     data = list(batches(device, (8, 20), 4))
     told = [] if device == "cpu" else [pytest.warns(RuntimeWarning, match="D2H")]
-    for one, manners in ((plain, []), (run, told)):
+    for one, ways in ((plain, []), (run, told)):
         with same_products(device):
             one.step(*data[0])
             one.net.zero_grad()
             with contextlib.ExitStack() as stack:
-                for way in manners:
+                for way in ways:
                     stack.enter_context(way)
                 one.step(*data[1])
             one.step(*data[2])

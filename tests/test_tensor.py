@@ -1,4 +1,4 @@
-"""Tensor's manners: it behaves as a number, a NumPy array or a container would."""
+"""A Tensor behaves as a number, a NumPy array or a container would."""
 
 import copy
 import math

@@ -161,8 +161,8 @@ def place(
     if reach[0] > framed[0] or reach[1] > framed[1]:
         raise ShapeError(
             f"{name}: the window reaches over {reach[0]} x {reach[1]}, but the image "
-            f"is {image[0]} x {image[1]}, {framed[0]} x {framed[1]} with its frame; try "
-            "a smaller kernel_size, more padding, or fewer layers that shrink it"
+            f"is {image[0]} x {image[1]}, {framed[0]} x {framed[1]} with its frame; "
+            "try a smaller kernel_size, more padding, or fewer layers that shrink it"
         )
     fits = zip(framed, reach, stride, strict=True)
     oh, ow = ((n - r) // s + 1 for n, r, s in fits)
