@@ -13,7 +13,7 @@ import numpy.random as _random  # noqa: F401  with what its compiled parts bring
 
 
 def minidl() -> Callable[[], float]:
-    """`import minidl`; what it leaves to be imported when it is named is not counted."""
+    """`import minidl`; what is imported when it is first named is not counted."""
 
     def step() -> float:
         for name in [name for name in sys.modules if name.startswith("minidl")]:

@@ -167,9 +167,7 @@ class Products:
         one, zero = number(1), number(0)
         stream = self.cupy.cuda.get_current_stream().ptr
         self._do("cublasSetStream_v2", self.handle, stream)
-        scratch = (
-            self.workspace.data.ptr
-        )  # a stream that is set takes the workspace away
+        scratch = self.workspace.data.ptr  # setting a stream takes it away
         self._do("cublasSetWorkspace_v2", self.handle, scratch, WORKSPACE)
         self._do(
             "cublasGemmStridedBatchedEx", self.handle, b.turned, a.turned, n, m, k,
