@@ -80,7 +80,7 @@ def test_the_final_model_is_prepared_by_all_data():
 def test_a_test_set_out_of_the_training_data_is_refused():
     result = judge()
     half = WINE.train.subset(range(0, len(WINE.train), 2))
-    with pytest.raises(RangeError, match="stand in the training data"):
+    with pytest.raises(RangeError, match="are in the training data"):
         result.test(half)
     assert result.test(WINE.test)["loss"] < 2  # it is not used up by that
 

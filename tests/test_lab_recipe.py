@@ -180,7 +180,7 @@ MISTAKES = {
     "batch norm on one": (lambda: MLP([64, 32, 10], norm=True), DIGITS, {"batch_size": 1},
                           "first", "batch"),
     "label in the input": (net, changed(x=with_label), {}, "first", "x[:, 0, 0, 0] alone"),
-    "one-hot label in the input": (net, changed(x=with_one_hot), {}, "first", "label stands"),
+    "one-hot label in the input": (net, changed(x=with_one_hot), {}, "first", "label is part"),
     "all weights zero": (symmetric, DIGITS, {}, "overfit", "no gradient reaches"),
     "validation in training": (net, (DIGITS.train, DIGITS.train), {},
                                "first", "in the training set"),
@@ -219,7 +219,7 @@ def test_a_rate_that_is_too_low_is_said():
 
 
 def test_shuffled_labels_of_a_small_set_are_found_by_validation():
-    """A hundred samples are learned by heart in 100 steps, whatever their labels."""
+    """A hundred samples are memorized in 100 steps, whatever their labels."""
     rng = np.random.default_rng(0)
     parts = [TensorDataset(p.x, rng.permutation(p.y)) for p in table()]
     step = lab.coarse_grid(lambda: MLP([13, 16, 3]), parts, 0.01, epochs=20)
@@ -232,7 +232,7 @@ def test_the_first_loss_reads_the_classes_from_the_scores():
     assert step.facts["expected"] == pytest.approx(np.log(10), rel=1e-5)
     zeros = lab.first_loss(lambda: nn.Sequential(nn.Flatten(), nn.Linear(64, 10, init=nn.init.zeros)), DIGITS)  # fmt: skip
     assert zeros.facts["first"] == pytest.approx(np.log(10), rel=1e-5)
-    assert "without an opinion" in zeros.text
+    assert "nearly equal scores" in zeros.text
 
 
 def test_class_weights_do_not_change_what_is_expected():
@@ -388,7 +388,7 @@ def test_the_command_runs_on_a_file_and_finds_what_is_wrong_with_it(tmp_path, ca
         ["recipe", str(tmp_path / "a.npz"), "--out", str(tmp_path / "a.html")]
     )
     assert status == 1
-    assert "the label stands in the input" in capsys.readouterr().out
+    assert "the label is part of the input" in capsys.readouterr().out
 
 
 @pytest.mark.parametrize(

@@ -27,7 +27,7 @@ from minidl.lab.trials import Trial, shown
 from minidl.train.batches import Data
 from minidl.train.callback import direction
 
-LEAK = 0.1  # share of a test set that may also stand in the training data
+LEAK = 0.1  # share of a test set that may also be in the training data
 
 
 def cross_validate(
@@ -181,7 +181,7 @@ class CrossValidation:
 
         Raises RangeError at a second call (whoever looks twice begins to choose, and
         then needs yet other data to know how good the choice is), and where the test
-        set stands in the training data.
+        set is part of the training data.
         """
         if self._tested is not None:
             raise RangeError(
@@ -242,12 +242,12 @@ def as_dataset(data: Data) -> TensorDataset:
 
 
 def _refuse_known(training: TensorDataset, test: TensorDataset) -> None:
-    """Raise RangeError if much of the test set stands in the training data."""
+    """Raise RangeError if much of the test set is part of the training data."""
     known = {row.tobytes() for row in np.ascontiguousarray(training.x)}
     same = sum(row.tobytes() in known for row in np.ascontiguousarray(test.x))
     if same > LEAK * len(test):
         raise RangeError(
-            f"{same} of the {len(test)} samples of the test set stand in the training "
+            f"{same} of the {len(test)} samples of the test set are in the training "
             "data, so that it measures nothing new; part them first, by "
             "train_test_split(x, y)"
         )

@@ -36,7 +36,7 @@ NEAR = 0.1  # of log K: the first loss is right
 HIGH = 2.0  # times log K: more than weights of an ordinary size can explain
 RATES = (1e-2, 1e-3, 1e-1, 1e-4)  # the lecture's, good ones to try
 FEW = 10  # samples with targets, in the place of whole batches with labels
-STEPS = 200  # in which a few batches are learned by heart
+STEPS = 200  # in which a few batches are memorized
 MORE = 4  # times as many, at the best rate, where that was nearly enough
 FALL = 0.05  # of H, that the loss must fall below it in 100 steps
 
@@ -79,7 +79,9 @@ def first_loss(make_model: Make, data: Data, **how: Unpack[How]) -> Step:
     saw = f"the first loss is {first:.3f}, and that of equal scores {known}"
     ratio = first / expected if expected else math.nan
     if abs(ratio - 1) <= NEAR:
-        return judged(name, complaints, saw, "the net begins without an opinion", facts)
+        return judged(
+            name, complaints, saw, "all classes get nearly equal scores", facts
+        )
     if bench.labels:
         complaints += _far_from(ratio, saw)
     means = (
@@ -115,12 +117,12 @@ def overfit(
     steps: int = STEPS,
     **how: Unpack[How],
 ) -> Step:
-    """Learn 5 mini-batches by heart, with dropout, noise and weight decay off.
+    """Memorize 5 mini-batches, with dropout, noise and weight decay off.
 
     Whatever cannot do that has a mistake: a rate that is too low or weights that begin
     badly (the loss does not fall), a rate that is too high (Inf or NaN), or the usual
     ones, which are looked for first: see inspection.py. Of targets, which are harder to
-    learn by heart than labels, 10 samples are taken.
+    memorize than labels, 10 samples are taken.
 
     lr   the only rate to try; by default 0.01, 0.001, 0.1, 0.0001, until one works
 
@@ -160,7 +162,7 @@ def overfit(
 
 
 class Memorized:
-    """How a few batches were learned by heart: losses, and what was right at last."""
+    """How a few batches were memorized: the losses, and what was right at the end."""
 
     def __init__(self, bench: Bench) -> None:
         self.labels = bench.labels
@@ -262,7 +264,7 @@ def plain(model: Module) -> Any:
 
 
 def _why_not(saw: str, runs: dict[float, Memorized]) -> Complaint:
-    """Return why nothing was learned by heart, from the losses at all rates."""
+    """Return why the batches were not memorized, from the losses at all rates."""
     ends = {lr: run.losses for lr, run in runs.items() if run.losses}
     broken = [lr for lr, x in ends.items() if not math.isfinite(x[-1])]
     rises = [lr for lr, x in ends.items() if lr not in broken and x[-1] > x[0]]
@@ -277,7 +279,7 @@ def _why_not(saw: str, runs: dict[float, Memorized]) -> Complaint:
             "the rate is too high; a tenth of it, or less",
         )
     return (
-        f"{saw}: these few samples cannot be learned by heart",
+        f"{saw}: these few samples cannot be memorized",
         "a higher rate, or more steps; look at the first weights (all zero?), the size "
         "of the net, and whether the labels belong to the inputs",
     )

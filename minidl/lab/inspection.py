@@ -65,7 +65,7 @@ def scale(bench: Bench) -> Complaint | None:
 
 
 def leak(bench: Bench) -> Complaint | None:
-    """A single feature that names the class: the label stands in the input.
+    """A single feature that names the class: the label is part of the input.
 
     η² = the variance between the classes, as a share of all of it, of one feature.
     """
@@ -86,20 +86,20 @@ def leak(bench: Bench) -> Complaint | None:
     where = ", ".join(str(int(i)) for i in place)
     return (
         f"x[:, {where}] alone tells the class ({share[at]:.1%} of its variance lies "
-        "between the classes): the label stands in the input",
+        "between the classes): the label is part of the input",
         "take it out of x; in use it will not be there",
     )
 
 
 def shared(bench: Bench) -> Complaint | None:
-    """Samples of the validation set that stand in the training set, too."""
+    """Samples of the validation set that are in the training set, too."""
     known = {row.tobytes() for row in np.ascontiguousarray(to_numpy(bench.train.x))}
     rows = np.ascontiguousarray(to_numpy(bench.validation.x))
     same = sum(row.tobytes() in known for row in rows)
     if same <= 0.1 * len(rows):
         return None
     return (
-        f"{same} of {len(rows)} validation samples stand in the training set as well",
+        f"{same} of {len(rows)} validation samples are in the training set as well",
         "part the data before copies of them are made: train_test_split(x, y)",
     )
 
@@ -225,11 +225,11 @@ def _loss(bench: Bench, scores: Vector, y: TensorLike) -> float:
 def of_training(bench: Bench, model: Module, batch: Any) -> Iterator[Complaint]:
     """Yield what is wrong with the first steps: modes, gradients, what moves."""
     model.train()
-    if asleep := [
+    if still := [
         name or "the model" for name, m in model.named_modules() if not m.training
     ]:
         yield (
-            f"after model.train(), {_some(asleep)} stays in evaluation mode, in which "
+            f"after model.train(), {_some(still)} stays in evaluation mode, in which "
             "batch norm and dropout do not do their work",
             "call model.train() before each epoch, and do not override it; a frozen "
             "part may stay so",
@@ -239,7 +239,7 @@ def of_training(bench: Bench, model: Module, batch: Any) -> Iterator[Complaint]:
 
 
 def _gradients(bench: Bench, model: Module, batch: Any) -> Iterator[Complaint]:
-    """Make two steps by hand, and look at each parameter."""
+    """Make three steps, and look at each parameter."""
     optimizer = bench.rule(model.parameters(), lr=1e-3)
     before = {name: to_numpy(p.data).copy() for name, p in model.named_parameters()}
     missing: set[str] = set(before)
@@ -261,15 +261,15 @@ def _gradients(bench: Bench, model: Module, batch: Any) -> Iterator[Complaint]:
             "from step to step, and each step goes where all earlier ones went",
             "clear them in each step: optimizer.zero_grad(), for all parameters",
         )
-    still = [
+    unmoved = [
         name
         for name, p in model.named_parameters()
         if name not in missing and np.array_equal(before[name], to_numpy(p.data))
     ]
-    if still:
+    if unmoved:
         yield (
-            f"{_some(still)} gets gradients and does not move: the optimizer does not "
-            "know it",
+            f"{_some(unmoved)} gets gradients and does not move: the optimizer does "
+            "not know it",
             "give the optimizer model.parameters(), all of them",
         )
 

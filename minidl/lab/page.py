@@ -1,7 +1,7 @@
 """One self-contained HTML page: no server, no network, dark and light.
 
-Pictures stand in the page itself, as PNG in base64; they keep a white ground, for their
-colors were chosen on it.
+Pictures are part of the page, as PNG in base64; their background stays white, for which
+their colors were chosen.
 """
 
 from __future__ import annotations

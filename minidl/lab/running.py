@@ -235,7 +235,7 @@ class Line:
 
 
 def stream() -> TextIO | None:
-    """Return where somebody looks on: a notebook's output, a terminal, or nowhere."""
+    """Return where a live line is seen: a notebook, a terminal, or None."""
     if in_notebook():
         return sys.stdout
     return sys.stderr if sys.stderr is not None and sys.stderr.isatty() else None

@@ -185,7 +185,7 @@ def hyperband(
 ) -> Result:
     """Halve several times, from many settings tried briefly to few tried long.
 
-    What is good early is not always good late, and nobody knows how early one can tell:
+    What is good early is not always good late, and how early one can tell is not known:
     bracket s starts ⌈(S + 1) ηˢ / (s + 1)⌉ settings with a budget of R / ηˢ, for
     s = S, …, 0 with S = ⌊log_η R⌋, R = budget; each bracket costs about the same.
     Li et al. 2018, algorithm 1.

@@ -18,7 +18,7 @@ from typing import Any, Self
 from minidl.errors import DataError, RangeError
 from minidl.lab.trials import Trial, shown
 
-# Windows has no fcntl; there, nobody is told that another search writes the file.
+# Windows has no fcntl; there, two searches that write one file are not noticed.
 fcntl: Any = import_module("fcntl") if os.name == "posix" else None
 
 Path = str | os.PathLike[str]
