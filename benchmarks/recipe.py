@@ -18,7 +18,8 @@ from pathlib import Path
 from typing import Any
 
 import minidl as md
-from minidl import data, nn, ops, optim
+from benchmarks.regularizers import Recipe, cnn
+from minidl import data, ops, optim
 from minidl.data import TensorDataset
 from minidl.lab import recipe
 from minidl.models import MLP
@@ -26,15 +27,6 @@ from minidl.train import Trainer, accuracy
 
 OUT = Path(__file__).parents[1] / "docs" / "recipe.md"
 BATCH = 50
-
-
-def cnn() -> Any:
-    """Two convolutions, the first with stride 2, two poolings, a linear classifier."""
-    return nn.Sequential(
-        nn.Conv2d(3, 16, 5, stride=2, padding=2), nn.ReLU(), nn.MaxPool2d(2),
-        nn.Conv2d(16, 32, 3, padding=1), nn.ReLU(), nn.MaxPool2d(2),
-        nn.Flatten(), nn.Dropout(0.5), nn.Linear(512, 9),
-    )  # fmt: skip
 
 
 def table() -> list[TensorDataset]:
@@ -47,7 +39,7 @@ def table() -> list[TensorDataset]:
 Task = tuple[str, Callable[[], Any], Callable[[], Any], int]
 TASKS: list[Task] = [
     ("MNIST-5k", data.load_mnist5k, lambda: MLP([784, 100, 10]), 20),
-    ("Emoji-32", data.load_emoji, cnn, 30),
+    ("Emoji-32", data.load_emoji, lambda: cnn(Recipe("", dropout=0.5), 9), 30),
     ("breast cancer", table, lambda: MLP([30, 32, 2]), 30),
 ]
 
