@@ -55,7 +55,7 @@ def first_loss(make_model: Make, data: Data, **how: Unpack[How]) -> Step:
     >>> from minidl.models import MLP
     >>> train, validation, _ = load_iris()
     >>> first_loss(lambda: MLP([4, 16, 7]), (train, validation)).saw
-    'the model gives 7 scores, and the labels 0 … 2 are 3 classes; ...'
+    'the model gives 7 scores, and the labels 0 … 2 are 3 classes...'
     """
     bench = Bench(make_model, data, **how)
     name, complaints = "1. first loss", list(inspection.of_data(bench))
