@@ -38,7 +38,9 @@ def monitor(layers: Mapping[str, Series], *, path: str | Path | None = None) -> 
         )
     with style.sheet():
         rows = -(-len(present) // 2)
-        fig, axes = style.figure(rows, 2, height=2.6 * rows + 0.5, width=9.5)
+        fig, axes = style.figure(
+            rows, 2, height=2.6 * rows + 0.5, width=9.5, sharex=True
+        )
         for ax in axes.flat[len(present) :]:
             ax.set_visible(False)
         for ax, figure in zip(axes.flat, present, strict=False):
@@ -68,9 +70,10 @@ def _panel(ax: Axes, figure: str, layers: Mapping[str, Series]) -> None:
         if says:
             ax.annotate(says, (1, at), xycoords=("axes fraction", "data"), ha="right",
                         va="bottom", color=style.GRAY, fontsize=8.5)  # fmt: skip
-    if log and all(v > 0 for s in layers.values() for _, v in s.get(figure, ())):
-        ax.set_yscale("log")
+    if log:
+        ax.set_yscale("log", nonpositive="mask")
     elif figure in ("saturation", "dead"):
         ax.set_ylim(-0.03, 1.03)
     ax.set_title(title)
     ax.set_xlabel("step")
+    ax.tick_params(labelbottom=True)
