@@ -10,6 +10,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 from pathlib import Path
+
 import numpy as np
 
 from minidl import data, nn, ops, optim
@@ -32,8 +33,8 @@ nine turns. The cost is that of the default interval, one watched step in {INTER
 Passes for dead units cost 1 % of the work of training at most, and one pass over a
 thousand samples at the end.
 """
-BELOW = """784-100-50-10 on MNIST-5k, momentum 0.9, rate 0.02, and 0.2 from step 280 on: the
-updates grow tenfold, and units die. The Monitor said:
+BELOW = """784-100-50-10 on MNIST-5k, momentum 0.9, rate 0.02, and 0.2 from step 280 on:
+the updates grow tenfold, and units die. The Monitor said:
 """
 
 
@@ -73,9 +74,7 @@ def main() -> None:
     """Measure, draw, write."""
     lines = ["| net | a step, µs | watched, µs | cost a step |", "|---|---|---|---|"]
     for name, (make, shape) in NETS.items():
-        turns: Any = [
-            (seconds(make, shape, 0), seconds(make, shape, 1)) for _ in range(9)
-        ]
+        turns = [[seconds(make, shape, every) for every in (0, 1)] for _ in range(9)]
         plain, watched = np.median(turns, axis=0)
         cost = 100 * (watched - plain) / plain / INTERVAL
         lines.append(
