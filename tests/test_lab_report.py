@@ -91,6 +91,7 @@ def test_a_history_alone_and_several_runs(tmp_path):
     assert headings(text) == ["Side by side", "one", "two"]
     assert "0.125 (epoch 8)" in text
     assert "overfitting" in text
+    assert "<i>" not in compare({"<i>": b})
     with pytest.raises(RangeError, match="no run"):
         compare({})
     with pytest.raises(DTypeError, match="not list"):
