@@ -22,7 +22,11 @@ class Meaning(NamedTuple):
 
 
 def meaning(c: float, d: Draw) -> Meaning | None:
-    """Return what a factor |c| ≠ 1 may be; None if it is none of the known numbers."""
+    """Return what a factor |c| ≠ 1 may be; None if it is none of the known numbers.
+
+    A number that is two things here, a length and an exponent, is said to be either.
+    """
+    found: list[Meaning] = []
     for value, what in _known(d):
         if not value > 0 or _same(value, 1):
             continue
@@ -30,8 +34,14 @@ def meaning(c: float, d: Draw) -> Meaning | None:
             value, what = 1 / value, f"1 / ({what})"
         for way, size in (("large", value), ("small", 1 / value)):
             if _same(abs(c), size):
-                return Meaning(value, what, way)
-    return None
+                found.append(Meaning(value, what, way))
+    if not found:
+        return None
+    first = found[0]
+    others = [m.what for m in found[1:] if m.what not in first.what]
+    odd = "root", "minus 1", "Bessel"  # seldom meant where a plainer one fits
+    others = [what for what in others if not any(word in what for word in odd)]
+    return first._replace(what=" or ".join([first.what, *others[:1]]))
 
 
 def _same(a: float, b: float) -> bool:

@@ -27,7 +27,7 @@ from minidl.check.relations import (
     extra,
     times,
 )
-from minidl.check.slips import CHOOSE, Slip, held, slips, together
+from minidl.check.slips import CHOOSE, Slip, averaged, held, slips, together
 from minidl.check.subject import flat
 from minidl.check.tape import Change, Event, Tape, replay
 
@@ -118,7 +118,7 @@ def wrong_steps(draws: Sequence[Draw]) -> list[Verdict]:
     looks = [Slopes(d) for d in draws]
     first = looks[0]
     found: list[tuple[Verdict, Array]] = []
-    for nth, slip in enumerate(all_slips(first.tape)):
+    for slip in all_slips(first.tape):
         part = first.changed(slip.changes)
         mix = None if part is None else _mix(first, part)
         if part is None or mix is None:
@@ -126,7 +126,7 @@ def wrong_steps(draws: Sequence[Draw]) -> list[Verdict]:
         if any(np.allclose(part, p, rtol=1e-6) for _, p in found):
             continue  # the same path again, at a later operation
         verdict = _said(first, slip, mix)
-        if verdict is not None and _in_others(looks[1:], nth, mix):
+        if verdict is not None and _in_others(looks[1:], slip, mix):
             found.append((verdict, part))
     verdicts = [v for v, _ in found]
     if min((v.cost for v in verdicts), default=9.0) > 3.5:
@@ -143,6 +143,8 @@ def all_slips(tape: Tape) -> Iterator[Slip]:
     for group in groups:
         yield from slips(tape, group)
     yield from together(tape, groups)
+    sums = [g for g in groups if reduces(tape.events[g[0]])]
+    yield from averaged(tape, sums)
 
 
 def _mix(look: Slopes, part: Array) -> tuple[float, float] | None:
@@ -169,11 +171,11 @@ def _simple(got: Array, want: Array, part: Array) -> Iterator[tuple[float, float
         yield float(a), float(b)
 
 
-def _in_others(looks: list[Slopes], nth: int, mix: tuple[float, float]) -> bool:
+def _in_others(looks: list[Slopes], slip: Slip, mix: tuple[float, float]) -> bool:
     """Whether the same mistake explains the other draws."""
     for look in looks:
-        slip = next(itertools.islice(all_slips(look.tape), nth, None), None)
-        part = None if slip is None else look.changed(slip.changes)
+        same = next((s for s in all_slips(look.tape) if s.key == slip.key), None)
+        part = None if same is None else look.changed(same.changes)
         other = None if part is None else _mix(look, part)
         if other is None or not np.allclose(other, mix, rtol=1e-4, atol=1e-4):
             return False

@@ -114,8 +114,8 @@ def _of_itself(name: str, a: Array) -> Iterator[Prediction]:
     yield f"|{name}| {instead}", 3.5, abs(a)
     yield f"1 − {name} {instead}", 3.5, 1 - a
     yield f"{name}² {instead}", 3.5, a * a
-    yield f"zeros {instead}", 5.5, np.zeros_like(a)
-    yield f"ones {instead}", 5.5, np.ones_like(a)
+    yield f"zeros {instead}", 6.5, np.zeros_like(a)
+    yield f"ones {instead}", 6.5, np.ones_like(a)
     whole = np.floor(a)
     yield f"{name} rounded down", 3, whole
     said = f"1 − fraction in the place of the fraction of {name}"

@@ -77,11 +77,16 @@ def _folded(d: Draw, named: Named, g: Array, label: str) -> Iterator[Prediction]
     shape = d.x.shape
     rows = [("1", np.ones(shape))]
     rows += [(str(q), v) for q, v in quantities(named, shape, PLAIN)][:7]
+    powers = [
+        (f"exp({n})", np.exp(a))
+        for n, a in ((d.name, d.x), ("y", d.y))
+        if a.shape == shape
+    ]
     for axes in axis_sets(g.ndim):
         for p, inner in rows:
             total = (g * inner).sum(axis=axes, keepdims=True)
             sum_of = label if p == "1" else f"{label} · {p}"
-            for q, outer in rows:
+            for q, outer in (*rows, *powers):
                 lead = "" if q == "1" else f"{q} · "
                 yield f"{lead}Σ {sum_of} (over {over(axes)})", 5, outer * total
 

@@ -38,6 +38,11 @@ class Slip:
     cost: float
     changes: dict[int, Change]
 
+    @property
+    def key(self) -> tuple[Any, ...]:
+        """What is the same for this mistake in another draw."""
+        return self.kind, self.side, self.said, tuple(self.changes)
+
 
 def slips(tape: Tape, group: list[int]) -> Iterator[Slip]:
     """Yield the mistakes that can be made in the operations of one place."""
@@ -81,6 +86,27 @@ def together(tape: Tape, groups: list[list[int]]) -> Iterator[Slip]:
             )
             if len(ks) > 1:
                 yield Slip("plain", 0, said, 0.5, {k: other_axes(axes) for k in ks})
+
+
+def averaged(tape: Tape, groups: list[list[int]]) -> Iterator[Slip]:
+    """All sums, means and variances are averaged over a further axis."""
+    whole = [g for g in groups if np.size(tape.events[g[0]].result) > 1]
+    whole = [g for g in whole if "axis" in tape.events[g[0]].settings]
+    if not whole:
+        return
+    for axes in axis_sets(np.ndim(tape.events[whole[0][0]].result)):
+        said = f"is right but for the axes of its sums: averaged over {over(axes)}, too"
+        yield Slip("plain", 0, said, 0.5, {k: further(axes) for g in whole for k in g})
+
+
+def further(axes: tuple[int, ...]) -> Change:
+    """What changes in a result is averaged over some of its axes."""
+
+    def change(e: Event, now: list[Any]) -> Any:
+        step = e.run(now) - e.result
+        return e.result + step.mean(axis=axes, keepdims=True)
+
+    return change
 
 
 def overwritten(tape: Tape) -> Iterator[Slip]:

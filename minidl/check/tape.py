@@ -67,16 +67,17 @@ class Tape:
         made: Any = None,
     ) -> Any:
         """Do an operation, unless it is `made`, and note it or change it."""
-        k, self.count = self.count, self.count + 1
         arrays = [plain(a) for a in operands]
+        change = self.changes.get(self.count) if self.first is not None else None
+        if change is not None and self.first is not None:
+            result = change(self.first.events[self.count], arrays)
+        else:
+            result = run(arrays) if made is None else made
+        self.count += 1  # what fails does not count: the end of an iteration
         if self.first is not None:
-            change = self.changes.get(k)
-            if change is not None:
-                return change(self.first.events[k], arrays)
-            return run(arrays) if made is None else made
-        result = run(arrays) if made is None else made
+            return result
         if len(self.events) < MOST:
-            sides = [i for i, a in enumerate(operands) if isinstance(a, Traced)]
+            sides = [i for i, a in enumerate(operands) if depends(a)]
             kept = [np.array(a) if isinstance(a, np.ndarray) else a for a in arrays]
             if isinstance(result, np.ndarray | np.generic):
                 held: Any = np.array(result)
@@ -103,7 +104,12 @@ _tapes: list[Tape] = []  # the one that runs now
 
 
 class Traced(np.ndarray):
-    """An array that notes what is done with it."""
+    """An array that notes what is done with it, and whether it depends on the input."""
+
+    depends = False
+
+    def __array_finalize__(self, like: Any) -> None:
+        self.depends = getattr(like, "depends", False)
 
     def __array_ufunc__(
         self, ufunc: Any, method: str, *inputs: TensorLike, out: Any = None, **more: Any
@@ -121,7 +127,7 @@ class Traced(np.ndarray):
         if out is not None:
             plain(out[0])[...] = result
             return out[0]
-        return traced(result)
+        return traced(result, depends(inputs))
 
     def __array_function__(self, func: Any, types: Any, args: Any, kwargs: Any) -> Any:
         spots = [i for i, a in enumerate(args) if isinstance(a, np.ndarray)]
@@ -129,7 +135,7 @@ class Traced(np.ndarray):
         named = {k: _unwrapped(v) for k, v in kwargs.items()}
         if not _tapes or not spots or "out" in kwargs:
             made = func(*rest, **named)
-            return made if "out" in kwargs else traced(made)
+            return made if "out" in kwargs else traced(made, depends(args))
 
         def run(arrays: list[Any]) -> Any:
             given = list(rest)
@@ -142,7 +148,8 @@ class Traced(np.ndarray):
         if axes and "axis" not in settings:
             settings["axis"] = axes[0]
         operands = [args[i] for i in spots]
-        return traced(_tapes[-1].step(func.__name__, run, operands, settings))
+        made = _tapes[-1].step(func.__name__, run, operands, settings)
+        return traced(made, depends(args))
 
     def __getitem__(self, index: Any) -> Any:
         index = _unwrapped(index)
@@ -151,7 +158,7 @@ class Traced(np.ndarray):
         result = _tapes[-1].step(
             "getitem", lambda a: a[0][index], [self], {"index": index}
         )
-        return traced(np.array(result))
+        return traced(np.array(result), depends(self))
 
     # methods that NumPy makes of several steps count as one
     def mean(self, *args: Any, **kwargs: Any) -> Any:  # noqa: D102
@@ -181,15 +188,24 @@ def plain(a: object) -> Any:
     return a.view(np.ndarray) if isinstance(a, Traced) else a
 
 
-def traced(a: object) -> Any:
+def traced(a: Any, depending: bool) -> Any:
     """Return an array that notes what is done with it."""
-    if isinstance(a, np.ndarray):
-        return a.view(Traced)
     if isinstance(a, np.generic) and a.dtype.kind == "f":
-        return np.asarray(a).view(Traced)
+        a = np.asarray(a)
+    if isinstance(a, np.ndarray):
+        noted = a.view(Traced)
+        noted.depends = depending
+        return noted
     if isinstance(a, (tuple, list)):
-        return type(a)(traced(b) for b in a)
+        return type(a)(traced(b, depending) for b in a)
     return a
+
+
+def depends(a: object) -> bool:
+    """Whether an array, or one in a tuple of them, depends on the input."""
+    if isinstance(a, (tuple, list)):
+        return any(map(depends, a))
+    return isinstance(a, Traced) and a.depends
 
 
 def _unwrapped(a: object) -> Any:
@@ -272,9 +288,8 @@ def _whole(f: Callable[..., Any]) -> Callable[..., Any]:
             finally:
                 _tapes.pop()
 
-        return traced(
-            _tapes[-1].step(f.__name__, run, [args[0]], settings, plain(made))
-        )
+        step = _tapes[-1].step(f.__name__, run, [args[0]], settings, plain(made))
+        return traced(step, depends(made))
 
     return call
 
@@ -294,7 +309,8 @@ def _noted(op: Any) -> Callable[..., Any]:
             return op(*given, **settings)
 
         operands = [args[i] for i in spots]
-        return traced(_tapes[-1].step(op.__name__, run, operands, settings))
+        made = _tapes[-1].step(op.__name__, run, operands, settings)
+        return traced(made, depends(args))
 
     return call
 
@@ -315,9 +331,13 @@ class _Noting:
 def replay(
     f: Callable[[list[Any]], Any], arrays: list[Any], slot: int, tape: Tape
 ) -> Any:
-    """Run f with one traced input, on a tape; return what it returns."""
-    given = list(arrays)
-    given[slot] = traced(np.array(given[slot]))
+    """Run f with traced inputs on a tape; return what it returns."""
+    given = [
+        traced(np.array(a), i == slot)
+        if isinstance(a, np.ndarray) and a.dtype.kind == "f"
+        else a
+        for i, a in enumerate(arrays)
+    ]
     _tapes.append(tape)
     try:
         return f(given)
@@ -326,26 +346,21 @@ def replay(
 
 
 def source() -> tuple[str, tuple[Any, ...]]:
-    """Return the expression that is being computed, and where it stands.
+    """Return the expression that is being computed, and the calls that led there.
 
     The innermost line of somebody's own code; one of minidl's if there is no other.
     """
-    frame: Any = sys._getframe(2)
-    own = None
-    while frame is not None:
-        name = frame.f_code.co_filename
-        if own is not None and name.startswith(CHECK):
-            break
-        if not name.startswith((NUMPY, CHECK)):
-            if own is None or own.f_code.co_filename.startswith(MINIDL):
-                own = frame
-            if not name.startswith(MINIDL):
-                break
-        frame = frame.f_back
-    if own is None:
+    frames, frame = [], sys._getframe(2)
+    while frame is not None and frame.f_code is not replay.__code__:
+        if not frame.f_code.co_filename.startswith((NUMPY, CHECK)):
+            frames.append(frame)
+        frame = frame.f_back  # type: ignore[assignment]
+    if not frames:
         return "", ()
+    place = tuple((f.f_code.co_filename, f.f_lasti) for f in frames)
+    outside = (f for f in frames if not f.f_code.co_filename.startswith(MINIDL))
+    own = next(outside, frames[0])
     line, end, col, stop = list(own.f_code.co_positions())[own.f_lasti // 2]
-    place = (own.f_code.co_filename, own.f_lasti, own.f_code.co_name)
     text = linecache.getline(own.f_code.co_filename, line or 0)
     if not text or line != end or col is None or stop is None:
         return "", place
