@@ -3,7 +3,7 @@
 Every so many steps one step is watched: the activations of every layer, the gradients
 that arrive, and by how much the update changes the weights. The rest of the steps are
 as they would be without it. Dead ReLUs are counted over a pass of data, for a unit that
-is silent in one batch may speak in the next.
+is 0 for one batch may be active in the next.
 """
 
 from __future__ import annotations
@@ -89,7 +89,7 @@ class Monitor(Callback):
     >>> from minidl.data import moons
     >>> from minidl.train import Trainer
     >>> net = nn.Sequential(nn.Linear(2, 8, rng=0), nn.ReLU(), nn.Linear(8, 2, rng=1))
-    >>> net[0].bias.data[:2] = -100  # two units that no point can wake
+    >>> net[0].bias.data[:2] = -100  # two units that are 0 for every point
     >>> monitor = Monitor(every=10, warn=False)
     >>> opt = optim.Momentum(net.parameters(), lr=0.05)
     >>> trainer = Trainer(net, opt, ops.cross_entropy, callbacks=[monitor])
@@ -122,14 +122,14 @@ class Monitor(Callback):
         self._figures: dict[tuple[str, str], Array] = {}  # of the step that is watched
         self._waiting: list[tuple[int, list[tuple[str, str]], Array]] = []
         self._before: dict[str, list[Array]] = {}
-        self._listening = ExitStack()
+        self._hooks = ExitStack()
         self._owed = 0.0  # sample-steps that passes may cost
         self._alarms = alarms.Alarms()
 
     # The step that is watched
 
     def on_begin(self, trainer: Trainer) -> None:
-        """Find the layers, and listen to the first step."""
+        """Find the layers, and watch the first step."""
         if not isinstance(trainer.model, nn.Module):
             raise DTypeError(
                 "Monitor looks into the layers of a Module, and the model is a "
@@ -138,7 +138,7 @@ class Monitor(Callback):
         self._modules = probes.leaves(trainer.model)
         for name, module in self._modules.items():
             self.layers.setdefault(name, LayerFigures(type(module).__name__))
-        self._listen(trainer)
+        self._set_hooks(trainer)
 
     def on_backward(self, trainer: Trainer) -> None:
         """Take the lengths of the gradients, and the weights before the update."""
@@ -166,25 +166,25 @@ class Monitor(Callback):
         self._keep(trainer.t + 1)
 
     def on_step(self, trainer: Trainer) -> None:
-        """Listen if the next step is one to be watched."""
-        self._listening.close()
+        """Set the hooks if the next step is one to be watched."""
+        self._hooks.close()
         if self._due(trainer.t):
             self._read(trainer)
-            self._listen(trainer)
+            self._set_hooks(trainer)
 
     def _due(self, t: int) -> bool:
         return t % self.every == 0
 
-    def _listen(self, trainer: Trainer) -> None:
-        """Hear what every layer puts out in the next step, if that is watched."""
-        self._listening.close()
+    def _set_hooks(self, trainer: Trainer) -> None:
+        """Set a hook on every layer for the next step, if that is watched."""
+        self._hooks.close()
         if not self._due(trainer.t) or trainer.captured is not None:
             return
         for name, module in self._modules.items():
-            self._listening.enter_context(self._heard(name, module))
+            self._hooks.enter_context(self._hooked(name, module))
 
     @contextmanager
-    def _heard(self, name: str, module: nn.Module) -> Iterator[None]:
+    def _hooked(self, name: str, module: nn.Module) -> Iterator[None]:
         def hook(layer: Module, _: Any, output: Any) -> None:
             if layer.training:  # and not while it is judged
                 for figure, value in probes.activations(layer, output).items():
@@ -217,9 +217,9 @@ class Monitor(Callback):
         """Count dead ReLUs if it is time, with the weights that are trained."""
         self._read(trainer)
         if self._pass_due(trainer):
-            self._listening.close()
+            self._hooks.close()
             self.count_dead(trainer)
-            self._listen(trainer)
+            self._set_hooks(trainer)
 
     def on_validation(self, trainer: Trainer, record: Record) -> None:
         """Add the newest figures to the row of the epoch."""
@@ -228,8 +228,8 @@ class Monitor(Callback):
                 record[f"{figure}/{name}"] = getattr(layer, figure)
 
     def on_end(self, trainer: Trainer) -> None:
-        """Stop listening; what was interrupted is read too."""
-        self._listening.close()
+        """Take the hooks away; what was interrupted is read too."""
+        self._hooks.close()
         self._read(trainer)
 
     def _pass_due(self, trainer: Trainer) -> bool:
@@ -247,14 +247,14 @@ class Monitor(Callback):
     def count_dead(self, trainer: Trainer) -> None:
         """Make a pass: a ReLU's unit is dead if no sample makes it put out something.
 
-        It ends early when every unit of every layer has spoken.
+        It ends early when every unit of every layer was active once.
         """
-        spoke: dict[str, Array] = {}
+        reached: dict[str, Array] = {}
 
-        def listen(name: str) -> Any:
+        def remember(name: str) -> Any:
             def hook(layer: Module, _: Any, output: Any) -> None:
                 now = probes.active(output)
-                spoke[name] = spoke[name] | now if name in spoke else now
+                reached[name] = reached[name] | now if name in reached else now
 
             return hook
 
@@ -262,16 +262,16 @@ class Monitor(Callback):
         with ExitStack() as stack, evaluating(trainer.model), no_grad():
             for name, module in self._modules.items():
                 if type(module) is nn.ReLU:
-                    handle = module.register_forward_hook(listen(name))
+                    handle = module.register_forward_hook(remember(name))
                     stack.enter_context(handle)
             for batch in self._samples(trainer):
                 xs = inputs(batch, trainer.device)
                 trainer.model(*xs)
                 seen += len(xs[0])
-                everyone = all(bool(units.all()) for units in spoke.values())
-                if everyone or (self.data is None and seen >= SAMPLES):
+                complete = all(bool(units.all()) for units in reached.values())
+                if complete or (self.data is None and seen >= SAMPLES):
                     break
-        for name, units in spoke.items():
+        for name, units in reached.items():
             alive = to_numpy(units)
             self.layers[name].note("dead", trainer.t, float(1 - alive.mean()))
             self._say(self._alarms.dead(name, self.layers[name], alive, seen))
