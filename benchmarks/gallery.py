@@ -33,7 +33,7 @@ thing wrong (`benchmarks/gallery_runs.py` says how), or healthy in a shape that 
 ill, and is then read by `minidl.lab.diagnose_curves`. A name is recognized if it is the
 first or the second finding; a healthy run is read rightly if `healthy` is the only one.
 
-The rules were written with the eleven data sets and nets of `RULES` in
+The rules were written with the ten data sets and nets of `RULES` in
 `benchmarks/gallery_parts.py`. This page is about two others: rings in three dimensions
 (leaky ReLU, RMSProp) and noisy waves (ELU, Nesterov). It is a second look at them: a
 first one, with seeds 0 to 4, showed faults of four rules (a loss that rises again, a
