@@ -41,7 +41,8 @@ TWINS = [
     ("Dropout2d", (0.5,), None, (0.5,), (4, 3, 2, 2)),
 ]  # fmt: skip
 NO_TWIN = {  # layers that PyTorch does not have, and containers
-    "Maxout", "GaussianNoise", "WeightNoise", "Module", "ModuleList", "Sequential",
+    "Maxout", "GaussianNoise", "WeightNoise", "Module", "ModuleDict", "ModuleList",
+    "Sequential", "TiedLinear",
 }  # fmt: skip
 
 

@@ -297,7 +297,7 @@ def test_no_grad_keeps_nothing(rng):
 @pytest.mark.parametrize(
     ("call", "error", "words"),
     [
-        (lambda: nn.RNN(3, 4)(np.zeros((2, 3))), ShapeError, r"\(N, T, 3\).*\(2, 3\)"),
+        (lambda: nn.RNN(3, 4)(np.zeros((1, 1, 2, 3))), ShapeError, r"\(N, T, 3\).*2, 3\)"),
         (lambda: nn.RNN(3, 4)(np.zeros((2, 5, 4))), ShapeError, r"\(N, T, 3\)"),
         (lambda: nn.GRU(3, 4)(np.zeros((2, 0, 3), "f4")), ShapeError, "length 0"),
         (lambda: nn.LSTM(3, 4)(np.zeros((2, 5, 3), "f4"), np.zeros((1, 2, 4), "f4")), ShapeError, r"tuple \(h, c\)"),

@@ -158,6 +158,9 @@ LAYERS: list[tuple[Any, tuple[Any, ...], tuple[Any, ...]]] = [
     (nn.HuberLoss, (), (normal(3, 4), normal(3, 4))),
     (nn.L1Loss, (), (apart(3, 4), np.zeros((3, 4)))),
     (nn.CosineEmbeddingLoss, (), (normal(3, 4), normal(3, 4), np.array([1, -1, 1]))),
+    (nn.RoPE, (), (normal(2, 3, 4),)),
+    (nn.TiedLinear, (nn.Embedding(4, 3),), (normal(5, 3),)),
+    (nn.Unflatten, (1, (2, 2)), (normal(3, 4),)),
     (nn.BCELoss, (), (RNG.uniform(0.1, 0.9, 3), np.array([0, 1, 1.0]))),
     (nn.HingeEmbeddingLoss, (5.0,), (apart(3), np.array([1, -1, 1]))),
     (nn.MaxPool1d, (2,), (apart(2, 3, 6),)),
@@ -171,4 +174,5 @@ OPS += [
     (ops.avg_pool1d, (normal(2, 3, 6),), {"kernel_size": 2}),
     (ops.binary_cross_entropy, (RNG.uniform(0.1, 0.9, 3), np.array([0, 1, 1.0])), {}),
     (ops.hinge_embedding_loss, (apart(3), np.array([1, -1, 1])), {"margin": 5.0}),
+    (ops.rope, (normal(2, 3, 4),), {}),
 ]

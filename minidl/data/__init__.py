@@ -53,6 +53,7 @@ from minidl.data.preprocess import (
     whiten,
     zero_center,
 )
+from minidl.data.sampler import BalancedSampler
 from minidl.data.split import KFold, bootstrap, train_test_split
 from minidl.data.synthetic import blobs, circles, moons, regression, spirals, xor
 from minidl.data.tables import (
@@ -84,6 +85,7 @@ from minidl.foreign import missing as _missing
 
 __all__ = [
     "PCA",
+    "BalancedSampler",
     "BytePairTokenizer",
     "CharTokenizer",
     "ColorJitter",

@@ -23,6 +23,7 @@ from minidl.backend import Array, Seed
 from minidl.data.dataset import TensorDataset, in_width
 from minidl.data.draws import permutation, seed_from
 from minidl.data.recipe import Recipe
+from minidl.data.sampler import BalancedSampler
 from minidl.engine.tensor import Tensor
 from minidl.errors import DTypeError, RangeError
 
@@ -36,6 +37,7 @@ class DataLoader:
     transform   changes x, a batch of images (transforms.py); `mix(x, y, rng=…)` changes
                 both (mixing.py)
     collate     puts a list of samples side by side in some way of your own
+    sampler     which samples, in which order, in place of shuffle: BalancedSampler
     prefetch    so many batches are prepared ahead, by a thread
     workers     so many processes prepare them: for a slow `dataset[i]` in Python
     device      where the batches go; default: as `minidl.use` says. To a GPU they are
@@ -65,13 +67,15 @@ class DataLoader:
         workers: int = 0,
         device: str | None = None,
         dtype: Any = "default",
+        sampler: BalancedSampler | None = None,
     ) -> None:
+        self.sampler = sampler
         self.dataset, self.dtype = _as_dataset(dataset, dtype), dtype
         self.batch_size, self.shuffle, self.drop_last = batch_size, shuffle, drop_last
         self.transform, self.mix, self.collate = transform, mix, collate
         self.prefetch, self.workers, self.device = prefetch, workers, device
         self._check()
-        random = shuffle or transform is not None or mix is not None
+        random = shuffle or sampler or transform is not None or mix is not None
         self.seed = seed_from(seed) if random or seed is not None else 0
         if self.seed < 0:
             raise RangeError(f"a seed is a whole number from 0 on, not {self.seed}")
@@ -89,18 +93,32 @@ class DataLoader:
                 raise RangeError(
                     f"{name} must be a whole number from {least} on, not {value!r}"
                 )
+        if self.sampler is not None:
+            self._check_sampler(self.sampler)
         if len(self) == 0:
             raise RangeError(
                 f"no batch: the dataset has {len(self.dataset)} samples, batch_size is "
                 f"{self.batch_size}, drop_last {self.drop_last}"
             )
 
+    def _check_sampler(self, sampler: BalancedSampler) -> None:
+        if self.shuffle:
+            raise RangeError("a sampler is an order itself; leave shuffle=True out")
+        if len(sampler.labels) != len(self.dataset):
+            raise RangeError(
+                f"the sampler knows {len(sampler.labels)} labels, and the dataset has "
+                f"{len(self.dataset)} samples; make it of this dataset's labels"
+            )
+
     def __len__(self) -> int:
         n, b = len(self.dataset), self.batch_size
+        n = n if self.sampler is None else len(self.sampler)
         return n // b if self.drop_last else -(-n // b)
 
     def order(self, epoch: int) -> Array:
         """Return the samples' numbers in the order of this epoch.    -> (N,) int64"""
+        if self.sampler is not None:
+            return self.sampler.order(self.seed, epoch)
         n = len(self.dataset)
         return permutation(self.seed, epoch, n) if self.shuffle else np.arange(n)
 

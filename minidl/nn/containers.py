@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any, Self, overload
 
 from minidl import ops
 from minidl.engine.tensor import Tensor, TensorLike
-from minidl.errors import DTypeError, IndexRangeError, ShapeError
+from minidl.errors import DTypeError, IndexRangeError, RangeError, ShapeError
 from minidl.nn import fuse
 from minidl.nn.module import Module
 
-__all__ = ["Flatten", "Identity", "ModuleList", "Sequential"]
+__all__ = ["Flatten", "Identity", "ModuleDict", "ModuleList", "Sequential", "Unflatten"]
 
 Layer = Callable[..., Any]
 
@@ -72,6 +72,64 @@ class ModuleList(Module):
         return str(index % n)
 
 
+class ModuleDict(Module):
+    """A dictionary of modules whose parameters are found, under the names of the keys.
+
+    It has no forward: the module that owns it decides what to do with them.
+
+    >>> heads = ModuleDict({"digit": Identity(), "color": Identity()})
+    >>> list(heads), "digit" in heads
+    (['digit', 'color'], True)
+
+    Raises RangeError for a key that is no name, or the name of a method.
+    """
+
+    def __init__(self, layers: Mapping[str, Layer] | None = None) -> None:
+        for key, layer in (layers or {}).items():
+            self[key] = layer
+
+    def __setitem__(self, key: str, layer: Layer) -> None:
+        named = isinstance(key, str) and key and "." not in key
+        if not named or key.startswith("_") or hasattr(type(self), key):
+            raise RangeError(
+                f"ModuleDict: the key {key!r} cannot be the name of a module; take a "
+                "word without a dot that is no method of modules"
+            )
+        setattr(self, key, _as_module(layer))
+
+    def __getitem__(self, key: str) -> Any:
+        if key not in self:
+            raise IndexRangeError(
+                f"ModuleDict has no {key!r}; there are {', '.join(self) or 'none'}"
+            )
+        return vars(self)[key]
+
+    def __delitem__(self, key: str) -> None:
+        self[key]  # or it is said what there is
+        delattr(self, key)
+
+    def __contains__(self, key: object) -> bool:
+        return isinstance(vars(self).get(str(key)), Module)
+
+    def __iter__(self) -> Iterator[str]:
+        return iter([k for k, m in vars(self).items() if isinstance(m, Module)])
+
+    def __len__(self) -> int:
+        return len(list(iter(self)))
+
+    def keys(self) -> list[str]:
+        """Return the names."""
+        return list(self)
+
+    def values(self) -> list[Any]:
+        """Return the modules."""
+        return [self[key] for key in self]
+
+    def items(self) -> list[tuple[str, Any]]:
+        """Return the names with their modules."""
+        return [(key, self[key]) for key in self]
+
+
 class Sequential(ModuleList):
     """y = fₙ(… f₂(f₁(x))): each layer is given what the one before it returned.
 
@@ -127,6 +185,33 @@ class Flatten(Module):
             )
         kept = x.shape[: self.start]
         shape = (*kept, math.prod(x.shape[self.start :]))  # no −1: a batch may be empty
+        y: Tensor = ops.reshape(x, shape=shape)
+        return y
+
+
+class Unflatten(Module):
+    """Cut one axis into several: the way back from Flatten.
+
+    x (N, C · H · W) -> y (N, C, H, W) for axis 1 and shape (C, H, W); one of them may
+    be −1.
+    """
+
+    def __init__(self, axis: int, shape: tuple[int, ...]) -> None:
+        self.axis, self.shape = axis, tuple(shape)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Return x with several axes in place of one."""
+        here = -x.ndim <= self.axis < x.ndim
+        at = self.axis % x.ndim if here else 0
+        length, free = x.shape[at] if here else -1, self.shape.count(-1)
+        cut = math.prod(n for n in self.shape if n != -1)
+        fits = length == cut or (free == 1 and cut and length % cut == 0)
+        if not here or not fits or free > 1:
+            raise ShapeError(
+                f"Unflatten: axis {self.axis} of x {tuple(x.shape)} cannot be cut into "
+                f"{self.shape}; the product must be its length"
+            )
+        shape = (*x.shape[:at], *self.shape, *x.shape[at + 1 :])
         y: Tensor = ops.reshape(x, shape=shape)
         return y
 

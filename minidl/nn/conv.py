@@ -17,12 +17,12 @@ from typing import Any
 from minidl import backend, ops
 from minidl.backend import Seed
 from minidl.engine.tensor import Tensor
-from minidl.errors import ShapeError
+from minidl.errors import RangeError, ShapeError
 from minidl.nn import init as initializers
 from minidl.nn.init import Initializer
-from minidl.nn.layer import UnaryLayer
+from minidl.nn.layer import UnaryLayer, takes_one
 from minidl.nn.module import Module, Parameter
-from minidl.ops.windows import Lengths, Padding, pair
+from minidl.ops.windows import Lengths, Padding, frame_of, pair
 
 __all__ = ["Conv1d", "Conv2d", "ConvTranspose2d", "Fold", "Unfold"]
 
@@ -34,6 +34,8 @@ class Conv2d(Module):
     kernel_size   KH and KW; stride and dilation likewise a number or a pair
     padding       a number, a pair, "same", "valid", or ((top, bottom), (left, right))
     groups        G parts of the channels that do not see each other
+    padding_mode  what stands on the frame: "zeros", or pixels of the image, "reflect",
+                  "replicate" or "circular", as ops.pad has them
 
     Where batch norm follows, bias=False: it would be subtracted again.
     """
@@ -48,12 +50,14 @@ class Conv2d(Module):
         dilation: Lengths = 1,
         groups: int = 1,
         bias: bool = True,
+        padding_mode: str = "zeros",
         *,
         init: str | Initializer = "kaiming_normal",
         rng: Seed = None,
     ) -> None:
         self.stride, self.padding = stride, padding
         self.dilation, self.groups = dilation, groups
+        self.padding_mode = _known_mode(padding_mode)
         size = pair("Conv2d", "kernel_size", kernel_size)
         shape = _shape("Conv2d", n_in, n_out, size, groups)
         rng = backend.generator(rng)
@@ -61,14 +65,16 @@ class Conv2d(Module):
         b = initializers.bias_for(init, n_out, shape, rng) if bias else None
         self.bias = None if b is None else Parameter(b)
 
+    @takes_one(3)
     def forward(self, x: Tensor) -> Tensor:
         """Return the cross-correlation of x with every filter, and the bias."""
+        x, padding = _framed(self, x)
         y: Tensor = ops.conv2d(
             x,
             self.weight,
             self.bias,
             stride=self.stride,
-            padding=self.padding,
+            padding=padding,
             dilation=self.dilation,
             groups=self.groups,
         )
@@ -91,12 +97,14 @@ class Conv1d(Module):
         dilation: int = 1,
         groups: int = 1,
         bias: bool = True,
+        padding_mode: str = "zeros",
         *,
         init: str | Initializer = "kaiming_normal",
         rng: Seed = None,
     ) -> None:
         self.stride, self.padding = stride, padding
         self.dilation, self.groups = dilation, groups
+        self.padding_mode = _known_mode(padding_mode)
         size = pair("Conv1d", "kernel_size", kernel_size)[:1]
         shape = _shape("Conv1d", n_in, n_out, size, groups)
         rng = backend.generator(rng)
@@ -104,14 +112,16 @@ class Conv1d(Module):
         b = initializers.bias_for(init, n_out, shape, rng) if bias else None
         self.bias = None if b is None else Parameter(b)
 
+    @takes_one(2)
     def forward(self, x: Tensor) -> Tensor:
         """Return the cross-correlation of x with every filter, and the bias."""
+        x, padding = _framed(self, x)
         y: Tensor = ops.conv1d(
             x,
             self.weight,
             self.bias,
             stride=self.stride,
-            padding=self.padding,
+            padding=padding,
             dilation=self.dilation,
             groups=self.groups,
         )
@@ -157,6 +167,7 @@ class ConvTranspose2d(Module):
         b = initializers.bias_for(init, n_out, kept, rng) if bias else None
         self.bias = None if b is None else Parameter(b)
 
+    @takes_one(3)
     def forward(self, x: Tensor) -> Tensor:
         """Return the transpose of a convolution, applied to x, and the bias."""
         y: Tensor = ops.conv_transpose2d(
@@ -174,7 +185,7 @@ class ConvTranspose2d(Module):
     def multiply_adds(self, inputs: tuple[Any, ...], output: Tensor) -> int:
         """Every weight is used once at each pixel of the input, not of the output."""
         x = inputs[0]
-        return int(x.size // x.shape[1] * self.weight.size)
+        return int(x.size // x.shape[-3] * self.weight.size)
 
 
 class Unfold(UnaryLayer, op=ops.unfold):
@@ -194,6 +205,27 @@ class Fold(UnaryLayer, op=ops.fold):
     dilation: Lengths = 1
     padding: Padding = 0
     stride: Lengths = 1
+
+
+def _known_mode(mode: str) -> str:
+    modes = ("zeros", "reflect", "replicate", "circular")
+    if mode not in modes:
+        raise RangeError(f"padding_mode is one of {', '.join(modes)}, not {mode!r}")
+    return mode
+
+
+def _framed(layer: Conv1d | Conv2d, x: Tensor) -> tuple[Tensor, Any]:
+    """Return x, and the padding left to do: 0 where pixels of x are the frame."""
+    if layer.padding_mode == "zeros":
+        return x, layer.padding
+    name, axes = type(layer).__name__, layer.weight.ndim - 2
+    size = layer.weight.shape[-1] if axes == 1 else layer.weight.shape[2:]
+    stride, dilation, size = (
+        pair(name, "window", n) for n in (layer.stride, layer.dilation, size)
+    )
+    frame = frame_of(name, layer.padding, size, stride, dilation)[-axes:]
+    width = ((0, 0), (0, 0), *frame)
+    return ops.pad(x, width=width, mode=layer.padding_mode), 0
 
 
 def _shape(

@@ -10,7 +10,7 @@ from minidl.nn import init as initializers
 from minidl.nn.init import Initializer
 from minidl.nn.module import Module, Parameter
 
-__all__ = ["Embedding"]
+__all__ = ["Embedding", "TiedLinear"]
 
 
 class Embedding(Module):
@@ -64,3 +64,26 @@ class Embedding(Module):
             )
         scores: Tensor = ops.matmul(h, self.weight.T)
         return scores
+
+
+class TiedLinear(Module):
+    """y = x Wᵀ + b, with W the table of an Embedding: a last layer that shares it.
+
+    x (…, D) -> y (…, V). There is one Parameter with two names, which learns from both
+    uses (Press & Wolf 2017); PyTorch has it so after `head.weight = table.weight`, and
+    its weights are loaded and exported under both names.
+
+    >>> table = Embedding(10, 4, rng=0)
+    >>> TiedLinear(table).weight is table.weight
+    True
+    """
+
+    def __init__(self, embedding: Embedding, bias: bool = False) -> None:
+        self.weight = embedding.weight
+        n = len(embedding.weight)
+        self.bias = Parameter(initializers.zeros(n)) if bias else None
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Return x Wᵀ + b."""
+        y: Tensor = ops.affine(x, self.weight.T, self.bias)
+        return y

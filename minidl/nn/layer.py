@@ -22,10 +22,13 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import Field, dataclass, fields
-from typing import Any, ClassVar, dataclass_transform
+from functools import wraps
+from typing import Any, ClassVar, TypeVar, dataclass_transform
 
 from minidl.engine.tensor import Tensor, TensorLike
 from minidl.nn.module import Buffer, Module
+
+M = TypeVar("M", bound=Module)
 
 
 @dataclass_transform(eq_default=False)
@@ -59,8 +62,35 @@ class OpLayer(Module):
 
 
 class UnaryLayer(OpLayer):
-    """A layer of one input: an activation, or a pooling."""
+    """A layer of one input: an activation, or a pooling.
+
+    single  how many axes one example has, where the op wants a batch of them
+    """
+
+    single: ClassVar[int | None] = None
 
     def forward(self, x: Tensor) -> Tensor:
         """Return the op of x, with the settings of this layer."""
+        if x.ndim == self.single:
+            return self.compute(x[None])[0]  # type: ignore[no-any-return]
         return self.compute(x)
+
+
+def takes_one(
+    single: int,
+) -> Callable[[Callable[[M, Tensor], Tensor]], Callable[[M, Tensor], Tensor]]:
+    """Let a `forward` that wants a batch take one example of `single` axes, too."""
+
+    def decorate(
+        forward: Callable[[M, Tensor], Tensor],
+    ) -> Callable[[M, Tensor], Tensor]:
+        @wraps(forward)
+        def either(self: M, x: Tensor) -> Tensor:
+            if x.ndim == single:
+                y: Tensor = forward(self, x[None])[0]
+                return y
+            return forward(self, x)
+
+        return either
+
+    return decorate

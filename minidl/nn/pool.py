@@ -1,11 +1,13 @@
 """Layers that shrink images, or enlarge them, without parameters.
 
 Throughout:  x images (N, C, H, W)    y output (N, C, OH, OW)
-Formulas stand in minidl/ops/pool.py; what such a short class stands for, in
-minidl/nn/layer.py.
+One example, without the axis of the batch, is taken, too. Formulas stand in
+minidl/ops/pool.py; what such a short class stands for, in minidl/nn/layer.py.
 """
 
 from __future__ import annotations
+
+from typing import ClassVar
 
 from minidl import ops
 from minidl.nn.layer import UnaryLayer
@@ -20,6 +22,7 @@ __all__ = [
 class MaxPool2d(UnaryLayer, op=ops.max_pool2d):
     """The largest pixel of each window; windows lie side by side without a stride."""
 
+    single: ClassVar[int] = 3
     kernel_size: Lengths
     stride: Lengths | None = None
     padding: Lengths = 0
@@ -30,6 +33,7 @@ class MaxPool2d(UnaryLayer, op=ops.max_pool2d):
 class MaxPool1d(UnaryLayer, op=ops.max_pool1d):
     """The largest number of each window.    x (N, C, T) -> y (N, C, OT)."""
 
+    single: ClassVar[int] = 2
     kernel_size: int
     stride: int | None = None
     padding: int = 0
@@ -40,6 +44,7 @@ class MaxPool1d(UnaryLayer, op=ops.max_pool1d):
 class AvgPool2d(UnaryLayer, op=ops.avg_pool2d):
     """The mean of each window; its zeros on the frame count unless told otherwise."""
 
+    single: ClassVar[int] = 3
     kernel_size: Lengths
     stride: Lengths | None = None
     padding: Lengths = 0
@@ -50,6 +55,7 @@ class AvgPool2d(UnaryLayer, op=ops.avg_pool2d):
 class AvgPool1d(UnaryLayer, op=ops.avg_pool1d):
     """The mean of each window.    x (N, C, T) -> y (N, C, OT)."""
 
+    single: ClassVar[int] = 2
     kernel_size: int
     stride: int | None = None
     padding: int = 0
@@ -60,16 +66,20 @@ class AvgPool1d(UnaryLayer, op=ops.avg_pool1d):
 class AdaptiveAvgPool2d(UnaryLayer, op=ops.adaptive_avg_pool2d):
     """Means over a grid of output_size windows, whatever the size of the images."""
 
+    single: ClassVar[int] = 3
     output_size: Lengths
 
 
 class GlobalAvgPool2d(UnaryLayer, op=ops.global_avg_pool2d):
     """The mean of each channel, ready for Linear.    x (N, C, H, W) -> y (N, C)."""
 
+    single: ClassVar[int] = 3
+
 
 class Upsample(UnaryLayer, op=ops.upsample):
     """Every pixel repeated, down and across; or "bilinear", a mixture of neighbors."""
 
+    single: ClassVar[int] = 3
     scale_factor: Lengths = 2
     mode: str = "nearest"
     align_corners: bool = False

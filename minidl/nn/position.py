@@ -18,7 +18,7 @@ from minidl.nn import init
 from minidl.nn.dropout import Dropout
 from minidl.nn.module import Module, Parameter
 
-__all__ = ["LearnedPositions", "PositionalEncoding"]
+__all__ = ["LearnedPositions", "PositionalEncoding", "RoPE"]
 
 
 def sinusoids(length: int, dim: int) -> np.ndarray[Any, Any]:
@@ -93,6 +93,22 @@ class LearnedPositions(Module):
                 "it fewer tokens"
             )
         y: Tensor = self.dropout(x + ops.getitem(self.weight, index=slice(start, end)))
+        return y
+
+
+class RoPE(Module):
+    """Turn pairs of features by angles that grow with time: see `ops.rope`.
+
+    x (…, T, D) -> y like x, for queries and keys alike, before their product; it learns
+    nothing and takes any length.    Su et al. 2021.
+    """
+
+    def __init__(self, base: float = 10000.0) -> None:
+        self.base = base
+
+    def forward(self, x: Tensor, start: int = 0) -> Tensor:
+        """Return x turned; its first token stands at `start`."""
+        y: Tensor = ops.rope(x, start=start, base=self.base)
         return y
 
 

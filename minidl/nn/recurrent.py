@@ -21,6 +21,7 @@ that a signal keeps its length from step to step (Saxe, McClelland & Ganguli 201
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
 from typing import Any, ClassVar
 
 import numpy as np
@@ -46,23 +47,24 @@ class Gates(Layout):
     """PyTorch's names, transposed; gates in another order; a second bias.
 
     order   for each of our gates its place among PyTorch's
-    second  whether we keep the second bias, too; else the two are added up
+
+    A cell that has a `bias_h` keeps the second bias; else the two are added up.
     """
 
-    def __init__(self, order: tuple[int, ...], second: bool = False) -> None:
+    def __init__(self, order: tuple[int, ...]) -> None:
         super().__init__(
             {"weight_x": "weight_ih", "weight_h": "weight_hh", "bias": "bias_ih"},
             ("weight_x", "weight_h"),
         )
-        self.order, self.second = order, second
-        if second:
-            self.names["bias_h"] = "bias_hh"
+        self.names["bias_h"] = "bias_hh"
+        self.order = order
 
     def read(self, state: State, module: Module) -> State:
         """Return our arrays from PyTorch's."""
         state = {name: self._ordered(array) for name, array in state.items()}
         a, b = (state.get(name) for name in ("bias_ih", "bias_hh"))
-        if not self.second and a is not None and b is not None and a.shape == b.shape:
+        second = getattr(module, "bias_h", None) is not None
+        if not second and a is not None and b is not None and a.shape == b.shape:
             state["bias_ih"] = a + b
             del state["bias_hh"]
         return super().read(state, module)
@@ -71,7 +73,7 @@ class Gates(Layout):
         """Return PyTorch's arrays from ours; its second bias is 0 if we have none."""
         state = super().write(state, module)
         state = {name: self._ordered(array) for name, array in state.items()}
-        if "bias_ih" in state and not self.second:
+        if "bias_ih" in state and "bias_hh" not in state:
             state["bias_hh"] = np.zeros_like(state["bias_ih"])
         return state
 
@@ -119,7 +121,13 @@ class Cell(Module):
     n_states: ClassVar[int] = 1
 
     def __init__(
-        self, input_size: int, hidden_size: int, bias: bool = True, *, rng: Seed = None
+        self,
+        input_size: int,
+        hidden_size: int,
+        bias: bool = True,
+        *,
+        second_bias: bool = False,
+        rng: Seed = None,
     ) -> None:
         for what, n in (("input_size", input_size), ("hidden_size", hidden_size)):
             if n < 1:
@@ -132,6 +140,15 @@ class Cell(Module):
         self.weight_x = Parameter(np.concatenate(of_x, axis=1))
         self.weight_h = Parameter(np.concatenate(of_h, axis=1))
         self.bias = Parameter(init.zeros(self.gates * h)) if bias else None
+        self.bias_h: Parameter | None = None
+        if bias and second_bias:
+            self.bias_h = Parameter(init.zeros(self.gates * h))
+
+    def _biases(self) -> Any:
+        """Return the sum of both biases where there are two."""
+        if self.bias is None or self.bias_h is None:
+            return self.bias
+        return self.bias + self.bias_h
 
     def sequence(
         self,
@@ -160,16 +177,19 @@ class RNNCell(Cell):
         bias: bool = True,
         nonlinearity: str = "tanh",
         *,
+        second_bias: bool = False,
         rng: Seed = None,
     ) -> None:
         if nonlinearity not in ("tanh", "relu"):
             raise RangeError(f'nonlinearity is "tanh" or "relu", not {nonlinearity!r}')
-        super().__init__(input_size, hidden_size, bias, rng=rng)
+        super().__init__(
+            input_size, hidden_size, bias, second_bias=second_bias, rng=rng
+        )
         self.nonlinearity = nonlinearity
 
     def forward(self, x: Tensor, h: TensorLike | None = None) -> Tensor:
         """Return h′."""
-        weights = self.weight_x, self.weight_h, self.bias
+        weights = self.weight_x, self.weight_h, self._biases()
         y: Tensor = ops.rnn_cell(x, h, *weights, nonlinearity=self.nonlinearity)
         return y
 
@@ -181,7 +201,7 @@ class RNNCell(Cell):
         reverse: bool = False,
     ) -> States:
         """Run over time: x (N, T, D) -> y (N, T, H), h."""
-        weights = self.weight_x, self.weight_h, self.bias
+        weights = self.weight_x, self.weight_h, self._biases()
         kind = self.nonlinearity
         y: States = ops.rnn(
             x, states[0], *weights, mask, reverse=reverse, nonlinearity=kind
@@ -207,15 +227,18 @@ class LSTMCell(Cell):
         bias: bool = True,
         forget_bias: float = 1.0,
         *,
+        second_bias: bool = False,
         rng: Seed = None,
     ) -> None:
-        super().__init__(input_size, hidden_size, bias, rng=rng)
+        super().__init__(
+            input_size, hidden_size, bias, second_bias=second_bias, rng=rng
+        )
         if self.bias is not None:
             self.bias.data[hidden_size : 2 * hidden_size] = forget_bias
 
     def forward(self, x: Tensor, states: States = (None, None)) -> States:
         """Return (h′, c′)."""
-        weights = self.weight_x, self.weight_h, self.bias
+        weights = self.weight_x, self.weight_h, self._biases()
         h, c = states
         y: States = ops.lstm_cell(x, h, c, *weights)
         return y
@@ -228,7 +251,7 @@ class LSTMCell(Cell):
         reverse: bool = False,
     ) -> States:
         """Run over time: x (N, T, D) -> y (N, T, H), h, c."""
-        weights = self.weight_x, self.weight_h, self.bias
+        weights = self.weight_x, self.weight_h, self._biases()
         h, c = states
         y: States = ops.lstm(x, h, c, *weights, mask, reverse=reverse)
         return y
@@ -242,13 +265,12 @@ class GRUCell(Cell):
     """
 
     gates = 3
-    torch_layout: ClassVar[Layout] = Gates((0, 1, 2), second=True)
+    torch_layout: ClassVar[Layout] = Gates((0, 1, 2))
 
     def __init__(
         self, input_size: int, hidden_size: int, bias: bool = True, *, rng: Seed = None
     ) -> None:
-        super().__init__(input_size, hidden_size, bias, rng=rng)
-        self.bias_h = Parameter(init.zeros(3 * hidden_size)) if bias else None
+        super().__init__(input_size, hidden_size, bias, second_bias=True, rng=rng)
 
     def forward(self, x: Tensor, h: TensorLike | None = None) -> Tensor:
         """Return h′."""
@@ -310,6 +332,9 @@ class Recurrent(Module):
         lengths  leaves out what is beyond: y is 0 there, the state is that of the last
                  token, and the way back begins with the last token
         """
+        if x.ndim == 2 and lengths is None:  # one sequence, without a batch
+            y, state = self.forward(x[None], _each(state, lambda s: s[:, None]))
+            return y[0], _each(state, lambda s: s[:, 0])
         self._check(x, lengths)
         mask = None if lengths is None else _mask(x, lengths)
         before, after = self._cut(state), []
@@ -377,6 +402,9 @@ class RNN(Recurrent):
                    holds both, side by side (Schuster & Paliwal 1997)
     dropout        probability to drop between layers
     nonlinearity   "tanh" or "relu"
+    second_bias    a bias beside h Wh as well, as PyTorch has it: for weights that come
+                   from there and are trained on, since Adam moves each of the two
+    x (T, D), without a batch -> y (T, H) and h (L, H).
 
     >>> y, h = RNN(3, 5, num_layers=2, rng=0)(Tensor([[[1.0, 0.0, 2.0]] * 4]))
     >>> y.shape, h.shape
@@ -403,6 +431,13 @@ class GRU(Recurrent):
     """
 
     cell = GRUCell
+
+
+def _each(state: Any, f: Callable[[Any], Any]) -> Any:
+    """Return f of the state, or of each part of it."""
+    if state is None:
+        return None
+    return tuple(f(s) for s in state) if isinstance(state, (tuple, list)) else f(state)
 
 
 def detach_state(state: Any) -> Any:

@@ -18,12 +18,13 @@ from typing import Any
 from minidl.backend import Array, namespace
 from minidl.engine.op import op
 from minidl.engine.tensor import TensorLike, values
-from minidl.errors import DTypeError, ShapeError
+from minidl.errors import DTypeError, RangeError, ShapeError
+from minidl.ops.dropout import keep_mask, scale_of, threshold
 from minidl.ops.elementwise import exp, tanh, where
 from minidl.ops.shape import sum_to
 
 __all__ = [
-    "additive_scores", "causal_mask", "masked_softmax",
+    "additive_scores", "causal_mask", "masked_softmax", "rope",
     "scaled_dot_product_attention",
 ]  # fmt: skip
 
@@ -31,12 +32,15 @@ NEVER = -math.inf
 
 
 @op
-def scaled_dot_product_attention(q, k, v, mask=None, *, causal=False, scale=None):
+def scaled_dot_product_attention(
+    q, k, v, mask=None, dropout_key=None, *, causal=False, scale=None, dropout=0.0
+):
     """softmax(q kᵀ / √D) v.    q (…, L, D), k (…, S, D), v (…, S, E) -> y (…, L, E).
 
     causal  query i sees no key that comes after it; the last query and the last key
             stand at the same time, so that one new query sees all keys of a cache
     scale   in place of 1 / √D, without which scores grow with D and softmax saturates
+    dropout probability to drop a weight, as `ops.dropout` does, by the dropout_key (2,)
 
     Vaswani et al. 2017, equation 1.    dv = pᵀ g,  dp = g vᵀ,  ds = p (dp − Σ p dp).
     """
@@ -49,17 +53,33 @@ def scaled_dot_product_attention(q, k, v, mask=None, *, causal=False, scale=None
     if causal:
         s = where(causal_mask(s.shape[-2], s.shape[-1], like=s), s, NEVER)
     p = _weights(s, mask)
+    keep, share = _kept(p, dropout_key, dropout)
+    used = p if keep is None else where(keep, p * share, 0.0)
 
     def backward(g, wanted):
-        dv = p.swapaxes(-1, -2) @ g if wanted[2] else None
+        dv = used.swapaxes(-1, -2) @ g if wanted[2] else None
         dp = g @ v.swapaxes(-1, -2)
+        dp = dp if keep is None else where(keep, dp * share, 0.0)
         ds = p * (dp - (p * dp).sum(axis=-1, keepdims=True))
         dq = ds @ k * scale if wanted[0] else None
         dk = ds.swapaxes(-1, -2) @ q * scale if wanted[1] else None
         summed = (_summed(dq, q_shape), _summed(dk, k_shape), _summed(dv, v_shape))
-        return *summed, sum_to(ds, shape=mask.shape) if wanted[3] else None
+        return *summed, sum_to(ds, shape=mask.shape) if wanted[3] else None, None
 
-    return p @ v, backward
+    return used @ v, backward
+
+
+def _kept(p, key, dropout):
+    """Return which weights are kept, and what they are multiplied by; None for all."""
+    if not dropout:
+        return None, 1.0
+    if key is None:
+        raise RangeError(
+            f"attention: dropout={dropout} needs a dropout_key, two uint64: "
+            'np.array([seed, call], "uint64"), another for each call'
+        )
+    kept = threshold(dropout)
+    return keep_mask(values(p), values(key), kept), scale_of(kept)
 
 
 def without_hidden(x: TensorLike, mask: TensorLike | None) -> Any:
@@ -106,6 +126,31 @@ def additive_scores(q: TensorLike, k: TensorLike, v: TensorLike) -> Any:
             f"{tuple(v.shape)} must end with the same length"
         )
     return tanh(q[..., :, None, :] + k[..., None, :, :]) @ v
+
+
+@op(linear=True)
+def rope(x, *, start=0, base=10000.0, inverse=False):
+    """Turn each pair (x₂ₖ, x₂ₖ₊₁) at time t by the angle t · base^(−2k/D).
+
+    x (…, T, D), D even -> y like x; the first of the T stands at time `start`. Turned
+    so, the product of a query at t and a key at s depends on t − s alone.    Su et al.
+    2021, equation 34. A rotation is linear; its transpose turns back (`inverse`).
+    Raises ShapeError unless D is even.
+    """
+    if x.ndim < 2 or x.shape[-1] % 2:
+        raise ShapeError(
+            f"rope: x {tuple(x.shape)} should be (…, T, D) with an even D, for "
+            "features are turned in pairs"
+        )
+    xp, (t, d) = namespace(x), x.shape[-2:]
+    speed = xp.exp(xp.arange(0, d, 2) * (-math.log(base) / d))
+    angle = (xp.arange(t) + start)[:, None] * speed
+    c, s = xp.cos(angle).astype(x.dtype), xp.sin(angle).astype(x.dtype)
+    s = -s if inverse else s
+    y, even, odd = xp.empty_like(x), x[..., 0::2], x[..., 1::2]
+    y[..., 0::2] = even * c - odd * s
+    y[..., 1::2] = even * s + odd * c
+    return y, lambda g: rope(g, start=start, base=base, inverse=not inverse)
 
 
 def causal_mask(n_queries: int, n_keys: int, like: TensorLike) -> Array:

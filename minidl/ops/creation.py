@@ -30,8 +30,8 @@ from minidl.errors import DTypeError, RangeError
 from minidl.foreign import answers
 
 __all__ = [
-    "arange", "astype", "copy", "detach", "full", "one_hot", "ones", "ones_like", "to",
-    "zeros", "zeros_like",
+    "arange", "astype", "copy", "detach", "from_dlpack", "full", "one_hot", "ones",
+    "ones_like", "to", "zeros", "zeros_like",
 ]  # fmt: skip
 
 Shape = int | Sequence[int]
@@ -66,6 +66,28 @@ def zeros(
 def ones(shape: Shape, dtype: DType | None = None, device: str | None = None) -> Tensor:
     """Return a Tensor of ones."""
     return full(shape, 1, dtype, device)
+
+
+def from_dlpack(x: Any) -> Tensor:
+    """Return a Tensor that shares the memory of another library's array.
+
+    x is whatever speaks DLPack: a tensor of PyTorch or JAX, an array of CuPy. It stays
+    where it is, on the CPU or a GPU.
+
+    Raises DTypeError for what does not, or holds what NumPy has no type for.
+    """
+    if not hasattr(x, "__dlpack_device__"):
+        raise DTypeError(
+            f"from_dlpack: {type(x).__name__} has no __dlpack__; try Tensor(x)"
+        )
+    device = "cuda" if x.__dlpack_device__()[0] == 2 else "cpu"
+    try:
+        return Tensor(array_module(device).from_dlpack(x), copy=False)
+    except (BufferError, RuntimeError, TypeError) as error:
+        raise DTypeError(
+            f"from_dlpack cannot take this {type(x).__name__} ({error}); if it is "
+            "tracked try x.detach(), if its type is unknown x.float()"
+        ) from error
 
 
 def arange(

@@ -9,7 +9,7 @@ import operator
 
 from minidl.backend import namespace
 from minidl.engine.op import op
-from minidl.errors import ShapeError
+from minidl.errors import RangeError, ShapeError
 from minidl.ops.total import total
 
 __all__ = [
@@ -147,12 +147,20 @@ def _need_matrix(x, name):
 
 
 @op(linear=True)
-def pad(x, *, width, value=0.0):
+def pad(x, *, width, value=0.0, mode="constant"):
     """Put a margin of `value` around x; the way back cuts it off.
 
     width   (before, after) for each axis; one pair or one number serves all axes
+    mode    "constant"; or what the margin repeats of x: "reflect" what is inside of the
+            edge, without the edge, "replicate" the edge, "circular" the other end. The
+            way back adds the gradients of all copies
     """
     margins = _margins(width, x.ndim)
+    if mode != "constant":
+        _check_copies(x.shape, margins, mode)
+        return _with_copies(x, margins, mode), lambda g: _add_copies(
+            g, width=margins, mode=mode
+        )
     shape = tuple(n + a + b for n, (a, b) in zip(x.shape, margins, strict=True))
     inner = tuple(slice(a, a + n) for n, (a, _) in zip(x.shape, margins, strict=True))
     y = namespace(x).full(shape, value, dtype=x.dtype)
@@ -165,6 +173,63 @@ def _crop(x, *, width):
     """Cut a margin off: the transpose of padding with zeros."""
     inner = tuple(slice(a, n - b) for n, (a, b) in zip(x.shape, width, strict=True))
     return x[inner], lambda g: pad(g, width=width)
+
+
+def _with_copies(x, margins, mode):
+    """Put margins around x that repeat it, one axis after the other."""
+    for axis, (before, after) in enumerate(margins):
+        n, old = x.shape[axis], x
+        if before or after:
+            shape = (*x.shape[:axis], before + n + after, *x.shape[axis + 1 :])
+            x = namespace(x).empty(shape, x.dtype)
+            x[_at(axis, slice(before, before + n))] = old
+            for i, source in _copies(n, before, after, mode):
+                x[_at(axis, i)] = old[_at(axis, source)]
+    return x
+
+
+@op(linear=True)
+def _add_copies(x, *, width, mode):
+    """Cut margins off and add them to what they repeat: the transpose of that."""
+    y = x
+    for axis, (before, after) in list(enumerate(width))[::-1]:
+        n, whole = y.shape[axis] - before - after, y
+        if before or after:
+            y = whole[_at(axis, slice(before, before + n))].copy()
+            for i, source in _copies(n, before, after, mode):
+                y[_at(axis, source)] += whole[_at(axis, i)]
+    return y, lambda g: pad(g, width=width, mode=mode)
+
+
+def _at(axis, i):
+    return (slice(None),) * axis + (i,)
+
+
+def _copies(n, before, after, mode):
+    """Yield each place of the margins, and which of 0 … n − 1 stands there."""
+    for i in (*range(-before, 0), *range(n, n + after)):
+        if mode == "replicate":
+            source = min(max(i, 0), n - 1)
+        elif mode == "circular":
+            source = i % n
+        else:
+            source = -i if i < 0 else 2 * (n - 1) - i
+        yield i + before, source
+
+
+def _check_copies(shape, margins, mode):
+    if mode not in ("reflect", "replicate", "circular"):
+        raise RangeError(
+            'pad: mode is "constant", "reflect", "replicate" or "circular",'
+            f" not {mode!r}"
+        )
+    for n, pair in zip(shape, margins, strict=True):
+        most = {"reflect": n - 1, "circular": n}.get(mode, max(pair) if n else 0)
+        if max(pair) > max(most, 0):
+            raise ShapeError(
+                f"pad: an axis of length {n} can be padded by at most {max(most, 0)} "
+                f"in mode {mode!r}, not by {pair}; pad less, or try another mode"
+            )
 
 
 def _margins(width, ndim):

@@ -155,7 +155,7 @@ def place(
     size = pair(name, "kernel_size", size)
     stride = pair(name, "stride", stride)
     dilation = pair(name, "dilation", dilation)
-    padding = _frame_of(name, padding, size, stride, dilation)
+    padding = frame_of(name, padding, size, stride, dilation)
     reach = tuple(d * (k - 1) + 1 for k, d in zip(size, dilation, strict=True))
     framed = tuple(n + a + b for n, (a, b) in zip(image, padding, strict=True))
     if reach[0] > framed[0] or reach[1] > framed[1]:
@@ -197,7 +197,7 @@ def pair(name: str, what: str, value: object, least: int = 1) -> Pair:
     return a, b
 
 
-def _frame_of(
+def frame_of(
     name: str, padding: Padding, size: Pair, stride: Pair, dilation: Pair
 ) -> tuple[Pair, Pair]:
     """Return ((top, bottom), (left, right)) for every way to say it."""

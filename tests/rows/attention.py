@@ -45,6 +45,24 @@ def additive(q, k, v):
     return np.reshape(s, (len(q), q.shape[1], k.shape[1]))
 
 
+def dropped(q, k, v, mask, key):
+    """The same weights as without, but those that ops.dropout drops."""
+    s = np.einsum("...ld,...sd->...ls", q, k) * q.shape[-1] ** -0.5
+    p = ops.dropout(masked_softmax(s, mask), key, p=0.4)
+    return np.einsum("...ls,...se->...le", p, v)
+
+
+def turned(x, start=0, base=10000.0):
+    """Pairs as complex numbers: multiplied by exp(i t base^(-2k/D))."""
+    t, k = np.arange(x.shape[-2]) + start, np.arange(x.shape[-1] // 2)
+    z = x[..., 0::2] + 1j * x[..., 1::2]
+    z = z * np.exp(1j * np.outer(t, base ** (-2 * k / x.shape[-1])))
+    return np.stack([z.real, z.imag], axis=-1).reshape(x.shape)
+
+
+KEY = np.array([5, 2], np.uint64)
+
+
 def r(inputs, **settings):
     oracle = functools.partial(attention, **settings)
     return Row(ops.scaled_dot_product_attention, inputs, oracle, settings)
@@ -70,6 +88,9 @@ ROWS = [
     r((*qkv(2), normal(3, 4))),
     r((*qkv(2, 2), normal(2, 1, 1, 4)), causal=True),
     r((normal(2, 3, 2), normal(4, 2), normal(4, 3), None)),
+    Row(ops.scaled_dot_product_attention, (*qkv(2), SOME, KEY), dropped, {"dropout": 0.4}),
+    Row(ops.rope, (normal(2, 3, 4),), turned),
+    Row(ops.rope, (normal(5, 6),), lambda x: turned(x, 7, 50.0), {"start": 7, "base": 50.0}),
     Row(ops.masked_softmax, (normal(2, 3, 4), None), masked_softmax),
     Row(ops.masked_softmax, (normal(2, 3, 4), NONE_FOR_ONE), masked_softmax),
     Row(ops.masked_softmax, (normal(2, 3, 4), normal(3, 4)), masked_softmax),

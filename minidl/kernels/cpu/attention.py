@@ -34,12 +34,14 @@ def attention_by_sequence(
     k: Array,
     v: Array,
     mask: Array | None = None,
+    dropout_key: Any = None,
     *,
     causal: bool = False,
     scale: float | None = None,
+    dropout: float = 0.0,
 ) -> Fast:
     """Takes float32, one batch for all, and masks that are truth values."""
-    if not (_fits(q, k, v) and (mask is None or mask.dtype == bool)):
+    if dropout or not (_fits(q, k, v) and (mask is None or mask.dtype == bool)):
         return None
     scale = 1 / math.sqrt(q.shape[-1]) if scale is None else scale
     shape = (*q.shape[:-1], k.shape[-2])
@@ -61,7 +63,7 @@ def attention_by_sequence(
         np.matmul(e, v[i], out=y[i])
 
     def backward(g: Array) -> tuple[Any, ...]:
-        return *pull_back(g, q, k, v, p, y, scale), None
+        return *pull_back(g, q, k, v, p, y, scale), None, None
 
     return y, backward
 

@@ -39,12 +39,14 @@ def quick_attention(
     k: Array,
     v: Array,
     mask: Any = None,
+    dropout_key: Any = None,
     *,
     causal: bool = False,
     scale: float | None = None,
+    dropout: float = 0.0,
 ) -> Fast:
     """Return attention of float32 with one batch for all; else None."""
-    if not (_fits(q, k, v) and _can_mask(mask, q.ndim)):
+    if dropout or not (_fits(q, k, v) and _can_mask(mask, q.ndim)):
         return None
     scale = 1 / math.sqrt(q.shape[-1]) if scale is None else scale
     shape = (*q.shape[:-1], k.shape[-2])
@@ -65,7 +67,7 @@ def quick_attention(
         ds = softmax_back(p, dp, dp, scale)
         found = ds @ flat[1], ds.swapaxes(1, 2) @ flat[0], dv
         back = (d.reshape(s) for d, s in zip(found, shapes, strict=True))
-        return *back, dmask
+        return *back, dmask, None
 
     return y, backward
 
