@@ -90,7 +90,7 @@ def sounds(draw):
 def with_nan(draw):
     inputs = public.overfitting(draw)
     metrics = inputs["metrics"].copy()
-    metrics[[0, draw.integer(1, 3)]] = np.nan
+    metrics[[0, 2]] = np.nan  # not one after the other: nobody stops there
     return {**inputs, "metrics": metrics}
 
 

@@ -104,7 +104,9 @@ def overfitting(draw):
     patience = draw.integer(2, 5)
     falls = 5.0 - 0.5 * np.arange(draw.integer(4, 8))
     luck = 4.1 + draw.uniform(patience - 1, low=0)  # not enough to lose patience
-    rises = falls[-1] + 0.1 + np.sort(draw.uniform(patience + 5, low=0))[::-1]
+    rises = 0.1 + 0.4 * np.sort(draw.uniform(patience + 5, low=0))[::-1]
+    rises[0] += 0.8
+    rises += falls[-1]
     return {"metrics": np.concatenate([falls[:3], luck, falls[3:], rises]),
             "patience": patience}  # fmt: skip
 
