@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 import minidl as md
-from minidl import data, demo, models, nn, ops, optim
+from minidl import data, demo, lab, models, nn, ops, optim
 
 SEEDS = 20
 
@@ -84,3 +84,13 @@ def test_ten_default_layers_learn_digits():
             if steps == 300:
                 break
     assert md.train.accuracy(net(test.x), test.y) >= 0.95
+
+
+def test_the_laboratory_says_what_to_write():
+    digits = data.load_digits()
+    bend = [nn.Linear(64, 100), nn.BatchNorm1d(100), nn.ReLU()]
+    plain = nn.Sequential(nn.Flatten(), *bend, nn.Linear(100, 10))
+    step = lab.first_loss(lambda: plain, digits)
+    assert 'init="head"' in repr(step)
+    step = lab.first_loss(readme, digits)
+    assert 'init="head"' not in repr(step)

@@ -23,10 +23,12 @@ from minidl.ops.reduce import sum
 from minidl.ops.shape import broadcast_to, reshape, transpose
 from minidl.ops.windows import (
     Lengths,
+    Pair,
     Windows,
     check_images,
     fold,
     frame,
+    frame_of,
     pair,
     place,
     slide,
@@ -37,6 +39,8 @@ __all__ = [
     "adaptive_avg_pool2d", "avg_pool1d", "avg_pool2d", "global_avg_pool2d",
     "max_pool1d", "max_pool2d", "upsample",
 ]  # fmt: skip
+
+NO_FRAME = ((0, 0), (0, 0))
 
 
 @op(linear=True)
@@ -90,9 +94,8 @@ def avg_pool2d(
     columns = unfold(x, **at.settings)
     share = 1 / places
     if ceil_mode or not count_include_pad:
-        share = _share(
-            x, at, pair("avg_pool2d", "padding", padding, 0), count_include_pad
-        )
+        inner = frame_of("avg_pool2d", padding, at.size, at.stride, at.dilation)
+        share = _share(x, at, inner if count_include_pad else NO_FRAME)
     y = columns.reshape(n, c, places, oh, ow).sum(axis=2) * share
 
     def backward(g):
@@ -263,19 +266,16 @@ def _hanging(name: str, at: Windows) -> Windows:
     )
 
 
-def _share(x: Array, at: Windows, padding: Lengths, with_frame: bool) -> Array:
+def _share(x: Array, at: Windows, counted: tuple[Pair, Pair]) -> Array:
     """Return 1 / how many pixels count in each window.    (OH, OW).
 
-    Those of the image, and those of the frame of `padding` if it counts, too.
+    Those of the image and of the frame `counted` around it, not what lies further out.
     """
     ones = namespace(x).ones((1, 1, *at.image), x.dtype)
-    h, w = padding if isinstance(padding, tuple) else (padding, padding)
-    if with_frame:
-        ones = frame(ones, ((h, h), (w, w)), 1.0)
-        (_, bottom), (_, right) = at.padding
-        ones = frame(ones, ((0, bottom - h), (0, right - w)))
-    else:
-        ones = frame(ones, at.padding)
+    rest = tuple(
+        (a - c, b - d) for (a, b), (c, d) in zip(at.padding, counted, strict=True)
+    )
+    ones = frame(frame(ones, counted, 1.0), (rest[0], rest[1]))
     seen = unfold(ones, **(at.settings | {"padding": 0})).sum(axis=1)
     return 1 / seen.reshape(at.out)
 
