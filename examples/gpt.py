@@ -1,99 +1,47 @@
 """Train a GPT on Shakespeare, character by character, and let it write."""
 
-from __future__ import annotations
-
-from collections.abc import Iterator, Sequence
-from pathlib import Path
-from typing import Any
-
-import numpy as np
-
 from examples.char_rnn import write
-from examples.common import Run, arguments, loss_of, next_loss
-from minidl import backend, ops, show
-from minidl.backend import Array, Seed
+from examples.common import BETAS, Run, arguments
+from minidl import models, ops, optim, show
 from minidl.data import CharTokenizer, load_shakespeare
 from minidl.engine.modes import no_grad
-from minidl.models import GPT
+from minidl.models import RandomChunks, SlidingChunks, next_loss
+from minidl.train import Trainer
 
 EPOCHS, ROWS, CONTEXT, RATE = 10, 32, 128, 2e-3
 SIZE = {"dim": 128, "heads": 4, "layers": 4}  # 0.8 million weights
 
 
-class Windows:
-    """Batches (x, y), each (N, C): N places of a text by chance, y one token later.
-
-    An epoch has as many tokens as the text.
-    """
-
-    def __init__(self, tokens: Array, rows: int, length: int, rng: Seed = None) -> None:
-        self.tokens, self.rows, self.length = tokens, rows, length
-        self.rng = backend.generator(rng)
-
-    def __len__(self) -> int:
-        return max(1, len(self.tokens) // (self.rows * self.length))
-
-    def __iter__(self) -> Iterator[tuple[Array, Array]]:
-        for _ in range(len(self)):
-            last = len(self.tokens) - self.length
-            places = self.rng.integers(last, size=(self.rows, 1))
-            i = places + np.arange(self.length)
-            yield place(self.tokens[i]), place(self.tokens[i + 1])
-
-
-def place(tokens: Array) -> Array:
-    """Return tokens on the device that `minidl.use` chose."""
-    return backend.to_device(tokens, backend.default_device())
-
-
-def unseen(tokens: Array, context: int, rows: int = 64) -> Iterator[Any]:
-    """Yield windows (x, y) of a text whose y counts where half a context was seen."""
-    half = context // 2
-    starts = np.arange(0, len(tokens) - context, context - half)
-    for k in range(0, len(starts), rows):
-        i = starts[k : k + rows, None] + np.arange(context)
-        y = tokens[i + 1]
-        y[:, :half] = -100  # the loss ignores it
-        yield place(tokens[i]), place(y)
-
-
-def draw_attention(model: GPT, letters: CharTokenizer, text: str, out: Path) -> None:
-    """Draw all heads of the first and of the last layer, over a line of text."""
-    with no_grad():
-        maps = model.look(letters.encode(text)[None]).data[0]
-    layers = dict.fromkeys((0, len(model.blocks) - 1))  # one layer is both
-    weights = [a for i in layers for a in maps[i]]
-    titles = [
-        f"layer {i + 1}, head {k + 1}" for i in layers for k in range(len(maps[i]))
-    ]
-    show.attention(
-        ops.stack(weights), list(text), list(text), titles=titles,
-        path=out / "attention.png",
-    )  # fmt: skip
-
-
-def main(given: Sequence[str] | None = None) -> float:
+def main(given=None):
     """Train, or recall; return nats per character of the validation text."""
     asked = arguments("gpt", "Train a small GPT to write like Shakespeare.", given)
-    parts = load_shakespeare()
-    letters = CharTokenizer("".join(parts))
-    train, validation, test = (letters.encode(text) for text in parts)
-    model = GPT(len(letters), CONTEXT, dropout=0.0, **SIZE)
-    print(f"{len(letters)} characters, {model.num_parameters()} weights", flush=True)
-    run, judged = Run(model, next_loss, asked.out), list(unseen(validation, CONTEXT))
-    run.train(
-        Windows(train, ROWS, CONTEXT), judged, asked, epochs=EPOCHS, rate=RATE,
-        decay=0.1, say=lambda: write(model, letters, 80),
-    )  # fmt: skip
-    reached = {
-        "val_loss": loss_of(model, next_loss, judged),
-        "test_loss": loss_of(model, next_loss, unseen(test, CONTEXT)),
-    }
-    line = max(parts[2][:1000].split("\n"), key=len)[: min(CONTEXT, 24)]
+    texts = load_shakespeare()
+    letters = CharTokenizer("".join(texts))
+    train, *unseen = (letters.encode(text) for text in texts)
+    windows = [SlidingChunks(tokens, 64, CONTEXT) for tokens in unseen]
+    model = models.GPT(len(letters), CONTEXT, dropout=0.0, **SIZE)
+    run = Run(model, asked, say=lambda: write(model, letters, 80))
+    optimizer = optim.AdamW(optim.no_decay(model, 0.1), run.budget.rate(RATE), BETAS)
+    trainer = Trainer(model, optimizer, next_loss, callbacks=run.callbacks)
+    run.fit(trainer, RandomChunks(train, ROWS, CONTEXT), windows[0], EPOCHS)
+    val_loss, test_loss = (trainer.evaluate(text)["loss"] for text in windows)
+    line = max(texts[2][:1000].split("\n"), key=len)[: min(CONTEXT, 24)]
     draw_attention(model, letters, line, run.out)
-    run.report(reached, write(model, letters, 1000))
-    print(f"{reached['test_loss']:.3f} nats per character of the test text")
-    return reached["val_loss"]
+    figures = {"val_loss": val_loss, "test_loss": test_loss}
+    run.report(figures, write(model, letters, 1000))
+    print(f"{test_loss:.3f} nats per character of the test text")
+    return val_loss
+
+
+@no_grad()
+def draw_attention(model, letters, text, out):
+    """Draw all heads of the first and of the last layer, over a line of text."""
+    maps = model.look(letters.encode(text)[None]).data[0]
+    layers, heads = dict.fromkeys((0, len(maps) - 1)), range(len(maps[0]))
+    titles = [f"layer {i + 1}, head {k + 1}" for i in layers for k in heads]
+    weights = ops.stack([maps[i][k] for i in layers for k in heads])
+    path = out / "attention.png"
+    show.attention(weights, list(text), list(text), titles=titles, path=path)
 
 
 if __name__ == "__main__":

@@ -1,18 +1,27 @@
 """The models: shapes, truncated backpropagation, tiny tasks, how they are judged."""
 
-from argparse import Namespace
 from functools import partial
 
 import numpy as np
 import pytest
 
-from examples import captioner, char_rnn, gpt, seq2seq
-from examples.common import Budget, Run, loss_of, next_loss, padded, taught
+from examples import captioner, gpt
+from examples.common import END, PAD, START
 from minidl import models, nn, ops, optim
+from minidl.data import pad_sequences
 from minidl.engine.modes import no_grad
 from minidl.errors import RangeError, ShapeError
-from minidl.models import AlignedChunks, CharRNN, generate
-from minidl.train import Trainer
+from minidl.models import (
+    AlignedChunks,
+    CharRNN,
+    RandomChunks,
+    SlidingChunks,
+    Stateful,
+    generate,
+    next_loss,
+    transcribe,
+)
+from minidl.train import Budget, Trainer, bleu1, edit_distance, token_error_rate
 
 V = 9
 
@@ -179,39 +188,43 @@ def test_maps_of_attention_are_shares(rng):
 # ---------------------------------------------------------------------- they learn
 
 
-def fitted(model, loss, batches, epochs, rate, out):
-    run = Run(model, loss, out)
-    asked = Namespace(epochs=epochs, minutes=None, weights=None, command="")
-    run.train(batches, None, asked, epochs=epochs, rate=rate, watch="train_loss")
-    return run.facts["epochs"]["train_loss"]
+def fitted(model, loss, batches, epochs, rate):
+    budget = Budget()
+    rule = optim.AdamW(model.parameters(), budget.rate(rate), (0.9, 0.99))
+    trainer = Trainer(model, rule, loss, callbacks=[budget], progress=False)
+    return trainer.fit(batches, epochs=epochs)["train_loss"]
 
 
-def test_a_char_rnn_learns_a_line_by_heart(tmp_path):
+def loss_of(model, batches):
+    return Trainer(model, None, next_loss, progress=False).evaluate(batches)["loss"]
+
+
+def test_a_char_rnn_learns_a_line_by_heart():
     text = np.array([1, 2, 3, 1, 4, 5, 1, 2, 3, 1, 6, 7] * 8)
     model = CharRNN(8, 8, 24, rng=0)
-    carrying, chunks = char_rnn.Carrying(model), AlignedChunks(text, 4, 8)
-    losses = fitted(carrying, next_loss, chunks, 40, 0.02, tmp_path)
+    reader, chunks = Stateful(model), AlignedChunks(text, 4, 8)
+    losses = fitted(reader, next_loss, chunks, 40, 0.02)
     assert losses[-1] < 0.1 < losses[0]
     written = generate(model, text[None, :12], 12)
     assert written[0].tolist() == text[:12].tolist()
-    assert loss_of(carrying, next_loss, AlignedChunks(text, 2, 16)) < 0.3
+    assert loss_of(reader, AlignedChunks(text, 2, 16)) < 0.3
 
 
 def test_a_state_is_handed_on_within_a_text_only(rng):
     model = CharRNN(V, 4, 6, rng=0)
-    carrying, text = char_rnn.Carrying(model), rng.integers(V, size=(2, 12))
+    reader, text = Stateful(model), rng.integers(V, size=(2, 12))
     whole = model(text)[0].data
-    parts = [carrying(text[:, i : i + 4]) for i in (0, 4, 8)]
+    parts = [reader(text[:, i : i + 4]) for i in (0, 4, 8)]
     np.testing.assert_allclose(ops.concatenate(parts, axis=1).data, whole, atol=1e-6)
     assert parts[2].requires_grad
-    carrying.eval()  # another text
-    np.testing.assert_allclose(carrying(text[:, :4]).data, whole[:, :4], atol=1e-6)
-    carrying(text[:1])  # in other rows
-    again = carrying(text)
+    reader.eval()  # another text
+    np.testing.assert_allclose(reader(text[:, :4]).data, whole[:, :4], atol=1e-6)
+    reader(text[:1])  # in other rows
+    again = reader(text)
     np.testing.assert_allclose(again.data, whole, atol=1e-6)
 
 
-def test_a_gpt_learns_to_copy(tmp_path):
+def test_a_gpt_learns_to_copy():
     rng = np.random.default_rng(0)
     x = rng.integers(1, V, size=(40, 5))
     rows = np.concatenate([x, np.zeros((40, 1), int), x], axis=1)
@@ -221,25 +234,25 @@ def test_a_gpt_learns_to_copy(tmp_path):
         return next_loss(scores[:, 5:], y)
 
     batches = [(part[:, :-1], part[:, 6:]) for part in (rows[:20], rows[20:])]
-    fitted(model, loss, batches, 120, 5e-3, tmp_path)
+    fitted(model, loss, batches, 120, 5e-3)
     written = generate(model, rows[:, :6], 5)
     assert (written == x).mean() > 0.95
 
 
-def test_a_seq2seq_learns_to_reverse(tmp_path):
+def test_a_seq2seq_learns_to_reverse():
     rng = np.random.default_rng(0)
     words = [rng.integers(1, V, size=rng.integers(2, 6)) for _ in range(600)]
-    source = padded(words)
-    end, start = seq2seq.END, seq2seq.START
-    target = padded([start, *(w[::-1] + 2), end] for w in words)
+    source, true = pad_sequences(words), [(w[::-1] + 2).tolist() for w in words]
+    target = pad_sequences([START, *row, END] for row in true)
     model = models.Seq2Seq(V, V + 2, 16, 32, rng=0)
-    loss = partial(next_loss, ignore_index=seq2seq.PAD)
+    loss = partial(next_loss, ignore_index=PAD)
     batches = [
-        taught(source[i : i + 50], target[i : i + 50]) for i in range(0, 500, 50)
+        (source[i : i + 50], target[i : i + 50, :-1], target[i : i + 50, 1:])
+        for i in range(0, 500, 50)
     ]
-    fitted(model, loss, batches, 25, 0.02, tmp_path)
-    said = seq2seq.pronounce(model, source[500:], beams=2)  # words it never saw
-    assert seq2seq.error_rate(said, target[500:]) < 0.1
+    fitted(model, loss, batches, 25, 0.02)
+    said = transcribe(model, source[500:], 20, beams=2)  # words it never saw
+    assert token_error_rate(said, true[500:]) < 0.1
 
 
 # ---------------------------------------------------------------------- programs
@@ -254,39 +267,52 @@ def test_padding_is_no_part_of_the_loss(rng):
     assert float(next_loss(scores, y, ignore_index=0)) == pytest.approx(expected)
 
 
-def budget(batches, epochs=None, minutes=None):
-    return Budget(batches, Namespace(epochs=epochs, minutes=minutes), 1)
-
-
 def test_rates_climb_and_fall_with_the_budget():
-    ten = budget(range(100), 10)
-    rate, seen = ten.rate(1.0), []
+    ten = Budget()
+    rate, seen, ten.steps = ten.rate(1.0), [], 1000
     for ten.done in (0, 20, 500, 1000):
         seen.append(rate(0))
     assert seen[0] < 0.2
     assert seen[1] > 0.99
     assert seen[2] == pytest.approx(0.525)
     assert seen[3] == pytest.approx(0.05)
-    assert budget([]).epochs == 1  # neither was given
+    with pytest.raises(RangeError, match="minutes is 0"):
+        Budget(0)
 
 
 def test_minutes_end_the_training_within_an_epoch():
-    model = char_rnn.Carrying(CharRNN(V, 4, 6, rng=0))
-    few = budget([(np.ones((1, 2), int), np.ones((1, 2), int))] * 100000, minutes=0.002)
+    model, few = Stateful(CharRNN(V, 4, 6, rng=0)), Budget(minutes=0.002)
+    batches = [(np.ones((1, 2), int), np.ones((1, 2), int))] * 100000
     rule = optim.SGD(model.parameters(), lr=few.rate(0.01))
     run = Trainer(model, rule, next_loss, callbacks=[few], progress=False)
-    history = run.fit(few, epochs=few.epochs)
-    assert len(history) == 1
-    assert history["seconds"][0] < 6
+    history = run.fit(batches, batches[:1], epochs=999)
+    assert len(history["val_loss"]) == 1  # what there was is validated
+    assert few.progress == 1
     assert 1 < few.done == run.t < 100000
+    assert rule.lr == pytest.approx(0.01 * 0.05)
+    few.minutes = None  # a later fit is no shorter for it
+    assert len(run.fit(batches[:2], epochs=1)) == 2
+    assert run.t == few.done
+
+
+def test_the_time_that_was_used_is_in_a_checkpoint():
+    spent, again = Budget(minutes=2), Budget(minutes=2)
+    spent.seconds = 90.0
+    again.load_state_dict(spent.state_dict())
+    assert again.progress == 0.75
 
 
 def test_bleu_counts_words_once_and_minds_the_length():
-    assert captioner.bleu1([["a", "b"]], [["b", "a"]]) == 1
-    assert captioner.bleu1([["a", "a", "a"]], [["a"]]) == pytest.approx(1 / 3)
-    assert captioner.bleu1([["a"]], [["a", "b"]]) == pytest.approx(np.exp(-1))
-    assert captioner.bleu1([[]], [["a"]]) == 0
-    assert captioner.always_the_same([["a", "b"], ["a"]], [["a"], ["a"]]) == 1
+    assert bleu1([["a", "b"]], [["b", "a"]]) == 1
+    assert bleu1([["a", "a", "a"]], [["a"]]) == pytest.approx(1 / 3)
+    assert bleu1([["a"]], [["a", "b"]]) == pytest.approx(np.exp(-1))
+    assert bleu1([[]], [["a"]]) == 0
+    assert captioner.always_the_same(["a b", "a"], ["a", "a"]) == 1
+    assert edit_distance("abcd", "bxd") == 2
+    assert token_error_rate(["a", []], ["b", "ab"]) == 1
+    for wrong in ([["a"]], [[], []]):
+        with pytest.raises(ShapeError, match="one true one for each"):
+            bleu1([["a"], []], wrong)
 
 
 def test_a_gpt_is_judged_on_every_window(rng):
@@ -298,5 +324,17 @@ def test_a_gpt_is_judged_on_every_window(rng):
             scores = model(tokens[None, start : start + 8])[:, 4:]
             y = tokens[None, start + 5 : start + 9]
             losses.append(float(next_loss(scores, y).data))
-    judged = loss_of(model, next_loss, gpt.unseen(tokens, 8, rows=3))
+    judged = loss_of(model, SlidingChunks(tokens, 3, 8))
     assert judged == pytest.approx(np.mean(losses), rel=1e-5)
+
+
+def test_random_chunks_are_of_the_text_and_differ(rng):
+    chunks = RandomChunks(np.arange(100), 4, 10, rng=0)
+    parts = [x for x, _ in chunks]
+    assert len(parts) == len(chunks) == 2
+    starts = [x[:, 0].tolist() for x in parts + [x for x, _ in chunks]]
+    assert len({tuple(s) for s in starts}) == 4
+    assert all((np.diff(x, axis=1) == 1).all() for x in parts)
+    for length in (0, 100):
+        with pytest.raises(ShapeError, match="one long text"):
+            RandomChunks(np.arange(100), 4, length)

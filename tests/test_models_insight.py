@@ -4,11 +4,17 @@ import numpy as np
 import pytest
 
 from examples import char_rnn, gpt, seq2seq
-from examples.common import next_loss, padded
 from minidl import models, ops, optim
 from minidl.backend import generator
-from minidl.data import CharTokenizer, WordTokenizer, load_emoji, load_names
+from minidl.data import (
+    CharTokenizer,
+    WordTokenizer,
+    load_emoji,
+    load_names,
+    pad_sequences,
+)
 from minidl.errors import RangeError, ShapeError
+from minidl.models import next_loss
 from minidl.models.decoding import reading
 from minidl.train import Trainer
 
@@ -36,7 +42,7 @@ def test_what_is_drawn_is_where_the_writer_looked(rng):
     np.testing.assert_allclose(maps, np.stack(steps, axis=1), atol=1e-12)
     assert not maps[1, :, 2:].any()
     said = [[*row[1:]] for row in written]
-    cut = seq2seq.maps_of(model, source, said)
+    cut = seq2seq.looks(model, source, said)
     np.testing.assert_allclose(cut[1], maps[1, :, :2], atol=1e-12)
 
 
@@ -101,8 +107,8 @@ def test_units_are_those_of_the_last_layer(kind, rng):
 
 def test_names_of_who_speaks():
     text = "[Exit]\nLE BEAU.\nI. Yes.\n"
-    assert "".join(c for c, p in zip(text, char_rnn.in_names(text), strict=True)
-                   if p) == "LE BEAU."  # fmt: skip
+    found = char_rnn.PROPERTIES["who speaks"](text)
+    assert "".join(c for c, p in zip(text, found, strict=True) if p) == "LE BEAU."
 
 
 # --------------------------------------------------------- many to one, many to many
@@ -160,7 +166,7 @@ def test_a_classifier_learns_what_an_emoji_is_from_its_name():
     """Many to one: a name, word by word -> one of its categories."""
     train, validation, _ = load_emoji()
     words = WordTokenizer(train.names, ["<pad>", "<unknown>"])
-    x, x_val = (padded(words.encode(name).tolist() for name in part.names)
+    x, x_val = (pad_sequences(words.encode(name).tolist() for name in part.names)
                 for part in (train, validation))  # fmt: skip
     order = generator(0).permutation(len(x))
     model = models.SequenceClassifier(len(words), len(train.categories), 16, 24, rng=0)
@@ -175,7 +181,7 @@ def test_a_tagger_learns_which_letters_are_doubled():
     """Many to many: is this letter the same as the next one, or the one before?"""
     names = load_names().train[:1500]
     letters = CharTokenizer("".join(names), special=["<pad>"])
-    x = padded(letters.encode(name).tolist() for name in names)
+    x = pad_sequences(letters.encode(name).tolist() for name in names)
     same = (x[:, 1:] == x[:, :-1]) & (x[:, 1:] > 0)
     y = np.pad(same, ((0, 0), (1, 0))) | np.pad(same, ((0, 0), (0, 1)))
     tags = np.where(x > 0, y, -1)

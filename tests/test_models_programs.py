@@ -99,18 +99,60 @@ def test_a_program_can_be_repeated(monkeypatch, tmp_path):
     assert kept[0] == kept[1]
 
 
+def test_a_kill_loses_no_epoch(monkeypatch, tmp_path):
+    """What is on the disk after the first epoch can be judged and drawn."""
+    program = little("seq2seq", monkeypatch)
+    monkeypatch.setattr(program, "DRAWN", 0)
+    run, killed = program.Run.on_epoch, []
+
+    class Killed(BaseException):
+        pass
+
+    def on_epoch(self, trainer, record):
+        run(self, trainer, record)
+        killed.append({f.name: f.read_bytes() for f in tmp_path.iterdir()})
+        raise Killed
+
+    monkeypatch.setattr(program.Run, "on_epoch", on_epoch)
+    with pytest.raises(Killed):
+        program.main(["--epochs", "5", "--out", str(tmp_path)])
+    assert set(killed[0]) == {"weights.safetensors", "results.json"}
+    program.main(["--weights", str(tmp_path), "--out", str(tmp_path / "again")])
+    facts = json.loads((tmp_path / "again" / "results.json").read_text())
+    assert len(facts["epochs"]["val_error"]) == len(facts["samples"]) == 1
+    assert facts["figures"]["val_error"] == round(facts["epochs"]["val_error"][0], 4)
+
+
+def test_the_best_weights_are_kept(monkeypatch, tmp_path):
+    program = little("seq2seq", monkeypatch)
+    monkeypatch.setattr(program, "DRAWN", 0)
+    errors, kept = iter([3.0, 1.0, 2.0, 0.0]), []
+    monkeypatch.setattr(program, "token_error_rate", lambda *_: next(errors, 9.0))
+    file = tmp_path / "weights.safetensors"
+
+    write_down = program.Run.on_epoch
+
+    def on_epoch(self, trainer, record):
+        write_down(self, trainer, record)
+        kept.append(file.read_bytes())
+
+    monkeypatch.setattr(program.Run, "on_epoch", on_epoch)
+    program.main(["--epochs", "3", "--out", str(tmp_path)])
+    assert kept[0] != kept[1] == kept[2] == file.read_bytes()
+
+
 def test_ctrl_c_ends_the_training_and_not_the_program(monkeypatch, tmp_path):
     program = little("seq2seq", monkeypatch)
     monkeypatch.setattr(program, "DRAWN", 0)
-    real, calls = program.pronounce, []
+    real, calls = program.transcribe, []
 
-    def pronounce(*args, **options):
+    def transcribe(*args, **options):
         calls.append(1)
         if len(calls) == 3:  # the second epoch is judged
             press(None)
         return real(*args, **options)
 
-    monkeypatch.setattr(program, "pronounce", pronounce)
+    monkeypatch.setattr(program, "transcribe", transcribe)
     program.main(["--epochs", "50", "--out", str(tmp_path)])
     facts = json.loads((tmp_path / "results.json").read_text())
     assert len(facts["epochs"]["epoch"]) == 2

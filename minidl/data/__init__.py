@@ -70,7 +70,12 @@ from minidl.data.text import (
     load_names,
     load_shakespeare,
 )
-from minidl.data.tokenize import CharTokenizer, WordTokenizer, split_words
+from minidl.data.tokenize import (
+    CharTokenizer,
+    WordTokenizer,
+    pad_sequences,
+    split_words,
+)
 from minidl.data.transforms import (
     Compose,
     GaussianNoise,
@@ -140,6 +145,7 @@ __all__ = [
     "load_wine",
     "mixup",
     "moons",
+    "pad_sequences",
     "pca",
     "regression",
     "spirals",

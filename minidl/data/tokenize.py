@@ -127,6 +127,20 @@ class WordTokenizer(Vocabulary):
         return " ".join(tokens)
 
 
+def pad_sequences(rows: Iterable[Iterable[int]], value: int = 0) -> Array:
+    """Return sequences as one array, the shorter ones filled up.    -> (N, T) int64
+
+    >>> pad_sequences([[5, 6, 7], [8]])
+    array([[5, 6, 7],
+           [8, 0, 0]])
+    """
+    lists = [list(row) for row in rows]
+    table = np.full((len(lists), max(map(len, lists), default=0)), value, np.int64)
+    for line, row in zip(table, lists, strict=True):
+        line[: len(row)] = row
+    return table
+
+
 def split_words(text: str) -> list[str]:
     """Return the words and signs of a text.
 

@@ -4,9 +4,11 @@ mlp        layers in a row                  cnn       convolutions, then a class
 char_rnn   one character after another      seq2seq   a sequence into another one
 captioner  an image into words              gpt       a transformer that writes
 tagger     a class for a sequence, or a tag for each of its tokens
+language   batches out of a long text, and the loss of what comes next
 decoding   token after token: how all of the latter speak
 choosing   one of them: greedy, temperature, top-k, top-p
 beam       several beginnings at once: beam search
+transcribing  what a model says to each of many inputs, and where it looked
 
 The shapes of the lecture:
     one to one    a vector, a class          MLP, CNN
@@ -25,14 +27,22 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from minidl.models.beam import beam_search
     from minidl.models.captioner import Captioner, TransformerCaptioner
-    from minidl.models.char_rnn import AlignedChunks, CharRNN
+    from minidl.models.char_rnn import CharRNN
     from minidl.models.choosing import Sampler, greedy, probabilities
     from minidl.models.cnn import CNN, ConvFeatures
     from minidl.models.decoding import generate
     from minidl.models.gpt import GPT
+    from minidl.models.language import (
+        AlignedChunks,
+        RandomChunks,
+        SlidingChunks,
+        Stateful,
+        next_loss,
+    )
     from minidl.models.mlp import MLP
     from minidl.models.seq2seq import Seq2Seq
     from minidl.models.tagger import SequenceClassifier, Tagger
+    from minidl.models.transcribing import attention_maps, transcribe
 
 __all__ = [
     "CNN",
@@ -42,27 +52,41 @@ __all__ = [
     "Captioner",
     "CharRNN",
     "ConvFeatures",
+    "RandomChunks",
     "Sampler",
     "Seq2Seq",
     "SequenceClassifier",
+    "SlidingChunks",
+    "Stateful",
     "Tagger",
     "TransformerCaptioner",
+    "attention_maps",
     "beam_search",
     "generate",
     "greedy",
+    "next_loss",
     "probabilities",
+    "transcribe",
 ]
 HOMES = {
     "beam": ("beam_search",),
     "captioner": ("Captioner", "TransformerCaptioner"),
-    "char_rnn": ("AlignedChunks", "CharRNN"),
+    "char_rnn": ("CharRNN",),
     "cnn": ("CNN", "ConvFeatures"),
     "choosing": ("Sampler", "greedy", "probabilities"),
     "decoding": ("generate",),
     "gpt": ("GPT",),
+    "language": (
+        "AlignedChunks",
+        "RandomChunks",
+        "SlidingChunks",
+        "Stateful",
+        "next_loss",
+    ),
     "mlp": ("MLP",),
     "seq2seq": ("Seq2Seq",),
     "tagger": ("SequenceClassifier", "Tagger"),
+    "transcribing": ("attention_maps", "transcribe"),
 }
 
 

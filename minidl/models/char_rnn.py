@@ -8,7 +8,6 @@ Throughout:  tokens (N, T)    V in the vocabulary    scores (N, T, V) of what is
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
@@ -17,7 +16,7 @@ from minidl import backend, nn, ops
 from minidl.backend import Array, Seed, to_numpy
 from minidl.engine.modes import no_grad
 from minidl.engine.tensor import Tensor, TensorLike, values
-from minidl.errors import RangeError, ShapeError
+from minidl.errors import RangeError
 from minidl.models.decoding import Memory
 
 KINDS = {"rnn": nn.RNN, "lstm": nn.LSTM, "gru": nn.GRU}
@@ -91,51 +90,3 @@ def select_rows(state: Memory, rows: TensorLike) -> Any:
     if isinstance(state, tuple):
         return tuple(select_rows(s, rows) for s in state)
     return ops.take(state, rows, axis=1)
-
-
-class AlignedChunks:
-    """A long text in chunks for truncated backpropagation through time.
-
-    The text is cut into N streams of equal length, and every chunk (x, y), each (N, T),
-    takes T further tokens of all of them; y is x one token later. So row n of a chunk
-    goes on where row n of the chunk before it ended, and its state may be handed on:
-
-        state = None
-        for x, y in AlignedChunks(tokens, rows=50, length=100):
-            scores, state = model(x, nn.detach_state(state) if state else None)
-
-    The gradient ends at the chunk's beginning, what was seen does not (Williams & Peng
-    1990). Every `for` begins anew; the last chunk may be shorter, and what is left over
-    at the end of the text (fewer than N tokens) is not used.
-
-    >>> import numpy as np
-    >>> for x, y in AlignedChunks(np.arange(9), rows=2, length=3):
-    ...     print(x.tolist(), y.tolist())
-    [[0, 1, 2], [4, 5, 6]] [[1, 2, 3], [5, 6, 7]]
-    [[3], [7]] [[4], [8]]
-    """
-
-    def __init__(
-        self, tokens: TensorLike, rows: int, length: int, device: str | None = None
-    ) -> None:
-        tokens = to_numpy(tokens)
-        if rows < 1 or length < 1:
-            raise RangeError(f"rows is {rows} and length {length}; both are ≥ 1")
-        if tokens.ndim != 1 or len(tokens) <= rows:
-            raise ShapeError(
-                f"AlignedChunks: tokens {tokens.shape} should be one long text (T,), "
-                f"of {rows + 1} tokens at least for {rows} rows"
-            )
-        self.length, self.times = length, (len(tokens) - 1) // rows
-        used, device = rows * self.times, device or backend.default_device()
-        x, y = tokens[:used], tokens[1 : used + 1]
-        self.x = backend.to_device(x.reshape(rows, self.times), device)
-        self.y = backend.to_device(y.reshape(rows, self.times), device)
-
-    def __len__(self) -> int:
-        return -(-self.times // self.length)
-
-    def __iter__(self) -> Iterator[tuple[Array, Array]]:
-        for start in range(0, self.times, self.length):
-            part = slice(start, start + self.length)
-            yield self.x[:, part], self.y[:, part]

@@ -63,7 +63,7 @@ class Dropout(Noisy):
         self.p = p
 
     def forward(self, x: Tensor) -> Tensor:
-        """Return y."""
+        """Return x with elements dropped, or x itself in evaluation."""
         return self.drop(x, share=())
 
     def drop(self, x: Tensor, share: tuple[int, ...]) -> Tensor:
@@ -82,7 +82,7 @@ class Dropout2d(Dropout):
     """
 
     def forward(self, x: Tensor) -> Tensor:
-        """Return y."""
+        """Return x with channels dropped, or x itself in evaluation."""
         if x.ndim < 3:
             raise ShapeError(
                 "Dropout2d drops whole channels of (N, C, H, W), and x "
@@ -99,7 +99,7 @@ class GaussianNoise(Noisy):
         self.std = _deviation(self, std)
 
     def forward(self, x: Tensor) -> Tensor:
-        """Return y."""
+        """Return x + n, or x itself in evaluation."""
         if not self.training or self.std == 0:
             return x
         y: Tensor = ops.gaussian_noise(x, self.next_key(), std=self.std)

@@ -9,6 +9,7 @@ units that count the place in the line, and others that know if a quotation is o
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -147,6 +148,20 @@ def inside(text: str, opening: str, closing: str | None = None) -> Vector:
         is_open = is_open or letter == opening
         found[t] = is_open
         is_open = is_open and not closes
+    return found
+
+
+def matching(text: str, pattern: str) -> Vector:
+    """Tell for each character if it belongs to a match of a regular expression.
+
+    `^` and `$` stand for the beginning and the end of a line.
+
+    >>> matching("ANN. I am", "[A-Z]{2,}").astype(int).tolist()
+    [1, 1, 1, 0, 0, 0, 0, 0, 0]
+    """
+    found = np.zeros(len(text), bool)
+    for match in re.finditer(pattern, text, re.MULTILINE):
+        found[match.start() : match.end()] = True
     return found
 
 

@@ -26,10 +26,12 @@ from minidl.train.metrics import (
 )
 from minidl.train.progress import LivePlot, ProgressBar
 from minidl.train.samples import Samples
-from minidl.train.stopping import EarlyStopping, PlateauLR
+from minidl.train.sequence_metrics import bleu1, edit_distance, token_error_rate
+from minidl.train.stopping import Budget, EarlyStopping, PlateauLR
 from minidl.train.trainer import Trainer
 
 __all__ = [
+    "Budget",
     "CSVLog",
     "Callback",
     "Checkpoint",
@@ -50,13 +52,16 @@ __all__ = [
     "WeightAverage",
     "accuracy",
     "balanced_accuracy",
+    "bleu1",
     "confusion_matrix",
+    "edit_distance",
     "f1_score",
     "load_checkpoint",
     "precision",
     "read_checkpoint",
     "recall",
     "save_checkpoint",
+    "token_error_rate",
     "top_k",
     "update_batch_norm",
 ]

@@ -1,8 +1,10 @@
-"""Callbacks that act on a metric: stop, or slow down, when nothing gets better."""
+"""Callbacks that end training: when nothing gets better, or when the time is over."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import math
+import time
+from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any
 
 from minidl.errors import RangeError
@@ -140,3 +142,69 @@ class PlateauLR(Callback):
             self._saved = dict(state)
         else:
             self.rule.load_state_dict(state)
+
+
+class Budget(Callback):
+    """Stop when so many minutes are over; until then let the learning rate fall.
+
+    minutes  None: no limit but the epochs of `fit`
+    The last epoch ends with the time; it is validated as others are. With minutes,
+    `rate` follows the clock, so that a run cannot be repeated to the bit.
+
+    >>> from minidl import nn, ops, optim
+    >>> from minidl.data import DataLoader, moons
+    >>> from minidl.train import Trainer
+    >>> net, budget = nn.Linear(2, 2, rng=0), Budget(minutes=0.001)
+    >>> opt = optim.SGD(net.parameters(), lr=budget.rate(0.1))
+    >>> trainer = Trainer(net, opt, ops.cross_entropy, callbacks=[budget])
+    >>> history = trainer.fit(DataLoader(moons(40, rng=0)), epochs=100_000)
+    >>> sum(history["seconds"]) < 60, budget.progress
+    (True, 1.0)
+    """
+
+    def __init__(self, minutes: float | None = None) -> None:
+        if minutes is not None and not minutes > 0:
+            raise RangeError(f"Budget: minutes is {minutes}; give more than 0, or None")
+        self.minutes = minutes
+        self.steps, self.done = 1, 0
+        self.start = self.seconds = 0.0
+
+    @property
+    def progress(self) -> float:
+        """How much of the steps or of the time is used up, from 0 to 1."""
+        time_used = self.seconds / (60 * self.minutes) if self.minutes else 0.0
+        return min(1.0, max(self.done / self.steps, time_used))
+
+    def rate(self, lr: float, climb: float = 0.02) -> Callable[[int], float]:
+        """Return a schedule: η rises to lr, then falls along a cosine to lr / 20.
+
+        With p = progress:  η = lr min(1, p / climb) (0.05 + 0.95 (1 + cos π p) / 2);
+        p / climb counts the step that is to come, too.
+        """
+
+        def now(t: int) -> float:
+            p = self.progress
+            up = min(1.0, (p + 1 / self.steps + 1e-3) / climb)
+            return lr * up * (0.05 + 0.95 * (1 + math.cos(math.pi * p)) / 2)
+
+        return now
+
+    def on_begin(self, trainer: Trainer) -> None:
+        """Count the steps that are to come, and start the clock."""
+        self.steps = max(1, trainer.goal * len(trainer.train_batches))
+        self.done = trainer.t
+        self.start = time.perf_counter() - self.seconds
+
+    def on_step(self, trainer: Trainer) -> None:
+        """Look at the clock."""
+        self.done, self.seconds = trainer.t, time.perf_counter() - self.start
+        if self.minutes and self.seconds >= 60 * self.minutes:
+            trainer.stop(now=True)
+
+    def state_dict(self) -> dict[str, Any]:
+        """Return the time that was used."""
+        return {"seconds": self.seconds}
+
+    def load_state_dict(self, state: Mapping[str, Any]) -> None:
+        """Go on where `state` was taken."""
+        self.seconds = float(state["seconds"])

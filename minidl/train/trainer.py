@@ -116,6 +116,7 @@ class Trainer:
         self.kept: list[Any] = []  # layers that are in eval mode on purpose
         self.ending = "done"
         self.stopping = ""
+        self.cut_short = False  # the epoch now ends with this step
 
     # The loop
 
@@ -137,6 +138,7 @@ class Trainer:
         self.train_batches = batches.for_training(train)
         self.validation = validation
         self.goal, self.stopping = self.epoch + epochs, ""
+        self.cut_short = False
         self.ending = "failed"
         self.guard.forget()
         with between_steps(self.stop), np.errstate(all="ignore"):  # the guard looks
@@ -182,7 +184,7 @@ class Trainer:
             if self.metrics and not mixed:
                 self.recent.add(scores, y)
             self._tell("on_step")
-            if self.stopping == "interrupted":
+            if self.stopping == "interrupted" or self.cut_short:
                 return
         if self.position == 0:
             raise RangeError(
@@ -253,8 +255,12 @@ class Trainer:
         self.optimizer.zero_grad()
         self._tell("on_update")
 
-    def stop(self, reason: str = "stopped") -> None:
-        """End `fit`: after this epoch or, for the reason "interrupted", this step."""
+    def stop(self, reason: str = "stopped", *, now: bool = False) -> None:
+        """End `fit`: after this epoch or, for the reason "interrupted", this step.
+
+        now: the epoch ends with this step; it is validated, and counts as a whole one
+        """
+        self.cut_short = self.cut_short or now
         self.stopping = self.stopping if self.stopping == "interrupted" else reason
 
     # Judging
