@@ -5,6 +5,7 @@
     python -m examples.seq2seq --minutes 15        from spelling to pronunciation
     python -m examples.captioner                   names of emoji, by three models
 
-common.py has what they share: a `minidl.train.Trainer` within a budget, and the results
-that `python -m docs.sequences` makes a page of.
+Each file is data, model, optimizer and Trainer, and then what it draws. common.py has
+what they share: the command line, and the results that `python -m docs.sequences` makes
+a page of.
 """

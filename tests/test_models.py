@@ -21,7 +21,15 @@ from minidl.models import (
     next_loss,
     transcribe,
 )
-from minidl.train import Budget, Trainer, bleu1, edit_distance, token_error_rate
+from minidl.train import (
+    Budget,
+    Checkpoint,
+    Trainer,
+    bleu1,
+    edit_distance,
+    token_error_rate,
+)
+from tests.runs import At, press
 
 V = 9
 
@@ -295,11 +303,41 @@ def test_minutes_end_the_training_within_an_epoch():
     assert run.t == few.done
 
 
-def test_the_time_that_was_used_is_in_a_checkpoint():
-    spent, again = Budget(minutes=2), Budget(minutes=2)
-    spent.seconds = 90.0
-    again.load_state_dict(spent.state_dict())
-    assert again.progress == 0.75
+def test_a_resumed_run_has_the_rates_of_one_that_was_not_stopped(tmp_path):
+    batches = [(np.ones((4, 3), np.float32), np.zeros(4, int))] * 5
+
+    def rates(folder, stop=None):
+        net, budget = nn.Linear(3, 2, rng=0), Budget(minutes=60)
+        rule = optim.SGD(net.parameters(), lr=budget.rate(0.1))
+        save = Checkpoint(tmp_path / folder, steps=1, resume=True)
+        ends = [At(stop, press)] if stop else []
+        run = Trainer(net, rule, ops.cross_entropy, callbacks=[budget, save, *ends],
+                      progress=False)  # fmt: skip
+        run.fit(batches, epochs=2)
+        return [*run.history.steps["lr"]], budget
+
+    whole, _ = rates("a")
+    _, stopped = rates("b", stop=7)
+    parts, again = rates("b")
+    np.testing.assert_allclose(parts, whole, rtol=1e-6)
+    assert len(parts) == 10
+    assert again.seconds > stopped.seconds > 0
+
+
+def test_batches_without_a_length_need_minutes():
+    class Endless:
+        def __iter__(self):
+            return iter([(np.ones((4, 3), np.float32), np.zeros(4, int))])
+
+    def fit(minutes):
+        net, budget = nn.Linear(3, 2, rng=0), Budget(minutes)
+        rule = optim.SGD(net.parameters(), lr=budget.rate(0.1))
+        run = Trainer(net, rule, ops.cross_entropy, callbacks=[budget], progress=False)
+        return run.fit(Endless(), epochs=1)
+
+    assert len(fit(1)) == 1
+    with pytest.raises(RangeError, match="Endless has no len"):
+        fit(None)
 
 
 def test_bleu_counts_words_once_and_minds_the_length():

@@ -166,7 +166,8 @@ class Budget(Callback):
         if minutes is not None and not minutes > 0:
             raise RangeError(f"Budget: minutes is {minutes}; give more than 0, or None")
         self.minutes = minutes
-        self.steps, self.done = 1, 0
+        self.steps: float = 1
+        self.done = 0
         self.start = self.seconds = 0.0
 
     @property
@@ -191,7 +192,14 @@ class Budget(Callback):
 
     def on_begin(self, trainer: Trainer) -> None:
         """Count the steps that are to come, and start the clock."""
-        self.steps = max(1, trainer.goal * len(trainer.train_batches))
+        batches = trainer.train_batches
+        if not self.minutes and not hasattr(batches, "__len__"):
+            raise RangeError(
+                f"Budget: {type(batches).__name__} has no len(), so it is unknown when "
+                "training ends; give minutes=…, or a DataLoader or a list"
+            )
+        n = len(batches) if hasattr(batches, "__len__") else math.inf
+        self.steps = max(1, trainer.goal * n)
         self.done = trainer.t
         self.start = time.perf_counter() - self.seconds
 
@@ -202,9 +210,10 @@ class Budget(Callback):
             trainer.stop(now=True)
 
     def state_dict(self) -> dict[str, Any]:
-        """Return the time that was used."""
-        return {"seconds": self.seconds}
+        """Return the steps and the time that were used."""
+        return {"done": self.done, "seconds": self.seconds}
 
     def load_state_dict(self, state: Mapping[str, Any]) -> None:
         """Go on where `state` was taken."""
-        self.seconds = float(state["seconds"])
+        self.done, self.seconds = int(state["done"]), float(state["seconds"])
+        self.start = time.perf_counter() - self.seconds
