@@ -81,7 +81,7 @@ def check(net: nn.Module, data: TensorDataset) -> str:
     x, y = data.x[:4], data.y[:4]
     x = x + np.random.default_rng(0).normal(0, 0.05, x.shape)
     x, y = (backend.to_device(a, backend.default_device()) for a in (x, y))
-    report = gradcheck(Objective(net), [x, y], eps=1e-7)
+    report = gradcheck(Objective(net), [x, y], eps=2e-8)
     numbers = sum(int(np.prod(f.shape)) for f in report.findings)
     return f"agrees with differences to {report.error:.0e}, for all {numbers} numbers"
 
