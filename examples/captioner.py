@@ -45,12 +45,12 @@ def one(kind, asked):
     def judge():
         return {"val_error": 1 - score(names(unseen.x), unseen)}
 
+    model = KINDS[kind](len(words))
     t = data.pad_sequences([START, *words.encode(n), END] for n in train.names)
     samples, move = (train.x, t[:, :-1], t[:, 1:]), data.RandomShift(2)
     batches = data.DataLoader(
         samples, BATCH, shuffle=True, drop_last=True, transform=move
     )
-    model = KINDS[kind](len(words))
     run = Run(model, asked, judge=judge, watch="val_error")
     optimizer = optim.AdamW(optim.no_decay(model, 0.05), run.budget.rate(RATE), BETAS)
     loss = partial(next_loss, ignore_index=PAD)

@@ -42,10 +42,10 @@ def main(given=None):
         said = transcribe(model, source(unseen), LONGEST)
         return {"val_error": token_error_rate(said, truth(unseen))}
 
+    model = models.Seq2Seq(len(letters), len(phones), 64, HIDDEN, dropout=0.2)
     t = pad_sequences([START, *row, END] for row in truth(train))
     samples = source(train), t[:, :-1], t[:, 1:]
     batches = data.DataLoader(samples, BATCH, shuffle=True, drop_last=True)
-    model = models.Seq2Seq(len(letters), len(phones), 64, HIDDEN, dropout=0.2)
     run = Run(model, asked, judge=judge, watch="val_error", say=say)
     optimizer = optim.AdamW(optim.no_decay(model, 0.01), run.budget.rate(RATE), BETAS)
     loss = partial(next_loss, ignore_index=PAD)
