@@ -68,7 +68,12 @@ def release(session: nox.Session) -> None:
     out = session.create_tmp()
     session.run("python", "-m", "build", "--outdir", out)
     session.run("sh", "-c", f"twine check --strict {out}/*", external=True)
-    session.run("sh", "-c", f"check-wheel-contents {out}/*.whl", external=True)
+    session.run(
+        "sh",
+        "-c",
+        f"check-wheel-contents --toplevel minidl,minidl_course {out}/*.whl",
+        external=True,
+    )
     session.run("sh", "-c", f"pyroma {out}/*.tar.gz", external=True)
     session.run("sh", "-c", f"tar -xzf {out}/*.tar.gz -C {out}", external=True)
     session.install("-e", ".[test]")

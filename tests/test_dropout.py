@@ -163,8 +163,8 @@ def test_whole_channels_are_dropped(shape):
 @pytest.mark.parametrize(
     "layer",
     [
-        nn.Dropout(0.5), nn.Dropout2d(0.5), nn.GaussianNoise(0.5),
-        nn.WeightNoise(nn.BatchNorm2d(3).eval(), 0.5),
+        nn.Dropout(0.5, rng=0), nn.Dropout2d(0.5, rng=0), nn.GaussianNoise(0.5, rng=0),
+        nn.WeightNoise(nn.BatchNorm2d(3).eval(), 0.5, rng=0),
     ],
     ids=lambda layer: type(layer).__name__,
 )  # fmt: skip

@@ -141,7 +141,8 @@ class Guard:
                 trainer.truth = y
                 trainer.backward(loss, y)
         except NonFiniteError as error:
-            return str(error)
+            where = f", in {error.layer}" if error.layer else ""
+            return f"{error.args[0]}{where}"
         finding.largest = largest(sizes(parameters(trainer)))
         finding.kind = "update"
         trainer.update()
