@@ -17,7 +17,7 @@ from minidl.engine import messages
 from minidl.errors import DTypeError, MinidlError, WidthError
 
 HALF, SINGLE = np.dtype(np.float16), np.dtype(np.float32)
-BOOL = np.dtype(bool)
+BOOL, DOUBLE = np.dtype(bool), np.dtype(np.float64)
 VARIADIC = 4  # the flag of a function that takes *args
 
 

@@ -29,7 +29,9 @@ from minidl.backend import Array
 from minidl.engine import messages
 from minidl.engine.inputs import (
     BOOL,
+    DOUBLE,
     HALF,
+    SINGLE,
     Signature,
     as_operand,
     computed,
@@ -131,9 +133,11 @@ def op(  # noqa: C901  it holds the hot path, which calls as little as it can
     n_inputs, known = signature.n_inputs, signature.known
     fasts: dict[str, list[Any]] = {}  # the highest rank first
     ranks: dict[str, dict[int, Any]] = {}
+    counted = False  # whether a call has shown that there is a map for each input
 
     @functools.wraps(body)
     def call(*args: Any, **settings: Any) -> Any:  # noqa: C901  the hot path
+        nonlocal counted
         if (len(args) != n_inputs and n_inputs is not None) or (
             settings and not known.issuperset(settings)
         ):
@@ -169,12 +173,10 @@ def op(  # noqa: C901  it holds the hot path, which calls as little as it can
             arrays.append(x)
             edges.append(edge)
         try:
-            if dtypes > 1 or dtype.kind != "f":  # type: ignore[union-attr]
+            if dtypes > 1 or (dtype is not SINGLE and dtype is not DOUBLE):
                 made = in_one_width(call, arrays, settings)
             elif fasts:
-                made = (fasts and computed(call, arrays, settings)) or body(
-                    *arrays, **settings
-                )
+                made = computed(call, arrays, settings)
             else:
                 made = body(*arrays, **settings)
         except Exception as error:
@@ -189,8 +191,10 @@ def op(  # noqa: C901  it holds the hot path, which calls as little as it can
             node.op, node.settings, node.edges = call, settings, edges
             node.back = back = made[1]
             node.inputs, node.tick = None if linear else args, next(clock)
-            if type(back) is tuple and len(back) != len(edges):
-                raise messages.wrong_count(call, len(back), len(edges))
+            if not counted:
+                if type(back) is tuple and len(back) != len(edges):
+                    raise messages.wrong_count(call, len(back), len(edges))
+                counted = n_inputs is not None
             if watchers:
                 watchers[-1].recorded(node, arrays)
         if len(made) == 3 or type(made[0]) is tuple:
