@@ -1,4 +1,4 @@
-"""Captioning: a convolutional network looks, a language model tells what it sees.
+"""Captioning: a convolutional network encodes images, and a decoder describes them.
 
 `python -m examples.captioner --minutes 5` learns the names of emoji.
 
