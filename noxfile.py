@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import tarfile
+import tempfile
+from pathlib import Path
+
 import nox
 
 nox.options.sessions = ["lint", "tests"]
@@ -65,16 +69,16 @@ def docs(session: nox.Session) -> None:
 def release(session: nox.Session) -> None:
     """The sdist and the wheel: complete, described, and tested from the archive."""
     session.install("build", "twine", "check-wheel-contents", "pyroma")
-    out = session.create_tmp()
-    session.run("python", "-m", "build", "--outdir", out)
-    session.run("sh", "-c", f"twine check --strict {out}/*", external=True)
-    session.run(
-        "sh",
-        "-c",
-        f"check-wheel-contents --toplevel minidl,minidl_course {out}/*.whl",
-        external=True,
-    )
-    session.run("sh", "-c", f"pyroma {out}/*.tar.gz", external=True)
-    session.run("sh", "-c", f"tar -xzf {out}/*.tar.gz -C {out}", external=True)
-    session.install("-e", ".[test]")
-    session.run("sh", "-c", f"cd {out}/minidl-*/ && pytest -q", external=True)
+    # A folder outside the clone: tests ask what happens where no clone is around them.
+    with tempfile.TemporaryDirectory() as out:
+        session.run("python", "-m", "build", "--outdir", out)
+        archives = sorted(str(path) for path in Path(out).iterdir())
+        wheel, sdist = sorted(archives, key=lambda path: path.endswith(".tar.gz"))
+        session.run("twine", "check", "--strict", *archives)
+        session.run("check-wheel-contents", "--toplevel", "minidl,minidl_course", wheel)
+        session.run("pyroma", sdist)
+        with tarfile.open(sdist) as archive:
+            archive.extractall(out, filter="data")
+        session.chdir(Path(out) / Path(sdist).name.removesuffix(".tar.gz"))
+        session.install("-e", ".[test]")
+        session.run("pytest", *session.posargs)
