@@ -57,7 +57,7 @@ def test_every_sixth_is_caught_or_raises_no_alarm():
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("half", HALVES)
+@pytest.mark.parametrize("half", REACHED)
 def test_wrong_ones_are_caught_and_named(half):
     judged = [judge(case) for case in HALVES[half].cases]
     caught, right, useful, certain = REACHED[half]

@@ -1,4 +1,4 @@
-"""Run `minidl.check` over the bank: python -m tests.bank [a | b | right] [--verdicts].
+"""Run `minidl.check` over the bank: python -m tests.bank [a | b | c | right] [--verdicts].
 
 caught     the wrong gradient is not called right
 right      the first verdict expresses an idea that its entry expects
@@ -24,12 +24,12 @@ import numpy as np
 
 import minidl as md
 from minidl import check
-from tests.bank import wrong_a, wrong_b
+from tests.bank import wrong_a, wrong_b, wrong_c
 from tests.bank.cases import Array, Case, Pair
 from tests.bank.own import OWN, Own
 from tests.bank.right import RIGHT, Right
 
-HALVES = {"a": wrong_a.BANK, "b": wrong_b.BANK}
+HALVES = {"a": wrong_a.BANK, "b": wrong_b.BANK, "c": wrong_c.BANK}
 NOTHING = r"in a way of its own|no (typical|known) "
 FACT = (
     r"wrong (only |everywhere but )?(where|at)\b|has shape|"
