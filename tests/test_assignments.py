@@ -45,11 +45,11 @@ def test_the_manifest_is_current(name):
 
 
 @pytest.mark.parametrize("name", NAMES)
-def test_every_mutant_is_a_patch_of_its_region(name):
+def test_every_mutant_and_variant_is_a_patch_of_its_region(name):
     stale = []
-    for mutant in assignment(name).mutants:
+    for patch in [*assignment(name).mutants, *assignment(name).variants]:
         try:
-            mutated(assignment(name), mutant)
+            mutated(assignment(name), patch)
         except CourseError as error:
             stale.append(str(error))
     assert stale == []

@@ -119,6 +119,40 @@ def test_mutants_that_are_none(root, tiny, tree):
     ) in faults
 
 
+VARIANTS = """
+    from minidl_course import Variant
+
+    VARIANTS = [
+        Variant("t1.2", "a product", "+ return 2 * (g * d)"),
+        Variant("t1.1", "not for large x", "+ d = x - shift\\n+ y = d * d % 1e4"),
+        Variant("t1.1", "for few x", "+ d = x - shift\\n+ y = d * d * (len(d) < 5)"),
+        Variant("t1.3", "of old times", "- root = sum_of(total)\\n+ root = total"),
+    ]
+"""
+
+
+def test_variants_must_keep_their_points(root, tiny, tree):
+    file = "assignments/t1_other/variants.py"
+    assignment = altered(root, "README.md", "", "")
+    *sound, _, end = VARIANTS.splitlines(keepends=True)
+    write(root, {file: "".join([*sound, end])})
+    large, few = luck_faults(Trial(assignment, tree), 6)
+    assert large == (
+        "t1.1: the variant 'not for large x' loses points from 6 students: 30 of 50"
+    )
+    assert few.startswith("t1.1: the variant 'for few x' loses points from ")
+    write(root, {file: VARIANTS})
+    faults = run(find("t1_other", root), tree)
+    (root / file).unlink()
+    starts = [
+        "t1.1: the variant 'not for large x' loses points in large (y: ",
+        "t1.1: the variant 'for few x' loses points in ",
+        "update t1_other/variants.py, 'of old times' of t1.3: ",
+    ]
+    assert len(faults) == 3
+    assert all(map(str.startswith, faults, starts)), faults
+
+
 def test_a_patch_names_lines_whatever_their_indent():
     code = "    if a:\n        b = 1\n    c = 2\n"
     patch = """

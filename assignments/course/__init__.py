@@ -16,6 +16,6 @@ no engine: it runs in processes of its own (answers_child.py).
 from __future__ import annotations
 
 from .draws import Draw
-from .rows import Mutant, Row, narrow, without
+from .rows import Mutant, Row, Variant, narrow, without
 
-__all__ = ["Draw", "Mutant", "Row", "narrow", "without"]
+__all__ = ["Draw", "Mutant", "Row", "Variant", "narrow", "without"]

@@ -4,7 +4,8 @@ assignments/a1_backpropagation/     in a clone of the repository, or
 a1/                                 a student's edition, with the package beside it
     assignment.cfg   title, hours, seed, limits; a section for each task
     rows.py          ROWS, public          hidden.py    ROWS, not released
-    calls.py         what rows call        mutants.py   MUTANTS
+    calls.py         what rows call        mutants.py   MUTANTS, wrong answers
+                                           variants.py  VARIANTS, other right answers
 """
 
 from __future__ import annotations
@@ -19,7 +20,7 @@ from types import ModuleType
 from typing import Any
 
 from .errors import CourseError
-from .rows import Mutant, Row
+from .rows import Mutant, Row, Variant
 
 CONFIG = "assignment.cfg"
 
@@ -84,6 +85,12 @@ class Assignment:
         """Typical wrong answers."""
         path = self.folder / "mutants.py"
         return _listed(path, "MUTANTS", Mutant) if path.exists() else []
+
+    @cached_property
+    def variants(self) -> list[Variant]:
+        """Right answers that are written in another way than the reference."""
+        path = self.folder / "variants.py"
+        return _listed(path, "VARIANTS", Variant) if path.exists() else []
 
     @cached_property
     def calls(self) -> ModuleType:

@@ -23,11 +23,15 @@ CONSTANT = "the same number everywhere, whatever comes in"
 
 @dataclass(frozen=True)
 class Verdict:
-    """What a row gets: its points or 0, and why, in a sentence."""
+    """What a row gets: its points or 0, and why, in a sentence.
+
+    fault   the same for the author, who may know what a hidden row found
+    """
 
     points: int
     right: bool
     what: str
+    fault: str = ""
 
 
 def judge(
@@ -56,7 +60,7 @@ def judge_row(row: Row, given: Sequence[Answer], expected: Sequence[Arrays]) -> 
 def _verdict(row: Row, wrong: str) -> Verdict:
     if not wrong:
         return Verdict(row.points, True, "right")
-    return Verdict(0, False, HIDDEN if row.hidden else wrong)
+    return Verdict(0, False, HIDDEN if row.hidden else wrong, wrong)
 
 
 def fault(row: Row, given: Answer, expected: Arrays) -> str:

@@ -43,10 +43,11 @@ def describe(assignment: Assignment) -> dict[str, Any]:
 
 
 def _proved(assignment: Assignment, task: Task) -> str:
-    """Return a digest of the solution and of the wrong answers that were tried."""
+    """Return a digest of the solution and of the other answers that were tried."""
     source = assignment.source(task.file)
     words = [region_of(source, task.name, task.file).code]
-    words += [m.patch for m in assignment.mutants if m.task == task.name]
+    tried = [*assignment.mutants, *assignment.variants]
+    words += [patch.patch for patch in tried if patch.task == task.name]
     return hashlib.blake2b("\0".join(words).encode(), digest_size=6).hexdigest()
 
 
@@ -92,7 +93,7 @@ def written(assignment: Assignment) -> dict[str, Any]:
 
 
 def changed(assignment: Assignment) -> list[str]:
-    """Return the tasks whose solution or mutants have changed since the last check."""
+    """Return the tasks whose lines or patches have changed since the last check."""
     tasks = written(assignment)["tasks"]
     before = {task["task"]: task.get("proved") for task in tasks}
     return [

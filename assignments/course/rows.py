@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Literal
+from typing import ClassVar, Literal
 
 import numpy as np
 
@@ -76,8 +76,8 @@ def _narrowed(x: Array | float) -> Array | float:
 
 
 @dataclass(frozen=True)
-class Mutant:
-    """A typical wrong answer: the reference with other lines in one task's region.
+class Patch:
+    """Other lines for one task's region.
 
     patch   "- " and an old line, "+ " and a new one (author/mutation.py); new lines
             alone replace the whole region
@@ -86,3 +86,18 @@ class Mutant:
     task: str
     name: str
     patch: str
+    file: ClassVar[str]  # where such patches are listed
+
+
+@dataclass(frozen=True)
+class Mutant(Patch):
+    """A typical wrong answer, which must lose points."""
+
+    file: ClassVar[str] = "mutants.py"
+
+
+@dataclass(frozen=True)
+class Variant(Patch):
+    """A right answer written in another way, which must keep every point."""
+
+    file: ClassVar[str] = "variants.py"

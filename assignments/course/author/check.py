@@ -2,6 +2,7 @@
 
     the reference gets all points, the blank skeleton none; a blank alone loses its own
     task's points and no others; every mutant loses points in its task and only there;
+    every variant (a right answer in other words) keeps all points of its task;
     handout, regions, rows and points agree; every right answer depends on the draw;
     what students get parses, lints, and holds no line of the solution
 
@@ -20,7 +21,7 @@ from .. import manifest
 from ..assignment import Assignment
 from ..errors import CourseError
 from ..regions import blank, region_of, replace
-from ..rows import Mutant
+from ..rows import Patch, Variant
 from ..source_tree import reference_tree
 from .consistency import paper_faults
 from .edition import edition_faults
@@ -43,6 +44,7 @@ class Report:
     skeleton: dict[str, int] = field(default_factory=dict)
     alone: dict[str, dict[str, int]] = field(default_factory=dict)
     caught: dict[str, list[bool]] = field(default_factory=dict)
+    kept: dict[str, list[bool]] = field(default_factory=dict)
     faults: list[str] = field(default_factory=list)
 
     def table(self) -> str:
@@ -50,21 +52,24 @@ class Report:
         a = self.assignment
         lines = [
             f"{a}",
-            f"  {'task':7}{'points':>7}{'reference':>11}{'blank':>7}{'mutants':>10}",
+            f"  {'task':7}{'points':>7}{'reference':>11}{'blank':>7}{'mutants':>10}"
+            f"{'variants':>10}",
         ]
         for task in a.tasks.values():
             caught = self.caught.get(task.name, [])
+            kept = self.kept.get(task.name, [])
             lost = self.alone.get(task.name, {}).get(task.name, task.points)
             lines.append(
                 f"  {task.name:7}{task.points:7}{self.reference.get(task.name, 0):11}"
-                f"{lost:7}{f'{sum(caught)} of {len(caught)}':>10}  {task.title}"
+                f"{lost:7}{f'{sum(caught)} of {len(caught)}':>10}"
+                f"{f'{sum(kept)} of {len(kept)}':>10}  {task.title}"
             )
         full, empty = sum(self.reference.values()), sum(self.skeleton.values())
         lines.append(f"  reference {full} of 100, skeleton {empty}")
         if not self.faults:
             lines.append(
                 f"  {len(a.public)} public rows, {len(a.hidden)} hidden, "
-                f"{len(a.mutants)} mutants"
+                f"{len(a.mutants)} mutants, {len(a.variants)} variants"
             )
         return "\n".join([*lines, *(f"  WRONG  {fault}" for fault in self.faults)])
 
@@ -72,7 +77,7 @@ class Report:
 def check(assignment: Assignment, *, write: bool = False, students: int = 0) -> Report:
     """Prove an assignment; write its manifest if all is well and `write` says so.
 
-    students   so many are asked about every mutant (luck.py)
+    students   so many are asked about every mutant and variant (luck.py)
     """
     report = Report(assignment)
     with tempfile.TemporaryDirectory() as folder:
@@ -94,9 +99,9 @@ def check(assignment: Assignment, *, write: bool = False, students: int = 0) -> 
 
 
 def changed_faults(assignment: Assignment) -> list[str]:
-    """Prove those tasks again whose lines or mutants are not those of the manifest.
+    """Prove those tasks again whose lines or patches are not those of the manifest.
 
-    Quick, for it asks the reference, the blank and the mutants of those tasks only.
+    Quick, for it asks the reference, the blank and the patches of those tasks only.
     """
     report, tasks = Report(assignment), manifest.changed(assignment)
     if not tasks:
@@ -110,14 +115,14 @@ def changed_faults(assignment: Assignment) -> list[str]:
                 report.faults.append(f"{task}: the reference loses points")
             if trial.points(task, blank(source, [task])):
                 report.faults.append(f"{task}: its blank earns points")
-        for mutant in assignment.mutants:
-            if mutant.task in tasks:
-                _try_mutant(report, trial, mutant, [mutant.task])
+        for patch in [*assignment.mutants, *assignment.variants]:
+            if patch.task in tasks:
+                _try(report, trial, patch, [patch.task])
     return report.faults
 
 
 def prove(report: Report, trial: Trial) -> None:
-    """Fill in the report from the reference, the blanks and the mutants."""
+    """Fill in the report from the reference, blanks, mutants and variants."""
     a = report.assignment
     for row, expected in zip(a.rows, trial.expected, strict=True):
         if not depends(row, expected):
@@ -132,15 +137,16 @@ def prove(report: Report, trial: Trial) -> None:
         for t in a.tasks.values()
     }
     ahead = [(t.name, f[t.file]) for f in (sources, empty) for t in a.tasks.values()]
-    ahead += [(m.task, text) for m in a.mutants if (text := _mutated(a, m))]
+    patches = [*a.mutants, *a.variants]
+    ahead += [(p.task, text) for p in patches if (text := _mutated(a, p))]
     with ThreadPoolExecutor(JOBS) as pool:  # what is below finds them done
         list(pool.map(lambda job: trial.judged(*job), ahead))
     report.reference = trial.submission(sources)
     report.skeleton = trial.submission(empty)
     report.alone = {name: trial.submission(files) for name, files in alone.items()}
     _compare_reference(report, trial)
-    for mutant in a.mutants:
-        _try_mutant(report, trial, mutant, list(a.tasks))
+    for patch in patches:
+        _try(report, trial, patch, list(a.tasks))
 
 
 def _compare_reference(report: Report, trial: Trial) -> None:
@@ -160,38 +166,45 @@ def _compare_reference(report: Report, trial: Trial) -> None:
                 )
 
 
-def _try_mutant(
-    report: Report, trial: Trial, mutant: Mutant, tasks: Sequence[str]
-) -> None:
-    """See that a mutant loses points of its own task, and of no other of `tasks`."""
-    a, name = report.assignment, f"the mutant {mutant.name!r}"
+def _try(report: Report, trial: Trial, patch: Patch, tasks: Sequence[str]) -> None:
+    """See that a mutant loses points, in its own task of `tasks` only; a variant none.
+
+    A patch of lines that are gone, or of names that are, is a fault of its own.
+    """
+    a, name = report.assignment, f"{type(patch).__name__.lower()} {patch.name!r}"
     try:
-        mutated(a, mutant)
+        mutated(a, patch)
     except CourseError as error:
         report.faults.append(str(error))
         return
-    file, text = a.tasks[mutant.task].file, _mutated(a, mutant)
-    verdicts = trial.judged(mutant.task, text)
+    text = _mutated(a, patch)
+    verdicts = trial.judged(patch.task, text)
     if broken := [v.what for _, v in verdicts if v.what.startswith(BROKEN)]:
-        where = f"{a.folder.name}/mutants.py"
-        report.faults.append(f"update {where}, {name} of {mutant.task}: {broken[0]}")
-    points = sum(verdict.points for _, verdict in verdicts)
-    caught = points < report.reference[mutant.task]
-    report.caught.setdefault(mutant.task, []).append(caught)
-    if not caught:
-        report.faults.append(f"{mutant.task}: nobody notices {name}")
-    others = [t for t in tasks if t != mutant.task and a.tasks[t].file == file]
-    for task in others:
-        if trial.points(task, text) != report.reference[task]:
-            report.faults.append(f"{name} costs points of {task}")
+        where = f"{a.folder.name}/{patch.file}"
+        report.faults.append(f"update {where}, the {name} of {patch.task}: {broken[0]}")
+    wrong = [f"{row.name} ({v.fault})" for row, v in verdicts if not v.right]
+    if isinstance(patch, Variant):
+        report.kept.setdefault(patch.task, []).append(not wrong)
+        lost = f"{patch.task}: the {name} loses points in {'; '.join(wrong)}"
+        report.faults += [lost] if wrong else []
+        return
+    report.caught.setdefault(patch.task, []).append(bool(wrong))
+    report.faults += [] if wrong else [f"{patch.task}: nobody notices the {name}"]
+    file = a.tasks[patch.task].file
+    others = [t for t in tasks if t != patch.task and a.tasks[t].file == file]
+    report.faults += [
+        f"the {name} costs points of {task}"
+        for task in others
+        if trial.points(task, text) != report.reference[task]
+    ]
 
 
-def _mutated(assignment: Assignment, mutant: Mutant) -> str:
-    """Return the file with a mutant's region; "" if the patch is stale."""
+def _mutated(assignment: Assignment, patch: Patch) -> str:
+    """Return the file with a patched region; "" if the patch is stale."""
     try:
-        code = mutated(assignment, mutant)
+        code = mutated(assignment, patch)
     except CourseError:
         return ""
-    task = assignment.tasks[mutant.task]
+    task = assignment.tasks[patch.task]
     source = assignment.source(task.file)
     return replace(source, region_of(source, task.name, task.file), code)

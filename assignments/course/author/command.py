@@ -19,7 +19,7 @@ def check_arguments(parser: argparse.ArgumentParser) -> None:
     """What may stand behind `minidl course check`."""
     parser.add_argument("names", nargs="*", help="such as a1 (all)")
     parser.add_argument("--dry", action="store_true", help="write no manifest.json")
-    text = "also ask every mutant as N students would be: luck decides no point"
+    text = "also ask every answer as N students would be: luck decides no point"
     parser.add_argument("--students", type=int, default=0, metavar="N", help=text)
 
 

@@ -1,8 +1,8 @@
-"""Luck decides no point: each wrong answer gets the same points from every student.
+"""Luck decides no point: an answer gets the same points from every student.
 
 Rows are drawn for each student, and a draw that does not ask the question lets a wrong
 answer pass. So every mutant is asked as many students would be, in one process, and
-must lose the same points for all of them.
+must lose the same points for all of them. A variant, which is right, must lose none.
 """
 
 from __future__ import annotations
@@ -16,17 +16,17 @@ from ..assignment import Assignment, Task
 from ..errors import CourseError
 from ..judge import judge_row
 from ..regions import region_of, replace
-from ..rows import Mutant, Row
+from ..rows import Patch, Row, Variant
 from ..source_tree import overrides
 from .mutation import mutated
 from .trial import Trial
 
 JOBS = 2
-SECONDS = 300.0  # for all students of a mutant
+SECONDS = 300.0  # for all students of a patch
 
 
 def luck_faults(trial: Trial, students: int) -> list[str]:
-    """Return a sentence for each mutant that some students get more points for."""
+    """Return a sentence for each patch whose points depend on the student."""
     a = trial.assignment
     found = []
     with ThreadPoolExecutor(JOBS) as pool:
@@ -35,16 +35,17 @@ def luck_faults(trial: Trial, students: int) -> list[str]:
             asked = _asked(a, rows, students)
             questions = [(row.call, x) for row, _, xs in asked for x in xs]
             right = trial.run({}, questions, SECONDS)
-            wrong = [m for m in a.mutants if m.task == task.name]
+            every = [*a.mutants, *a.variants]
+            patches = [patch for patch in every if patch.task == task.name]
 
             def points(
-                mutant: Mutant, task: Task = task, asked: list[Asked] = asked,
+                patch: Patch, task: Task = task, asked: list[Asked] = asked,
                 right: list[Answer] = right,
             ) -> list[int]:  # fmt: skip
-                return _points(trial, task, mutant, asked, right, students)
+                return _points(trial, task, patch, asked, right, students)
 
-            for mutant, got in zip(wrong, pool.map(points, wrong), strict=True):
-                found += list(_fault(task, mutant, got))
+            for patch, got in zip(patches, pool.map(points, patches), strict=True):
+                found += list(_fault(task, patch, got))
     return found
 
 
@@ -60,14 +61,14 @@ def _asked(a: Assignment, rows: list[Row], students: int) -> list[Asked]:
 
 
 def _points(
-    trial: Trial, task: Task, mutant: Mutant, asked: list[Asked], right: list[Answer],
+    trial: Trial, task: Task, patch: Patch, asked: list[Asked], right: list[Answer],
     students: int,
 ) -> list[int]:  # fmt: skip
-    """Return the points of a mutant, student by student."""
+    """Return the points of a patched region, student by student."""
     a = trial.assignment
     source = a.source(task.file)
     region = region_of(source, task.name, task.file)
-    text = replace(source, region, mutated(a, mutant))
+    text = replace(source, region, mutated(a, patch))
     try:
         files = overrides(a, task, text)
     except CourseError:  # no Python: nobody gets a point
@@ -84,8 +85,14 @@ def _points(
     return points
 
 
-def _fault(task: Task, mutant: Mutant, points: list[int]) -> Iterator[str]:
-    name = f"{task.name}: the mutant {mutant.name!r}"
+def _fault(task: Task, patch: Patch, points: list[int]) -> Iterator[str]:
+    if isinstance(patch, Variant):
+        if lost := sum(p < task.points for p in points):
+            least = f"{min(points)} of {task.points}"
+            name = f"{task.name}: the variant {patch.name!r}"
+            yield f"{name} loses points from {lost} students: {least}"
+        return
+    name = f"{task.name}: the mutant {patch.name!r}"
     if max(points) >= task.points:
         yield f"{name} gets all points from {points.count(max(points))} students"
     if len(set(points)) > 1:

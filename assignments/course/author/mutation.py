@@ -1,10 +1,10 @@
-"""Mutants: patches of a region, by the text of its lines.
+"""Mutants and variants: patches of a region, by the text of its lines.
 
     - y = exp(z)                the lines that are replaced, once in the region, and
     + y = exp(x)                what stands in their place; several pairs may follow
 
 Without a "-" line the whole region is replaced. How far lines are indented counts only
-relative to each other. A patch whose old lines are gone says which mutant to update.
+relative to each other. A patch whose old lines are gone says which one to update.
 """
 
 from __future__ import annotations
@@ -14,19 +14,19 @@ from collections.abc import Iterator
 from ..assignment import Assignment
 from ..errors import CourseError
 from ..regions import lines_of, region_of, text_of
-from ..rows import Mutant
+from ..rows import Patch
 
 
-def mutated(assignment: Assignment, mutant: Mutant) -> str:
+def mutated(assignment: Assignment, patch: Patch) -> str:
     """Return the lines of a task's region, changed; CourseError if a patch is stale."""
-    task = assignment.tasks.get(mutant.task)
-    file = f"{assignment.folder.name}/mutants.py"
-    where = f"update {file}, {mutant.name!r} of {mutant.task}"
+    task = assignment.tasks.get(patch.task)
+    file = f"{assignment.folder.name}/{patch.file}"
+    where = f"update {file}, {patch.name!r} of {patch.task}"
     if task is None:
         raise CourseError(f"{where}: there is no such task")
     region = region_of(assignment.source(task.file), task.name, task.file)
     try:
-        return patched(region.code, region.indent, mutant.patch)
+        return patched(region.code, region.indent, patch.patch)
     except CourseError as error:
         raise CourseError(f"{where}: {error}") from error
 
