@@ -3,6 +3,7 @@
 lr_finder  a rate that works, in 100 steps      search            grid, random, halving
 space      what a setting may be                cross_validation  k folds, and one test
 curves     a run's curves read in words        monitor           inside a net
+sharpness  the curvature at a minimum          landscape         slices through it
 """
 
 from minidl.lab.cross_validation import cross_validate as cross_validate
@@ -10,6 +11,9 @@ from minidl.lab.curves import diagnose_curves as diagnose_curves
 from minidl.lab.first_steps import find_rate as find_rate
 from minidl.lab.first_steps import first_loss as first_loss
 from minidl.lab.first_steps import overfit as overfit
+from minidl.lab.hessian import Hessian as Hessian
+from minidl.lab.landscape import Landscape as Landscape
+from minidl.lab.landscape import landscape as landscape
 from minidl.lab.later_steps import coarse_grid as coarse_grid
 from minidl.lab.later_steps import go_on as go_on
 from minidl.lab.later_steps import read_curves as read_curves
@@ -26,6 +30,8 @@ from minidl.lab.search import grid_search as grid_search
 from minidl.lab.search import hyperband as hyperband
 from minidl.lab.search import random_search as random_search
 from minidl.lab.search import successive_halving as successive_halving
+from minidl.lab.sharpness import Sharpness as Sharpness
+from minidl.lab.sharpness import sharpness as sharpness
 from minidl.lab.space import choice as choice
 from minidl.lab.space import integers as integers
 from minidl.lab.space import log_uniform as log_uniform
@@ -34,10 +40,13 @@ from minidl.lab.trials import Result as Result
 from minidl.lab.trials import Trial as Trial
 
 __all__ = [
+    "Hessian",
+    "Landscape",
     "Monitor",
     "MonitorWarning",
     "Result",
     "RunReport",
+    "Sharpness",
     "Trial",
     "choice",
     "coarse_grid",
@@ -51,6 +60,7 @@ __all__ = [
     "grid_search",
     "hyperband",
     "integers",
+    "landscape",
     "log_uniform",
     "lr_finder",
     "overfit",
@@ -59,6 +69,7 @@ __all__ = [
     "recipe",
     "refine",
     "report",
+    "sharpness",
     "successive_halving",
     "uniform",
 ]

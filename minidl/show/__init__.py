@@ -15,6 +15,7 @@ hidden_units  a unit while it reads        find_units     those that fit a prope
 gradient_flow ‖∂L/∂hₜ‖ against t           flow           measures it
 rate_range    loss against learning rate   monitor   inside a net, by step
 verdict       a run's curves, and what they say
+landscape     the loss around a minimum
 samples       what was written, by epoch  search  trials, and which names mattered
 """
 
@@ -28,6 +29,7 @@ from minidl.show.flow import flow, gradient_flow
 from minidl.show.graph import graph
 from minidl.show.hidden import find_units, hidden_units
 from minidl.show.images import images, mistakes
+from minidl.show.landscape import landscape
 from minidl.show.monitor import monitor
 from minidl.show.racing import optimizer_race
 from minidl.show.rate_range import rate_range
@@ -51,6 +53,7 @@ __all__ = [
     "graph",
     "hidden_units",
     "images",
+    "landscape",
     "mistakes",
     "monitor",
     "optimizer_race",
