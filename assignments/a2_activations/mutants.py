@@ -15,9 +15,8 @@ MUTANTS = [
         -     return 1 / (1 + namespace(x).exp(-x))
         +     return namespace(x).exp(x) / (1 + namespace(x).exp(x))
     """),
-    Mutant("a2.1", "1 less a number near 1", """
-        -     return 1 / (1 + namespace(x).exp(-x))
-        +     return 1 - 1 / (1 + namespace(x).exp(x))
+    Mutant("a2.1", "cut off where float64 overflows", """
+        + return 1 / (1 + namespace(x).exp(-namespace(x).clip(x, -700, 700)))
     """),
     Mutant("a2.2", "the sign within", """
         - return y, lambda g: g * (y * (1 - y))

@@ -12,7 +12,7 @@ from ..regions import regions
 
 TASKS = range(6, 13)
 TOTAL = 100
-MUTANTS = 10
+MUTANTS, VARIANTS = 10, 8
 NEEDED = ("README.md", "notebook.py", "picture.png", "rows.py", "hidden.py", "calls.py")
 PICTURE = 150_000  # bytes
 
@@ -48,6 +48,8 @@ def _points(a: Assignment) -> Iterator[str]:
             yield f"{task.name} has {task.points} points, and its rows have {of_rows}"
     if len(a.mutants) < MUTANTS:
         yield f"it has {len(a.mutants)} mutants; there should be {MUTANTS}"
+    if len(a.variants) < VARIANTS:
+        yield f"it has {len(a.variants)} variants; there should be {VARIANTS}"
 
 
 def _rows(a: Assignment) -> Iterator[str]:
