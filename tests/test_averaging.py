@@ -6,6 +6,7 @@ import pytest
 from minidl import Tensor
 from minidl.errors import DTypeError, GraphError, RangeError, ShapeError
 from minidl.optim import EMA, SWA, PolyakAverage, schedules
+from minidl.optim.averaging import newest_weight
 
 KINDS = {
     "PolyakAverage": PolyakAverage,
@@ -213,3 +214,20 @@ def test_a_real_tensor_knows_that_it_was_written():
     loss = (p * p).sum()
     with ema.applied(), pytest.raises(GraphError):
         loss.backward()
+
+
+def test_one_function_has_the_weights_of_all():
+    """The weights of n values, the newest last, are those that its docstring states."""
+    mean = [1.0]
+    moving = [1.0]
+    for n in range(2, 9):
+        for shares, w in (
+            (mean, newest_weight(n)),
+            (moving, newest_weight(n, 0.6, warmup=True)),
+        ):
+            shares[:] = [(1 - w) * s for s in shares] + [w]
+    np.testing.assert_allclose(mean, 1 / 8)
+    assert sum(moving) == pytest.approx(1)
+    assert moving[-1] == pytest.approx(1 - 8 / 17)  # 0.6 is larger: it still warms up
+    assert newest_weight(100, 0.6, warmup=True) == pytest.approx(0.4)
+    assert newest_weight(1, 0.6) == newest_weight(1) == 1

@@ -19,23 +19,46 @@ from typing import Any
 
 import numpy as np
 
-from minidl.backend import Array, device_of, to_device, to_numpy
+from minidl.backend import Array, device_of, namespace, to_device, to_numpy
 from minidl.engine.modes import stateful
 from minidl.errors import GraphError, RangeError, ShapeError
 from minidl.optim.groups import Parameter, check_names, named
 from minidl.optim.settings import Params, count, fraction
 
 
-class Average:
-    """The loop that all averages share; a subclass writes `weight`.
+def newest_weight(n: int, decay: float | None = None, warmup: bool = False) -> float:
+    """Return w of a ← a + w (θ − a), which takes in the n-th value, n from 1.
 
-        a ← a + w (θ − a),    w = 1 at the first: a starts as θ, not at 0
+        plain mean (decay is None)   w = 1 / n
+        exponential moving average   w = 1 − d,   d = decay, or with warm-up
+                                                  d = min(decay, n / (n + 9))
+
+    The first value has w = 1: the average starts as θ, not at 0.
+
+    >>> [newest_weight(n) for n in (1, 2, 4)]
+    [1.0, 0.5, 0.25]
+    >>> [round(newest_weight(n, 0.9, warmup=True), 3) for n in (1, 11, 1000)]
+    [1.0, 0.45, 0.1]
+    """
+    if n == 1:
+        return 1.0
+    if decay is None:
+        return 1 / n
+    d = min(decay, n / (n + 9)) if warmup else decay
+    return 1 - d
+
+
+class Average:
+    """The loop that all averages share: a ← a + w (θ − a), w = `newest_weight`.
 
     params    parameters, or (name, parameter) pairs
     buffers   arrays of the model that change with its weights (running statistics):
               left alone by the average, and put back when `applied` ends
     refresh   called when the averaged weights are in: recomputes those buffers
     """
+
+    decay: float | None = None
+    warmup = False
 
     def __init__(
         self,
@@ -56,9 +79,9 @@ class Average:
         self.n = 0
         self.swapped = False
 
-    def weight(self) -> float | None:
+    def weight(self) -> float:
         """Return the weight of what is new (n counts it already)."""
-        raise NotImplementedError(f"{type(self).__name__} has no weight")
+        return newest_weight(self.n, self.decay, self.warmup)
 
     def update(self) -> None:
         """Take the weights of now into the average; call it after every step."""
@@ -71,12 +94,11 @@ class Average:
 
     @stateful
     def take(self) -> None:
-        """Count, and move the averages; the first time they start as θ."""
+        """Count, and move the averages; there are none before the first time."""
         self.n += 1
-        if self.averages:
-            self.move(self.weight())
-        else:
-            self.averages = [p.data.copy() for p in self.params]
+        if not self.averages:
+            self.averages = [namespace(p.data).zeros_like(p.data) for p in self.params]
+        self.move(self.weight())
 
     def move(self, w: Array) -> None:
         """a ← a + w (θ − a)."""
@@ -173,10 +195,6 @@ class PolyakAverage(Average):
     array([6.], dtype=float32)
     """
 
-    def weight(self) -> float:
-        """1 / n."""
-        return 1 / self.n
-
 
 class EMA(Average):
     """A mean that forgets: a ← d a + (1 − d) θ.
@@ -203,11 +221,6 @@ class EMA(Average):
         self.decay = fraction("EMA", "decay", decay)
         self.warmup = warmup
 
-    def weight(self) -> float:
-        """1 − d."""
-        warm = self.n / (self.n + 9) if self.warmup else self.decay
-        return 1 - min(self.decay, warm)
-
 
 class SWA(Average):
     """The mean of θ at the end of each cycle of the rate: a ← a + (θ − a) / n.
@@ -229,10 +242,6 @@ class SWA(Average):
         self.start = count("SWA", "start", start, low=0)
         self.every = count("SWA", "every", every)
         self.t = 0
-
-    def weight(self) -> float:
-        """1 / n."""
-        return 1 / self.n
 
     @stateful
     def take(self) -> None:
