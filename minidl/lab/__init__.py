@@ -8,6 +8,7 @@ sharpness  the curvature at a minimum          landscape         slices through 
 
 from minidl.lab.cross_validation import cross_validate as cross_validate
 from minidl.lab.curves import diagnose_curves as diagnose_curves
+from minidl.lab.ensemble import Ensemble as Ensemble
 from minidl.lab.first_steps import find_rate as find_rate
 from minidl.lab.first_steps import first_loss as first_loss
 from minidl.lab.first_steps import overfit as overfit
@@ -40,6 +41,7 @@ from minidl.lab.trials import Result as Result
 from minidl.lab.trials import Trial as Trial
 
 __all__ = [
+    "Ensemble",
     "Hessian",
     "Landscape",
     "Monitor",

@@ -21,9 +21,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from minidl import optim
-from minidl.backend import device_of
 from minidl.data import DataLoader
 from minidl.errors import DTypeError, RangeError
+from minidl.lab.bench import device
 from minidl.lab.objective import own_randomness
 from minidl.nn.module import Module
 from minidl.train import History
@@ -268,17 +268,17 @@ def _sweep(
     rates: Vector,
 ) -> list[float]:
     """Train with growing rates; return the losses until the end or the explosion."""
-    device = _device(model)
+    place = device(model)
     history, losses = History(), list[float]()
     model.train()
     optimizer.zero_grad()
     with np.errstate(all="ignore"):  # it shall explode
         for t, rate in enumerate(rates.tolist()):
-            xs, y = pair(next(batches), device)
+            xs, y = pair(next(batches), place)
             error = loss(model(*xs), y)
             check_scalar(error)
             history.add_step(error.data, step=t, samples=samples(y))
-            if device == "cpu" or history.waiting == INTERVAL:
+            if place == "cpu" or history.waiting == INTERVAL:
                 losses += history.read()
                 if _over(losses):
                     break
@@ -294,12 +294,6 @@ def _over(losses: list[float]) -> bool:
     if not math.isfinite(losses[-1]):
         return True
     return len(losses) > BURN_IN and ending(smoothed(np.array(losses))) < len(losses)
-
-
-def _device(model: Module) -> str:
-    """Return where the parameters are: batches go there."""
-    first = next(iter(model.parameters()), None)
-    return "cpu" if first is None else device_of(first.data)
 
 
 def _batches(data: Data, seed: int) -> Iterator[Any]:

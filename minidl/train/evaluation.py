@@ -62,13 +62,10 @@ def measure(trainer: Trainer, seen: Collection[Any], prefix: str) -> dict[str, f
     }
 
 
-def predict(trainer: Trainer, data: Data) -> np.ndarray[Any, Any]:
+def predict(model: Any, data: Data, device: str | None) -> np.ndarray[Any, Any]:
     """Return the scores of all samples, on the host."""
-    with evaluating(trainer.model), no_grad():
-        scores = [
-            trainer.model(*inputs(batch, trainer.device))
-            for batch in for_evaluation(data)
-        ]
+    with evaluating(model), no_grad():
+        scores = [model(*inputs(batch, device)) for batch in for_evaluation(data)]
     if not scores:
         raise RangeError("predict got no batch; is the iterator used up?")
     return joined(scores)

@@ -278,7 +278,7 @@ class Trainer:
 
         data: inputs (N, …), a dataset, or batches; of a tuple, the last is the truth.
         """
-        return evaluation.predict(self, data)
+        return evaluation.predict(self.model, data, self.device)
 
     @contextmanager
     def as_judged(self) -> Iterator[None]:
