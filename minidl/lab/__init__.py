@@ -4,11 +4,14 @@ lr_finder  a rate that works, in 100 steps      search            grid, random, 
 space      what a setting may be                cross_validation  k folds, and one test
 curves     a run's curves read in words        monitor           inside a net
 sharpness  the curvature at a minimum          landscape         slices through it
+transfer   features, a new head, retrieval     fine_tuning       the head, then all
 """
 
 from minidl.lab.cross_validation import cross_validate as cross_validate
 from minidl.lab.curves import diagnose_curves as diagnose_curves
 from minidl.lab.ensemble import Ensemble as Ensemble
+from minidl.lab.fine_tuning import fine_tune as fine_tune
+from minidl.lab.fine_tuning import rates_by_depth as rates_by_depth
 from minidl.lab.first_steps import find_rate as find_rate
 from minidl.lab.first_steps import first_loss as first_loss
 from minidl.lab.first_steps import overfit as overfit
@@ -37,6 +40,9 @@ from minidl.lab.space import choice as choice
 from minidl.lab.space import integers as integers
 from minidl.lab.space import log_uniform as log_uniform
 from minidl.lab.space import uniform as uniform
+from minidl.lab.transfer import features as features
+from minidl.lab.transfer import nearest as nearest
+from minidl.lab.transfer import replace_head as replace_head
 from minidl.lab.trials import Result as Result
 from minidl.lab.trials import Trial as Trial
 
@@ -56,7 +62,9 @@ __all__ = [
     "compare",
     "cross_validate",
     "diagnose_curves",
+    "features",
     "find_rate",
+    "fine_tune",
     "first_loss",
     "go_on",
     "grid_search",
@@ -65,11 +73,14 @@ __all__ = [
     "landscape",
     "log_uniform",
     "lr_finder",
+    "nearest",
     "overfit",
     "random_search",
+    "rates_by_depth",
     "read_curves",
     "recipe",
     "refine",
+    "replace_head",
     "report",
     "sharpness",
     "successive_halving",

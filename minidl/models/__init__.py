@@ -1,6 +1,7 @@
 """Networks to read at one sitting, each trained by one command of examples/.
 
 mlp        layers in a row                  cnn       convolutions, then a classifier
+efficientnet  channel by channel, of ImageNet; pretrained  weights that are ready
 char_rnn   one character after another      seq2seq   a sequence into another one
 captioner  an image into words              gpt       a transformer that writes
 tagger     a class for a sequence, or a tag for each of its tokens
@@ -31,6 +32,7 @@ if TYPE_CHECKING:
     from minidl.models.choosing import Sampler, greedy, probabilities
     from minidl.models.cnn import CNN, ConvFeatures
     from minidl.models.decoding import generate
+    from minidl.models.efficientnet import EfficientNetLite0
     from minidl.models.gpt import GPT
     from minidl.models.language import (
         AlignedChunks,
@@ -52,6 +54,7 @@ __all__ = [
     "Captioner",
     "CharRNN",
     "ConvFeatures",
+    "EfficientNetLite0",
     "RandomChunks",
     "Sampler",
     "Seq2Seq",
@@ -75,6 +78,7 @@ HOMES = {
     "cnn": ("CNN", "ConvFeatures"),
     "choosing": ("Sampler", "greedy", "probabilities"),
     "decoding": ("generate",),
+    "efficientnet": ("EfficientNetLite0",),
     "gpt": ("GPT",),
     "language": (
         "AlignedChunks",
