@@ -129,12 +129,12 @@ def pull(  # noqa: C901  the hot loop, which calls as little as it can
                     continue
             slow = create or watchers or versions.last > node.tick
             if type(back) is tuple and len(arrived) == 1 and not slow:
-                # the common case, in few steps: _gradients would do the same
+                # the common case, in few steps: gradients_of would do the same
                 for way, edge in zip(back, edges):  # noqa: B905  op has counted them
                     if edge is not None:
                         sums.add(edge, way(*arrived) if way else None, node)
             else:
-                gradients = _gradients(node, arrived, edges, create)
+                gradients = gradients_of(node, arrived, edges, create)
                 for gx, edge in zip(gradients, edges, strict=True):
                     if edge is not None:
                         sums.add(edge, gx, node)
@@ -178,7 +178,7 @@ def _towards(goals: set[Edge], path: set[Any], node: Node) -> list[Edge | None]:
     return [e if e and (e in goals or e[0] in path) else None for e in node.edges]
 
 
-def _gradients(
+def gradients_of(
     node: Node, gs: list[Any], edges: Sequence[Edge | None], create: bool
 ) -> Sequence[Any]:
     """Ask a node for the gradients of its inputs, one for each edge."""

@@ -17,7 +17,6 @@ from typing import Any, Unpack
 
 from minidl.errors import RangeError
 from minidl.files import Path
-from minidl.lab import page
 from minidl.lab.bench import Bench, How, Step
 from minidl.lab.first_steps import find_rate, first_loss, overfit
 from minidl.lab.later_steps import (
@@ -29,6 +28,7 @@ from minidl.lab.later_steps import (
     refine,
 )
 from minidl.lab.trials import shown
+from minidl.show import page
 from minidl.train import History, Trainer
 from minidl.train.batches import Data
 

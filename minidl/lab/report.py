@@ -19,10 +19,10 @@ from minidl.backend import to_numpy
 from minidl.engine.tensor import values
 from minidl.errors import DTypeError, RangeError
 from minidl.files import Path
-from minidl.lab import machine, page
+from minidl.lab import machine
 from minidl.lab.curves import diagnose_curves
 from minidl.lab.monitor import Monitor
-from minidl.show import confusion, mistakes, verdict
+from minidl.show import confusion, mistakes, page, verdict
 from minidl.train import Callback, History, confusion_matrix
 from minidl.train.batches import for_evaluation, joined
 

@@ -2,12 +2,14 @@
 
 Every function returns a matplotlib Figure, which a notebook shows, and saves it if
 `path=` is given. matplotlib is imported when the first picture is drawn.
+`explore(model, x)` and `backward_steps(loss)` return a page to step through by keys.
 
 images     a grid of images                curves          how training went
 filters    weights as images               schedule        the learning rate to come
 confusion  what is taken for what          boundary        a classifier in the plane
 mistakes   the most confident ones         activations     what each layer puts out
 graph      what was computed from what     backward_steps  the way back through it
+explore    a model layer by layer, with activations, weights and their gradients
 optimizer_race   optimizers side by side (`python -m minidl.show.race --out race.png`)
 
 attention     who looked at whom           attention_on_images  where each word looked
@@ -24,6 +26,7 @@ from minidl.show.attention import attention, attention_on_images
 from minidl.show.boundary import boundary
 from minidl.show.confusion import confusion
 from minidl.show.curves import curves, schedule
+from minidl.show.explore import explore
 from minidl.show.filters import filters
 from minidl.show.flow import flow, gradient_flow
 from minidl.show.graph import graph
@@ -46,6 +49,7 @@ __all__ = [
     "boundary",
     "confusion",
     "curves",
+    "explore",
     "filters",
     "find_units",
     "flow",

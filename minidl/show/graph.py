@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from itertools import pairwise
+from itertools import chain, pairwise
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -15,7 +15,8 @@ from minidl.engine.op import Node
 from minidl.engine.tensor import Tensor
 from minidl.errors import GraphError, RangeError
 from minidl.show import style
-from minidl.show.layout import Edge, Point, place
+from minidl.show.layout import Edge, Point, place, side_by_side
+from minidl.show.markup import short
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -56,14 +57,20 @@ def graph(
     """Draw the graph of y: what was computed from what, with the shape of every result.
 
     names  {name: leaf}, such as dict(model.named_parameters()); others show their shape
-    Draw it before `backward`, which frees it. Raises GraphError where there is none.
+    Draw it before `backward`, which frees it: there are no gradients yet, and it says
+    so. After `backward(retain_graph=True)` each leaf shows its own. Raises GraphError
+    where there is no graph.
     """
-    sketch, _ = sketch_of(y, names, limit)
+    sketch, numbers = sketch_of(y, names, limit)
+    grads = {i: f"∂ {short(x.grad)}" for x, i in numbers.items()
+             if isinstance(x, Tensor) and x.grad is not None}  # fmt: skip
     with style.sheet():
         picture = Drawing(sketch)
         fig, axes = style.figure(width=picture.width, height=picture.height + 0.35)
         shapes = {i: str(shape) for i, shape in enumerate(sketch.shapes) if shape}
-        picture.draw(axes[0, 0], below=shapes)
+        picture.draw(axes[0, 0], above=grads, below=shapes)
+        if not grads:
+            axes[0, 0].set_xlabel("no gradients yet: y.backward() computes them")
         count = sketch.kinds.count("op")
         axes[0, 0].set_title(title or f"{count} operation{'s' * (count != 1)}")
         return fig.finish(path)
@@ -86,7 +93,7 @@ def sketch_of(
         )
     called = {leaf: name for name, leaf in (names or {}).items()}
     sketch, numbers = Sketch(), {}
-    for thing in _inputs_first(y.node, limit):
+    for thing in inputs_first(y.node, limit):
         if isinstance(thing, Tensor):
             label = called.get(thing, "x" if thing.shape == () else "leaf")
             numbers[thing] = sketch.add(label, "leaf", thing.shape)
@@ -102,7 +109,7 @@ def sketch_of(
     return sketch, numbers
 
 
-def _inputs_first(node: Node, limit: int) -> list[Any]:
+def inputs_first(node: Node, limit: int) -> list[Any]:
     """Return all that a node depends on, and itself: leaves and nodes, oldest first."""
     found: dict[Any, None] = {node: None}
     todo = [node]
@@ -160,8 +167,12 @@ class Drawing:
             for p in route:
                 move.setdefault(p, (across[int(p[0])], (p[1] - low) * row))
         self.points = [move[p] for p in points]
-        self.routes = {e: [move[p] for p in route] for e, route in routes.items()}
-        heights = [y for _, y in move.values()]
+        moved = {e: [move[p] for p in route] for e, route in routes.items()}
+        self.routes = side_by_side(sketch.edges, moved, 0.4 * row)
+        for edge, route in zip(sketch.edges, self.routes, strict=True):
+            route[0] = (route[0][0] + self.halves[edge[0]], route[0][1])
+            route[-1] = (route[-1][0] - self.halves[edge[1]] - 0.02, route[-1][1])
+        heights = [y for _, y in chain(move.values(), *self.routes)]
         self.bottom, self.top = min(heights) - 0.45, max(heights) + 0.45
         self.width = across[-1] + widest[-1] + 0.2
         self.height = self.top - self.bottom
@@ -176,9 +187,9 @@ class Drawing:
         """Draw all vertices and edges, with words above and below some vertices."""
         style.bare(ax)
         ax.set(xlim=(-0.1, self.width - 0.1), ylim=(self.bottom, self.top), aspect=1)
-        for edge in self.routes:
+        for edge, route in zip(self.sketch.edges, self.routes, strict=True):
             passes = edge[1] == lit and self.sketch.kinds[edge[0]] != "constant"
-            self._arrow(ax, edge, style.VERMILION if passes else style.GRAY)
+            self._arrow(ax, route, style.VERMILION if passes else style.GRAY)
         for i in range(len(self.points)):
             self._vertex(ax, i, i == lit)
         for words, dy, color in ((above, 0.2, style.BLUE), (below, -0.2, self.ink)):
@@ -206,14 +217,11 @@ class Drawing:
             )
         )  # fmt: skip
 
-    def _arrow(self, ax: Axes, edge: Edge, color: str) -> None:
+    def _arrow(self, ax: Axes, route: list[Point], color: str) -> None:
         """Draw an edge, from the rim of one vertex to that of the next, in a curve."""
         from matplotlib.patches import FancyArrowPatch
         from matplotlib.path import Path as Curve
 
-        route: list[Point] = list(self.routes[edge])
-        route[0] = (route[0][0] + self.halves[edge[0]], route[0][1])
-        route[-1] = (route[-1][0] - self.halves[edge[1]] - 0.02, route[-1][1])
         points, codes = [route[0]], [Curve.MOVETO]
         for (x0, y0), (x1, y1) in pairwise(route):
             half = (x1 - x0) / 2

@@ -41,6 +41,28 @@ def place(n: int, edges: list[Edge]) -> tuple[list[Point], dict[Edge, list[Point
     return points[:n], {edge: [points[i] for i in chains[edge]] for edge in edges}
 
 
+def side_by_side(edges: list[Edge], routes: dict[Edge, list[Point]], gap: float
+) -> list[list[Point]]:  # fmt: skip
+    """Return a route for each edge, bent apart where one is there more than once.
+
+    >>> routes = {(0, 1): [(0.0, 0.0), (2.0, 0.0)]}
+    >>> [r[1] for r in side_by_side([(0, 1), (0, 1)], routes, gap=1)]
+    [(1.0, -0.5), (1.0, 0.5)]
+    """
+    found, seen = [], dict.fromkeys(edges, 0)
+    for edge in edges:
+        route, count = list(routes[edge]), edges.count(edge)
+        if count > 1:
+            if len(route) == 2:
+                (x0, y0), (x1, y1) = route
+                route.insert(1, ((x0 + x1) / 2, (y0 + y1) / 2))
+            shift = (seen[edge] - (count - 1) / 2) * gap
+            route[1:-1] = [(x, y + shift) for x, y in route[1:-1]]
+            seen[edge] += 1
+        found.append(route)
+    return found
+
+
 def _layers(n: int, edges: list[Edge]) -> list[int]:
     """Put each vertex a layer after its last input, each leaf one before its use."""
     layer, is_leaf = [0] * n, [True] * n

@@ -4,18 +4,20 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, overload
 
 import numpy as np
 
-from minidl import ops
 from minidl.engine.modes import watchers
 from minidl.engine.op import Node
-from minidl.engine.tensor import Tensor, TensorLike
+from minidl.engine.tensor import Tensor
 from minidl.errors import GraphError
-from minidl.ops.indexing import Scatter
 from minidl.show import style
 from minidl.show.graph import Drawing, sketch_of
+from minidl.show.markup import short
+from minidl.show.page import Page
+from minidl.show.steps_page import steps_page
+from minidl.show.walk import Visit, by_age, values_of
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -25,13 +27,10 @@ if TYPE_CHECKING:
 
 
 class _Recorder:
-    """Watches the engine: what each node computed, and what its backward received."""
+    """Watches the engine, to see constants that a linear operation does not keep."""
 
     def __init__(self) -> None:
-        self.value: Any = None
         self.inputs: dict[Node, Any] = {}
-        self.values: dict[Node, Any] = {}
-        self.steps: list[tuple[Node, list[Any], Any, Any]] = []
 
     def __enter__(self) -> _Recorder:
         watchers.append(self)
@@ -41,64 +40,93 @@ class _Recorder:
         watchers.remove(self)
 
     def computed(self, op: Any, arrays: Sequence[Any], made: tuple[Any, ...]) -> None:
-        self.value = made[0]
-
-    def recorded(self, node: Node, arrays: Sequence[Any]) -> None:
-        self.values[node], self.inputs[node] = self.value, arrays
-
-    def before(self, node: Node) -> None:
         pass
 
-    def after(self, node: Node, gs: Any, gradients: Any) -> None:
-        self.steps.append((node, list(node.edges), gs, gradients))
+    def recorded(self, node: Node, arrays: Sequence[Any]) -> None:
+        self.inputs[node] = arrays
+
+
+@overload
+def backward_steps(
+    f: Tensor, inputs: Mapping[str, Tensor] | None = None, *,
+    path: str | Path | None = None,
+) -> Page: ...  # fmt: skip
+@overload
+def backward_steps(
+    f: Callable[..., Any], inputs: Mapping[str, Any], *, columns: int | None = None,
+    path: str | Path | None = None,
+) -> Figure: ...  # fmt: skip
 
 
 def backward_steps(
+    f: Any, inputs: Mapping[str, Any] | None = None, *, columns: int | None = None,
+    path: str | Path | None = None,
+) -> Any:  # fmt: skip
+    """Show backward node by node: a page to step through, or a picture of all steps.
+
+    backward_steps(loss)          the page of a loss before its backward: what arrives
+        at each node, the local derivative, what is sent and added up, why this order.
+        inputs names leaves: dict(model.named_parameters()). Nothing is freed, and no
+        `.grad` is written. A notebook shows it; path= or `.save(path)` writes it
+    backward_steps(f, {"x": 2})   the picture of f(x=2.0), in float64, one panel for
+        each step. Blue are the values, red the gradients ∂y/∂· as far as they are known
+
+    Raises GraphError if there is no graph, or its result is not one number.
+    """
+    if isinstance(f, Tensor) or not callable(f):
+        _is_loss(f, "the loss")
+        made = steps_page(f, inputs)
+        if path is not None:
+            made.save(path)
+        return made
+    return _panels_of(f, inputs or {}, columns, path)
+
+
+def _is_loss(y: Any, what: str) -> None:
+    if not isinstance(y, Tensor) or y.size != 1:
+        raise GraphError(
+            f"backward_steps: {what} must be a Tensor that holds one number, such as "
+            "a loss; add .sum() to make one"
+        )
+
+
+def _panels_of(
     f: Callable[..., Any],
     inputs: Mapping[str, Any],
-    *,
-    columns: int | None = None,
-    path: str | Path | None = None,
+    columns: int | None,
+    path: str | Path | None,
 ) -> Figure:
-    """Draw one panel for f(**inputs) going forward, and one for each step of backward.
-
-    f       computes a scalar Tensor from Tensors
-    inputs  {name: number or array}, in float64 here; the names are f's parameters
-
-    Blue are the values, red the gradients ∂y/∂· as far as they are known; a node that
-    feeds several others adds up what comes back from them.
-    """
     leaves = {
         name: Tensor(np.array(x, dtype=np.float64), requires_grad=True)
         for name, x in inputs.items()
     }
     with _Recorder() as seen:
         y = f(**leaves)
-        if not isinstance(y, Tensor) or y.size != 1:
-            raise GraphError(
-                "backward_steps: f must return a Tensor that holds one number, such as "
-                "a loss; add .sum() to make one"
-            )
-        sketch, numbers = sketch_of(y, leaves, limit=24, inputs=seen.inputs)
-        y.backward()
-    above = {numbers[k]: _short(v) for k, v in seen.values.items() if k in numbers}
-    used = [leaf for leaf in leaves.values() if leaf in numbers]
-    above |= {numbers[leaf]: _short(leaf.data) for leaf in used}
+    _is_loss(y, "what f returns")
+    sketch, numbers = sketch_of(y, leaves, limit=24, inputs=seen.inputs)
+    nodes = [thing for thing in numbers if isinstance(thing, Node)]
+    for node in nodes:  # for `values_of`: here all inputs are known
+        node.inputs = seen.inputs[node]
+    visits = by_age(y, nodes)
+    found = {e[0]: v for e, v in values_of(y, nodes).items() if e[1] == 0}
+    above = {numbers[k]: short(v) for k, v in found.items() if k in numbers}
     with style.sheet():
         drawing = Drawing(sketch, step=0.62, row=0.8)
         drawing.ink = style.VERMILION
-        fig, panels = _panels(drawing, 1 + len(seen.steps), columns)
+        fig, panels = _panels(drawing, 1 + len(visits), columns)
         drawing.draw(panels[0], above=above)
         panels[0].set_title("Forward: values, in blue")
-        totals: dict[int, Any] = {}
-        for i, step in enumerate(seen.steps, start=1):
-            node = step[0]
-            _add(totals, numbers, step)
-            below = {k: _short(v) for k, v in totals.items()}
-            drawing.draw(panels[i], above=above, below=below, lit=numbers[node])
-            title = f"{i}. Back through {node.name}" + ": gradients, in red" * (i == 1)
-            panels[i].set_title(title)
+        for i, visit in enumerate(visits, start=1):
+            below = {numbers[e[0]]: short(g) for e, g in _until(visits, i).items()}
+            drawing.draw(panels[i], above=above, below=below, lit=numbers[visit.node])
+            title = f"{i}. Back through {visit.node.name}"
+            panels[i].set_title(title + ": gradients, in red" * (i == 1))
         return fig.finish(path)
+
+
+def _until(visits: list[Visit], i: int) -> dict[Any, Any]:
+    """Return the gradients that are known after i visits, of first outputs."""
+    return {edge: g for edge, g in visits[i - 1].totals.items() if edge[1] == 0}
 
 
 def _panels(
@@ -112,27 +140,3 @@ def _panels(
     for ax in axes.flat[count:]:
         ax.remove()
     return fig, list(axes.flat[:count])
-
-
-def _add(totals: dict[int, Any], numbers: dict[Any, int], step: Any) -> None:
-    """Add what one step of backward sent to the inputs of its node."""
-    node, edges, gs, gradients = step
-    totals[numbers[node]] = gs[0] if len(gs) == 1 else gs
-    for edge, gx in zip(edges, gradients, strict=True):
-        if edge is not None:
-            maker, i = edge
-            shape = maker.shapes[i] if isinstance(maker, Node) else maker.shape
-            at = numbers[maker]
-            totals[at] = totals.get(at, 0) + _fitted(gx, shape)
-
-
-def _fitted(g: TensorLike, shape: tuple[int, ...]) -> Any:
-    """Return a gradient in the shape of its input, as the engine makes it."""
-    g = g.dense() if isinstance(g, Scatter) else g
-    return g if g.shape == shape else ops.sum_to(g, shape=shape)
-
-
-def _short(x: TensorLike) -> str:
-    """Write a number in a few letters, an array as its shape."""
-    x = np.asarray(x)
-    return f"{x.item():.3g}".replace("-", "−") if x.size == 1 else str(x.shape)
