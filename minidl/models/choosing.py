@@ -43,10 +43,13 @@ def probabilities(
         raise RangeError(f"top_p is {top_p}; it is in (0, 1], or None for all")
     order = ops.argsort(z, axis=1, descending=True)
     z = np.take_along_axis(z, order, axis=1)
-    p = np.exp((z - z[:, :1]) / temperature)
+    # region a7.13: softmax of the scores over the temperature
+    p = np.exp((z - z.max(axis=1, keepdims=True)) / temperature)
+    p /= p.sum(axis=1, keepdims=True)
+    # endregion
     if top_k is not None:
         p[:, top_k:] = 0
-    p /= p.sum(axis=1, keepdims=True)
+        p /= p.sum(axis=1, keepdims=True)
     if top_p is not None:
         likelier = np.cumsum(p, axis=1) - p  # what comes before has so much already
         p = np.where(likelier < top_p, p, 0)

@@ -29,6 +29,7 @@ from minidl.nn.module import evaluating
 
 Choose = Callable[[Any], Array]
 Memory: TypeAlias = Any  # what a model remembers: hidden states, a cache, or None
+Read: TypeAlias = Callable[[Array, Any], tuple[Any, Any]]
 
 
 class Reader(Protocol):
@@ -61,24 +62,35 @@ def generate(
     given = as_prompt(prompt, length)
     written, over = np.empty((len(given), 0), np.int64), np.zeros(len(given), bool)
     with reading(model) as read:
+        read = read if cache else anew(read, state)
         for _ in range(length):
-            scores, after = read(given, state)
+            # region a7.12: read, choose, write; whoever has said `end` says it again
+            scores, state = read(given, state)
             token = choose(scores)
             if end is not None:
                 token = np.where(over, end, token)
                 over |= token == end
             written = np.concatenate([written, token[:, None]], axis=1)
+            given = token[:, None]
             if over.all():
                 break
-            if cache:
-                given, state = token[:, None], after
-            else:
-                given = np.concatenate([given, token[:, None]], axis=1)
+            # endregion
     return written
 
 
+def anew(read: Read, state: Memory) -> Read:
+    """Return a `read` that reads everything again from `state`, at every step."""
+    seen = []
+
+    def again(tokens: Array, _: Memory) -> tuple[Any, Memory]:
+        seen.append(tokens)
+        return read(np.concatenate(seen, axis=1), state)
+
+    return again
+
+
 @contextmanager
-def reading(model: Any) -> Iterator[Callable[[Array, Any], tuple[Any, Any]]]:
+def reading(model: Any) -> Iterator[Read]:
     """Read without dropout and gradients, on the model's device; then set it back."""
     parameters = list(model.parameters()) if hasattr(model, "parameters") else []
     device = parameters[0].device if parameters else "cpu"

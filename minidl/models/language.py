@@ -26,9 +26,11 @@ IGNORED = -100  # a label that does not count
 
 def next_loss(scores: TensorLike, y: TensorLike, ignore_index: int = IGNORED) -> Any:
     """Return nats per token: −log p(y), on average.    (N, C, V), y (N, C) -> scalar"""
+    # region a7.11: every true token counts the same, of whatever sequence and time
     flat = ops.reshape(scores, shape=(-1, scores.shape[-1]))
     labels = ops.reshape(y, shape=(-1,))
     return ops.cross_entropy(flat, labels, ignore_index=ignore_index)
+    # endregion
 
 
 class AlignedChunks:
@@ -65,10 +67,13 @@ class AlignedChunks:
                 f"of {rows + 1} tokens at least for {rows} rows"
             )
         self.length, self.times = length, (len(tokens) - 1) // rows
-        used, device = rows * self.times, device or backend.default_device()
-        x, y = tokens[:used], tokens[1 : used + 1]
-        self.x = backend.to_device(x.reshape(rows, self.times), device)
-        self.y = backend.to_device(y.reshape(rows, self.times), device)
+        # region a7.9: the text as streams side by side, and what comes next in each
+        used = rows * self.times
+        x = tokens[:used].reshape(rows, self.times)
+        y = tokens[1 : used + 1].reshape(rows, self.times)
+        # endregion
+        device = device or backend.default_device()
+        self.x, self.y = to_device(x, device), to_device(y, device)
 
     def __len__(self) -> int:
         return -(-self.times // self.length)
@@ -96,9 +101,11 @@ class Stateful(nn.Module):
     def forward(self, x: TensorLike) -> Tensor:
         """Return scores."""
         now = self.training, len(x)
+        # region a7.10: go on from the last state; no gradient goes into its past
         before = nn.detach_state(self._state) if self._last == now else None
         scores, self._state = self.model(x, before)
         self._last = now
+        # endregion
         return scores  # type: ignore[no-any-return]
 
 

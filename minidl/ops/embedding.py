@@ -33,13 +33,17 @@ def embedding(i, weight, *, padding_idx=None):
     """
     _check(i, weight, padding_idx)
     shape = weight.shape
+    pad = None if padding_idx is None else padding_idx % shape[0]
+    # region a7.1: the row of each token, and the way back to where it was taken from
+    y = weight[i]
 
     def backward(g):
-        if padding_idx is not None:
-            g = where((i == padding_idx % shape[0])[..., None], 0.0, g)
+        if pad is not None:
+            g = where((i == pad)[..., None], 0.0, g)
         return Scatter(i, g, shape)
 
-    return weight[i], (None, backward)
+    # endregion
+    return y, (None, backward)
 
 
 def _check(i: TensorLike, weight: TensorLike, padding_idx: int | None) -> None:

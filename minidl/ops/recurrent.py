@@ -29,7 +29,7 @@ from minidl.engine.tensor import TensorLike, values
 from minidl.errors import DTypeError, RangeError, ShapeError
 from minidl.ops.activation import relu, sigmoid
 from minidl.ops.elementwise import tanh, where
-from minidl.ops.joining import concatenate, stack, unstack
+from minidl.ops.joining import concatenate, split, stack, unstack
 from minidl.ops.linalg import affine
 
 __all__ = ["gru", "gru_cell", "length_mask", "lstm", "lstm_cell", "rnn", "rnn_cell"]
@@ -71,13 +71,15 @@ def _rnn_step(nonlinearity: str) -> Step:
         raise RangeError(f'nonlinearity is "tanh" or "relu", not {nonlinearity!r}')
 
     def tanh_step(z, u, h):
-        h = tanh(z + u)
+        # region a7.2: the new state, and the way back through the tanh
+        h_new = tanh(z + u)
 
         def back(dh):
-            dz = dh * (1 - h * h)
+            dz = dh * (1 - h_new * h_new)
             return dz, dz, 0.0
 
-        return (h,), back
+        # endregion
+        return (h_new,), back
 
     def relu_step(z, u, h):
         h = relu(z + u)
@@ -119,22 +121,26 @@ def lstm(x, h, c, wx, wh, b=None, mask=None, *, reverse=False):
 
 def _lstm_step(z, u, h, c):
     """One step, of z = x wx + b and u = h wh."""
-    n = c.shape[1]
-    z = z + u
-    gates, g = sigmoid(z[:, : 3 * n]), tanh(z[:, 3 * n :])
-    i, f, o = gates[:, :n], gates[:, n : 2 * n], gates[:, 2 * n :]
+    # region a7.6: three gates and what is new, then the cell, then what it shows
+    zi, zf, zo, zg = split(z + u, sections=4, axis=1)
+    i, f, o, g = sigmoid(zi), sigmoid(zf), sigmoid(zo), tanh(zg)
     c_new = f * c + i * g
     squashed = tanh(c_new)
+    h_new = o * squashed
+    # endregion
 
-    def back(dh, dc):
+    def back(dh, dc_new):
+        # region a7.7: to c on both ways, then to the gates, then through σ and tanh
         do = dh * squashed
-        dc = dc + dh * o * (1 - squashed * squashed)
-        di, df, dg = dc * g, dc * c, dc * i
-        dgates = concatenate([di, df, do], axis=1) * (gates * (1 - gates))
-        dz = concatenate([dgates, dg * (1 - g * g)], axis=1)
-        return dz, dz, 0.0, dc * f
+        dc_new = dc_new + dh * o * (1 - squashed * squashed)
+        di, df, dg = dc_new * g, dc_new * c, dc_new * i
+        dzi, dzf, dzo = di * i * (1 - i), df * f * (1 - f), do * o * (1 - o)
+        dz = concatenate([dzi, dzf, dzo, dg * (1 - g * g)], axis=1)
+        dc = dc_new * f
+        # endregion
+        return dz, dz, 0.0, dc
 
-    return (o * squashed, c_new), back
+    return (h_new, c_new), back
 
 
 @op
@@ -194,12 +200,12 @@ def one_step(name: str, step: Step, inputs: Inputs) -> tuple[State, Callable[...
     new, back = step(affine(x, wx, b), affine(h, wh, bh), *state)
 
     def backward(*dnew):
-        dz, du, dh, *rest = back(*dnew)
-        dh = du @ wh.T + dh
-        return (
-            *(dz @ wx.T, dh, *rest, x.T @ dz, h.T @ du),
-            *[d.sum(axis=0) for d in (dz, du)[: len(biases)]],
-        )
+        dz, du, straight, *rest = back(*dnew)
+        # region a7.3: through both products, to what they multiplied
+        dx, dwx, db = dz @ wx.T, x.T @ dz, dz.sum(axis=0)
+        dh, dwh, dbh = du @ wh.T + straight, h.T @ du, du.sum(axis=0)
+        # endregion
+        return dx, dh, *rest, dwx, dwh, *(db, dbh)[: len(biases)]
 
     return new, backward
 
@@ -220,17 +226,17 @@ def whole_sequence(
     def backward(dy, *dstate):
         dzs, dus = [None] * len(z), [None] * len(z)
         dys = unstack(dy, axis=1)
+        # region a7.5: the steps' ways back, the last step first; weights hear all times
         for t in times[::-1]:
             arrived = chosen(on[t], (dstate[0] + dys[t], *dstate[1:]))
-            dzs[t], dus[t], dh, *rest = backs[t](*arrived)
-            through = (dus[t] @ wh.T + dh, *rest)
+            dzs[t], dus[t], straight, *rest = backs[t](*arrived)
+            through = (dus[t] @ wh.T + straight, *rest)
             dstate = passed(on[t], through, dstate)
         dz, du, h = (stack(several, axis=1) for several in (dzs, dus, before))
-        return (
-            *(dz @ wx.T, *dstate, over_time(x, dz), over_time(h, du)),
-            *[d.sum(axis=(0, 1)) for d in (dz, du)[: len(biases)]],
-            None,
-        )
+        dx, dwx, dwh = dz @ wx.T, over_time(x, dz), over_time(h, du)
+        # endregion
+        dbs = [d.sum(axis=(0, 1)) for d in (dz, du)[: len(biases)]]
+        return dx, *dstate, dwx, dwh, *dbs, None
 
     return (stack(ys, axis=1), *state), backward
 
@@ -242,10 +248,12 @@ def forth(step, z, wh, bh, state, on, times):
     """
     ys, before, backs = ([None] * len(z) for _ in range(3))
     for t in times:
-        before[t] = h = state[0]
-        new, backs[t] = step(z[t], affine(h, wh, bh), *state)
+        # region a7.4: one step, what it leaves behind, and the state for the next one
+        before[t] = state[0]
+        new, backs[t] = step(z[t], affine(state[0], wh, bh), *state)
         state = chosen(on[t], new, state)
         (ys[t],) = chosen(on[t], new[:1])
+        # endregion
     return ys, before, backs, state
 
 

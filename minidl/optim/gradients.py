@@ -61,17 +61,18 @@ def clip_grad_norm(
     sums = xp.empty(len(pairs), np.float64)
     for i, (_, p) in enumerate(pairs):  # CuPy's stack sends a table to the device
         sums[i, ...] = _powers(p.grad, norm_type)
-    root = 1 if norm_type == float("inf") else 1 / norm_type
-    total = (sums.max() if norm_type == float("inf") else sums.sum()) ** root
-    if check_finite and not xp.isfinite(total):
+    if check_finite and not xp.isfinite(sums).all():
         bad = next(pairs[i][0] for i in range(len(pairs)) if not xp.isfinite(sums[i]))
         raise RangeError(
             f"clip_grad_norm: the gradient of {bad} holds NaN or Inf, or is too long "
             "to measure; try a smaller lr, and `with minidl.debug():` to find the cause"
         )
+    # region a7.8: the length of all gradients as one vector, cut to max_norm
+    total = sums.max() if norm_type == float("inf") else sums.sum() ** (1 / norm_type)
     factor = xp.minimum(max_norm / (total + 1e-6), 1)
     for _, p in pairs:
         p.grad *= factor
+    # endregion
     return xp.asarray(total)
 
 
