@@ -1,8 +1,8 @@
-"""Convolution and pooling in loops: slow, and too simple to be wrong.
+"""Transposed convolution and pooling in loops: slow, and too simple to be wrong.
 
-The oracle of tests/rows/conv.py, and a page to read before minidl/ops/conv.py.
+The oracle of tests/rows/conv.py; convolution itself is in minidl/check/loops.py.
 
-Throughout:  x images (N, C, H, W)    w kernels (F, C/G, KH, KW)    b bias (F,)
+Throughout:  x images (N, C, H, W)    w kernels (C, F/G, KH, KW)    b bias (F,)
              s stride    p padding    d dilation: one number each here, or a pair
 """
 
@@ -38,22 +38,6 @@ def grid(x, size, stride, dilation=1):
     """How many windows fit below and beside each other."""
     settings = zip(x.shape[2:], size, pair(stride), pair(dilation), strict=True)
     return tuple(count(*setting) for setting in settings)
-
-
-def conv2d(x, w, b=None, stride=1, padding=0, dilation=1, groups=1):
-    """Every output is the sum of one window times one kernel."""
-    x = framed(x, padding)
-    f_count, c_count, *size = w.shape
-    per_group = f_count // groups
-    y = np.zeros((x.shape[0], f_count, *grid(x, size, stride, dilation)))
-    for n, f, i, j in np.ndindex(*y.shape):
-        first = f // per_group * c_count  # the first channel that kernel f sees
-        for c in range(c_count):
-            seen = window(x, n, first + c, i, j, size, stride, dilation)
-            y[n, f, i, j] += (seen * w[f, c]).sum()
-        if b is not None:
-            y[n, f, i, j] += b[f]
-    return y
 
 
 def conv_transpose2d(

@@ -5,7 +5,7 @@ import pytest
 
 import minidl as md
 from minidl import nn
-from minidl.errors import ShapeError
+from minidl.errors import RangeError, ShapeError
 from minidl.nn import Buffer, Module, Parameter
 
 
@@ -235,3 +235,45 @@ def test_what_was_frozen_is_so_after_the_table():
     net.summary((1, 3, 6, 6))
     net.unfreeze("1")
     assert net[1].training
+
+
+def windows():
+    return nn.Sequential(
+        nn.Conv2d(1, 2, (3, 5), stride=2), nn.ReLU(), nn.MaxPool2d(2),
+        nn.Sequential(nn.Conv2d(2, 2, 3, dilation=(1, 2)), nn.AvgPool2d(3, stride=1)),
+        nn.GlobalAvgPool2d(), nn.Linear(2, 3),
+    )  # fmt: skip
+
+
+def test_a_receptive_field_is_where_the_gradient_of_one_number_is_not_zero():
+    net, found = windows()[:4], nn.receptive_fields(windows())
+    names = {"0": 1, "2": 3, "3.0": 3, "3.1": 4}
+    assert [layer.name for layer in found] == list(names)
+    assert [layer.apart for layer in found] == [(2, 2), (4, 4), (4, 4), (4, 4)]
+    layers = [net[0], net[2], net[3][0], net[3][1]]
+    for i, layer in enumerate(found):
+        x = md.Tensor(
+            np.random.default_rng(i).random((1, 1, 60, 60)), requires_grad=True
+        )
+        y = x
+        for part in layers[: i + 1]:  # a maximum hides all but one pixel: take means
+            largest = isinstance(part, nn.MaxPool2d)
+            y = (nn.AvgPool2d(2) if largest else part.astype("float64"))(y)
+        y[0, 0, 1, 1].backward()
+        rows, columns = (np.flatnonzero(x.grad[0, 0].any(axis=a)) for a in (1, 0))
+        assert (rows[0], columns[0]) == layer.apart
+        assert (np.ptp(rows) + 1, np.ptp(columns) + 1) == layer.sees, layer
+
+
+def test_the_order_of_layers_must_be_known():
+    class Two(Module):
+        def __init__(self):
+            self.one, self.other = nn.Conv2d(1, 1, 3), nn.Conv2d(1, 1, 5)
+
+    conv = nn.Conv2d(1, 1, 3)
+    twice = nn.receptive_fields(nn.Sequential(conv, conv))  # shared, and used twice
+    assert [layer.sees for layer in twice] == [(3, 3), (5, 5)]
+    with pytest.raises(RangeError, match=r"Two, and only its .* order of one, other"):
+        nn.receptive_fields(Two())
+    with pytest.raises(RangeError, match="1 is a Upsample"):
+        nn.receptive_fields(nn.Sequential(conv, nn.Upsample()))

@@ -242,3 +242,46 @@ def stopped(metrics, patience, min_delta=0.0, rising=False, restore=True):
         "best_epoch": np.array(rule.best_epoch),
         "weight": np.array(training.model.weight),
     }
+
+
+# a4.12
+
+
+def stepped(p, directions, lr, gradient):
+    """Where p is after each step of AdamP, with gradients made for the p of now."""
+    p, points = leaf(p), []
+    rule = optim.AdamP([p], float(lr))
+    for direction in directions:
+        p.grad = gradient(p.data, direction).astype(p.dtype)
+        rule.step()
+        points.append(p.data.copy())
+    return {"p": np.stack(points)}
+
+
+def turned(p, directions, lr):
+    """Gradients at right angles to every column of a matrix, to every kernel."""
+    axes = (0,) if p.ndim == 2 else (1, 2, 3)
+    return stepped(p, directions, lr, lambda w, d: at_right_angles(w, d, axes))
+
+
+def turned_whole(p, directions, lr):
+    """Gradients at right angles to all of p, but to no column of it."""
+
+    def gradient(w, d):
+        signs = np.where(np.arange(w.shape[1]) % 2, -1.0, 1.0)
+        return at_right_angles(w, 4 * w * signs + d / 8, None)
+
+    return stepped(p, directions, lr, gradient)
+
+
+def straight(p, directions, lr):
+    """Gradients along the weights."""
+    return stepped(p, directions, lr, lambda w, d: w + d / 8)
+
+
+def at_right_angles(w, d, axes):
+    """Return d without its part along w."""
+    along = (w * d).sum(axis=axes, keepdims=True) / (w * w).sum(
+        axis=axes, keepdims=True
+    )
+    return d - along * w

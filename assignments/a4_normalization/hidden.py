@@ -104,6 +104,15 @@ def rising(draw):
     }  # fmt: skip
 
 
+def kernels(draw):
+    """Weights (F, C, KH, KW): each of the F kernels is a vector."""
+    t, f, c, h = draw.sizes(4, low=2, high=6)
+    return {
+        "p": 2 * draw.away(f, c, h, 3), "directions": draw.away(t, f, c, h, 3),
+        "lr": number(draw, 0.05, 0.3),
+    }  # fmt: skip
+
+
 # fmt: off
 ROWS = [
     Row("a4.1", "far from zero", 2, "batch", far(public.batch),
@@ -152,5 +161,10 @@ ROWS = [
         "nan is never better: self.better knows", hidden=True),
     Row("a4.11", "rising", 1, "stopped", rising,
         "self.better knows the mode and min_delta", hidden=True),
+    Row("a4.12", "kernels", 2, "turned", kernels,
+        "`axes` and keepdims serve weights with any number of axes", hidden=True),
+    Row("a4.12", "the whole of p", 1, "turned_whole", public.turning,
+        "the loop asks for each column first, and then for all of p as one vector",
+        hidden=True),
 ]
 # fmt: on

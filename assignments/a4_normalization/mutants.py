@@ -250,5 +250,29 @@ MUTANTS = [
         - self.bad += 1
         + self.bad += 1; self.best = value
     """),
+    Mutant("a4.12", "not divided by the length", """
+        - w = p / (norm(p, axes) + self.eps)
+        + w = p
+    """),
+    Mutant("a4.12", "always taken out", """
+        - q = q - passed * (w * u).sum(axis=axes, keepdims=True) * w
+        + q = q - (w * u).sum(axis=axes, keepdims=True) * w
+    """),
+    Mutant("a4.12", "added", """
+        - q = q - passed * (w * u).sum(axis=axes, keepdims=True) * w
+        + q = q + passed * (w * u).sum(axis=axes, keepdims=True) * w
+    """),
+    Mutant("a4.12", "one sum for all columns", """
+        - q = q - passed * (w * u).sum(axis=axes, keepdims=True) * w
+        + q = q - passed * (w * u).sum() * w
+    """),
+    Mutant("a4.12", "the gradient's part", """
+        - q = q - passed * (w * u).sum(axis=axes, keepdims=True) * w
+        + q = q - passed * (w * g).sum(axis=axes, keepdims=True) * w
+    """),
+    Mutant("a4.12", "never taken out", """
+        - q = q - passed * (w * u).sum(axis=axes, keepdims=True) * w
+        + pass
+    """),
 ]
 # fmt: on

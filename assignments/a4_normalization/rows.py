@@ -111,11 +111,20 @@ def overfitting(draw):
             "patience": patience}  # fmt: skip
 
 
+def turning(draw):
+    """Weights (D, K), and directions (T, D, K) from which gradients are made."""
+    t, d, k = draw.sizes(3, low=3)
+    return {
+        "p": 2 * draw.away(d, k), "directions": draw.away(t, d, k),
+        "lr": number(draw, 0.05, 0.3),
+    }  # fmt: skip
+
+
 # fmt: off
 ROWS = [
     Row("a4.1", "kind", 1, "batch", narrow(without(batch, "u")),
         "y is shaped like x, and float32 stays float32", compare="kind"),
-    Row("a4.1", "vectors", 3, "batch", without(batch, "u"),
+    Row("a4.1", "vectors", 2, "batch", without(batch, "u"),
         "with γ = 1 and β = 0, every column of y has mean 0 and nearly variance 1"),
     Row("a4.1", "images", 2, "batch", without(images, "u"),
         "one mean for a channel: over `axes`, which has the batch and all positions"),
@@ -128,10 +137,10 @@ ROWS = [
     Row("a4.2", "gradient of β", 2, "batch_all", batch,
         "β was stretched over the batch: what is the transpose of copying?",
         answers=("dbeta",)),
-    Row("a4.2", "gradient of γ", 3, "batch_all", batch,
+    Row("a4.2", "gradient of γ", 2, "batch_all", batch,
         "y = γ x̂ + β: what does γ multiply? It can be made again from x, mean, rstd",
         answers=("dgamma",)),
-    Row("a4.2", "gradient of x", 4, "batch_all", batch,
+    Row("a4.2", "gradient of x", 3, "batch_all", batch,
         "three ways lead from x to L: directly, through μ, and through σ²",
         answers=("dx",)),
     Row("a4.2", "images", 2, "batch_all", images,
@@ -158,16 +167,16 @@ ROWS = [
     Row("a4.5", "gradient of β", 2, "layer_all", batch,
         "β is shared by all examples: sum over `batch`, not over `axes`",
         answers=("dbeta",)),
-    Row("a4.5", "gradient of γ", 3, "layer_all", batch,
+    Row("a4.5", "gradient of γ", 2, "layer_all", batch,
         "γ is shared by all examples: sum over `batch`, not over `axes`",
         answers=("dgamma",)),
-    Row("a4.5", "gradient of x", 4, "layer_all", batch,
+    Row("a4.5", "gradient of x", 3, "layer_all", batch,
         "what arrives at x̂ is not g; from there on it is as in a4.2, along `axes`",
         answers=("dx",)),
 
     Row("a4.6", "kind", 1, "dropped", narrow(without(noisy, "u")),
         "y is shaped like x, and float32 stays float32", compare="kind"),
-    Row("a4.6", "value", 4, "dropped", without(noisy, "u"),
+    Row("a4.6", "value", 3, "dropped", without(noisy, "u"),
         "what is kept must be made larger, so that the mean of y is x; x must stay"),
 
     Row("a4.7", "kind", 1, "dropped_dx", narrow(noisy),
@@ -182,7 +191,7 @@ ROWS = [
 
     Row("a4.9", "kind", 1, "smoothed", narrow(without(labeled, "u")),
         "q keeps its shape (N, K)", compare="kind"),
-    Row("a4.9", "losses", 3, "smoothed", without(labeled, "u"),
+    Row("a4.9", "losses", 2, "smoothed", without(labeled, "u"),
         "every row of q adds up to 1, before and after"),
     Row("a4.9", "gradient of x", 1, "smoothed_dx", labeled,
         "the slope p − q uses the q that you leave behind"),
@@ -207,5 +216,13 @@ ROWS = [
     Row("a4.11", "weights", 2, "stopped", overfitting,
         "take the weights in the epoch that is best, not in the one that is last",
         answers=("weight",)),
+
+    Row("a4.12", "kind", 1, "turned", narrow(turning),
+        "q keeps the shape and the dtype of p", compare="kind"),
+    Row("a4.12", "gradients at right angles", 2, "turned", turning,
+        "each column of p is a vector w, and loses its own part along w: sum over axes",
+        answers=("p",)),
+    Row("a4.12", "other gradients", 1, "straight", turning,
+        "where `passed` is 0 the step stays Adam's"),
 ]
 # fmt: on

@@ -107,5 +107,16 @@ VARIANTS = [
         +         state = trainer.model.state_dict()
         +         self.weights = {name: array.copy() for name, array in state.items()}
     """),
+    Variant("a4.12", "cosine and length apart", """
+        + length = norm(p, axes)
+        + along = (p * u).sum(axis=axes, keepdims=True) / (length + self.eps)
+        + q = q - passed * along / (length + self.eps) * p
+    """),
+    Variant("a4.12", "where", """
+        + xp = namespace(p)
+        + w = p / (norm(p, axes) + self.eps)
+        + part = xp.sum(w * u, axis=axes, keepdims=True) * w
+        + q = xp.where(passed > 0, q - part, q)
+    """),
 ]
 # fmt: on

@@ -4,6 +4,7 @@ gradcheck   is the gradient right?       gradgradcheck   and the second derivati
 check_layer both, in training and not    explain         what is wrong with it, in words
 check_rule  an optimizer and its paper
 
+loops       convolution, one multiplication at a time
 subject     what is checked: functions, layers; pair: NumPy; foreign: PyTorch
 slopes      differences, kinks, edges    report          what was found
 steps       the operations inside        behavior        pure, and linear in g?

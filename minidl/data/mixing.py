@@ -70,6 +70,7 @@ def cutmix(
     if images.ndim != 4:
         raise ShapeError(f"cutmix mixes images (N, C, H, W), not {images.shape}")
     xp, (n, _, h, w) = namespace(images), images.shape
+    # region a5.12: a box of the partner in each image, and labels mixed by its area
     side = np.sqrt(1 - g.beta(alpha, alpha, n))
     rows = _span(g.random(n) * h, side * h, h)
     cols = _span(g.random(n) * w, side * w, w)
@@ -77,7 +78,9 @@ def cutmix(
     lam = 1 - box.mean(axis=(1, 2, 3))
     partner = xp.asarray(g.permutation(n))
     mixed = xp.where(xp.asarray(box), images[partner], images)
-    return like(x, mixed), like(x, _blend(soft, soft[partner], lam))
+    soft = _blend(soft, soft[partner], lam)
+    # endregion
+    return like(x, mixed), like(x, soft)
 
 
 def _prepare(

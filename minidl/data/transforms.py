@@ -146,10 +146,12 @@ class RandomCrop(Transform):
                 f"RandomCrop: no room for ({h}, {w}) in images of {x.shape[2:]}, "
                 f"padding {p} included; try a smaller size or more padding"
             )
+        # region a5.11: a corner for each image, and the window that begins there
         top = draws.integers(x.shape[2] - h + 1)
         left = draws.integers(x.shape[3] - w + 1)
         windows = sliding_window_view(x, (h, w), axis=(2, 3))  # (N, C, top, left, h, w)
         return windows[np.arange(len(x)), :, top, left]
+        # endregion
 
 
 def framed(x: Array, before: int, after: int, fill: float) -> Array:

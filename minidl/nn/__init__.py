@@ -25,6 +25,7 @@ from minidl.nn.norm import *
 from minidl.nn.pool import *
 from minidl.nn.position import *
 from minidl.nn.precision import *
+from minidl.nn.receptive import *
 from minidl.nn.recurrent import *
 from minidl.nn.transformer import *
 

@@ -173,12 +173,14 @@ class Module(Tree):
 
         Raises RangeError if nothing has such a name.
         """
+        # region a5.13: no gradients, and a mode that train() cannot change
         for m in _matching(self, pattern):
             if isinstance(m, Parameter):
                 m.requires_grad_(False)
                 m.grad = None  # an old one would move it at the next step
             elif isinstance(m, Module) and m._mode is None:
                 m._mode, m.training = m.training, False
+        # endregion
         return self
 
     def unfreeze(self, pattern: str = "*") -> Self:

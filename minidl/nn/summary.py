@@ -210,8 +210,10 @@ def _cost(module: Module, inputs: tuple[Any, ...], outputs: list[Tensor]) -> int
     if getattr(inputs[0], "dtype", outputs[0].dtype).kind != "f":
         return 0  # whole numbers look something up, as in an embedding
     y = outputs[0]
+    # region a5.10: every weight is multiplied once for every position of the output
     channels = y.shape[1 if weights[0].ndim > 2 else -1]
     return y.size // channels * sum(w.size for w in weights)
+    # endregion
 
 
 def _tensors(output: Any) -> list[Tensor]:

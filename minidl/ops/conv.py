@@ -52,14 +52,17 @@ def conv2d(x, w, b=None, *, stride=1, padding=0, dilation=1, groups=1):
         cols = unfold(x, **at.settings)
         return cols.reshape((n, groups, cols.shape[1] // groups, oh * ow))
 
+    # region a5.5: kernels as the rows of a matrix, times windows as columns
     kernels = w.reshape((groups, f // groups, w.size // f))
     y = (kernels @ columns()).reshape((n, f, oh, ow))
     if b is not None:
         y += b.reshape((f, 1, 1))
+    # endregion
 
     def backward(g, wanted):
-        rows = g.reshape((n, groups, f // groups, oh * ow))
         dx = dw = db = None
+        # region a5.6: the transpose takes each product backwards
+        rows = g.reshape((n, groups, f // groups, oh * ow))
         if wanted[0]:
             cols = (_t(kernels) @ rows).reshape((n, w.size // f * groups, oh * ow))
             dx = fold(cols, output_size=at.image, **at.settings)
@@ -67,6 +70,7 @@ def conv2d(x, w, b=None, *, stride=1, padding=0, dilation=1, groups=1):
             dw = (rows @ _t(columns())).sum(axis=0).reshape(w.shape)
         if wanted[2]:
             db = g.sum(axis=(0, 2, 3))
+        # endregion
         return dx, dw, db
 
     return y, backward

@@ -59,6 +59,7 @@ def max_pool2d(x, *, kernel_size, stride=None, padding=0, dilation=1, ceil_mode=
         "max_pool2d", x, kernel_size, stride, padding, dilation, ceil_mode
     )
     (n, c), places, (oh, ow) = x.shape[:2], at.size[0] * at.size[1], at.out
+    # region a5.7: the largest of each window, and the way back to the pixel that won
     framed = frame(x, at.padding, -math.inf)
     columns = unfold(framed, **(at.settings | {"padding": 0}))
     columns = columns.reshape(n, c, places, oh * ow)
@@ -71,6 +72,7 @@ def max_pool2d(x, *, kernel_size, stride=None, padding=0, dilation=1, ceil_mode=
         columns = reshape(where(wins, g, 0.0), shape=(n, c * places, oh * ow))
         return fold(columns, output_size=at.image, **at.settings)
 
+    # endregion
     return y, backward
 
 
@@ -91,11 +93,12 @@ def avg_pool2d(
     """
     at = pool_windows("avg_pool2d", x, kernel_size, stride, padding, 1, ceil_mode)
     (n, c), places, (oh, ow) = x.shape[:2], at.size[0] * at.size[1], at.out
-    columns = unfold(x, **at.settings)
     share = 1 / places
     if ceil_mode or not count_include_pad:
         inner = frame_of("avg_pool2d", padding, at.size, at.stride, at.dilation)
         share = _share(x, at, inner if count_include_pad else NO_FRAME)
+    # region a5.8: the mean of each window, and the way back to all its pixels
+    columns = unfold(x, **at.settings)
     y = columns.reshape(n, c, places, oh, ow).sum(axis=2) * share
 
     def backward(g):
@@ -104,6 +107,7 @@ def avg_pool2d(
         columns = reshape(columns, shape=(n, c * places, oh * ow))
         return fold(columns, output_size=at.image, **at.settings)
 
+    # endregion
     return y, backward
 
 

@@ -47,12 +47,13 @@ def unfold(x, *, kernel_size, dilation=1, padding=0, stride=1):
     at = slide("unfold", x, kernel_size, stride, padding, dilation)
     (n, c), (kh, kw), (oh, ow) = x.shape[:2], at.size, at.out
     framed = frame(x, at.padding)
+    # region a5.3: every window as a column; what stands at one place of all windows?
     y = namespace(x).empty((n, c, kh, kw, oh, ow), x.dtype)
     for u, v, rows, columns in at.shifts():
         y[:, :, u, v] = framed[:, :, rows, columns]
-    return y.reshape(n, c * kh * kw, oh * ow), lambda g: fold(
-        g, output_size=at.image, **at.settings
-    )
+    y = y.reshape(n, c * kh * kw, oh * ow)
+    # endregion
+    return y, lambda g: fold(g, output_size=at.image, **at.settings)
 
 
 @op(linear=True)
@@ -78,13 +79,14 @@ def fold(x, *, output_size, kernel_size, dilation=1, padding=0, stride=1):
             f"fold: x has {x.shape[2]} columns, but {oh} x {ow} windows of {kh} x {kw} "
             f"fit into {h} x {w}; give the settings that unfold had"
         )
+    # region a5.4: add every number to the pixel it was copied from; cut off the frame
     columns_of = x.reshape(n, c, kh, kw, oh, ow)
     framed = namespace(x).zeros((n, c, top + h + bottom, left + w + right), x.dtype)
     for u, v, rows, columns in at.shifts():
         framed[:, :, rows, columns] += columns_of[:, :, u, v]
-    return framed[:, :, top : top + h, left : left + w], lambda g: unfold(
-        g, **at.settings
-    )
+    y = framed[:, :, top : top + h, left : left + w]
+    # endregion
+    return y, lambda g: unfold(g, **at.settings)
 
 
 def frame(x: Array, padding: tuple[Pair, Pair], fill: float = 0.0) -> Array:
@@ -151,22 +153,37 @@ def place(
     padding: Padding,
     dilation: Lengths,
 ) -> Windows:
-    """Return where windows lie: out = (image + frame − reach) // stride + 1."""
+    """Return where windows lie, of which as many as fit stand on each axis."""
     size = pair(name, "kernel_size", size)
     stride = pair(name, "stride", stride)
     dilation = pair(name, "dilation", dilation)
     padding = frame_of(name, padding, size, stride, dilation)
-    reach = tuple(d * (k - 1) + 1 for k, d in zip(size, dilation, strict=True))
-    framed = tuple(n + a + b for n, (a, b) in zip(image, padding, strict=True))
-    if reach[0] > framed[0] or reach[1] > framed[1]:
+    axes = zip(image, padding, size, stride, dilation, strict=True)
+    framed, reach, out = zip(*(fitting(*axis) for axis in axes), strict=True)
+    if min(out) < 1:
         raise ShapeError(
             f"{name}: the window reaches over {reach[0]} x {reach[1]}, but the image "
             f"is {image[0]} x {image[1]}, {framed[0]} x {framed[1]} with its frame; "
             "try a smaller kernel_size, more padding, or fewer layers that shrink it"
         )
-    fits = zip(framed, reach, stride, strict=True)
-    oh, ow = ((n - r) // s + 1 for n, r, s in fits)
-    return Windows((image[0], image[1]), size, (oh, ow), stride, padding, dilation)
+    return Windows((image[0], image[1]), size, out, stride, padding, dilation)
+
+
+def fitting(
+    length: int, padding: Pair, size: int, stride: int, dilation: int
+) -> tuple[int, int, int]:
+    """Return, of one axis: its pixels with the frame, a window's reach, how many fit.
+
+    A window looks at `size` pixels, `dilation` apart, and so reaches over more than
+    these; windows begin at 0, stride, 2 stride, …, and none may end beyond the frame.
+    If none fits, the last number is below 1.
+    """
+    # region a5.1: how far a window reaches, and how many fit
+    framed = length + padding[0] + padding[1]
+    reach = dilation * (size - 1) + 1
+    count = (framed - reach) // stride + 1
+    # endregion
+    return framed, reach, count
 
 
 def check_images(name: str, x: TensorLike) -> None:

@@ -78,8 +78,10 @@ class AdamP(AdamW):
         v += (1 - self.beta2) * g * g
         u = q = m / (1 - self.beta1**t) / (sqrt(v / (1 - self.beta2**t)) + self.eps)
         for axes, passed in self.views(p, g):
+            # region a4.12: take the part along w out of q, where `passed` is 1
             w = p / (norm(p, axes) + self.eps)
             q = q - passed * (w * u).sum(axis=axes, keepdims=True) * w
+            # endregion
         p -= lr * q
 
     def views(self, p: Array, g: Array) -> Iterator[tuple[tuple[int, ...], Any]]:

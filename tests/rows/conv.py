@@ -1,8 +1,9 @@
-"""Rows of ops/windows.py, ops/conv.py and ops/pool.py; the oracle is in loops."""
+"""Rows of ops/windows.py, ops/conv.py and ops/pool.py; the oracles are loops."""
 
 import numpy as np
 
 from minidl import nn, ops
+from minidl.check import loops
 from tests import naive
 from tests.rows import LayerRow, Row, distinct, normal
 
@@ -88,18 +89,18 @@ ROWS = [
     row(ops.fold, fold, normal(1, 12, 18), output_size=(5, 4), kernel_size=(3, 2),
         dilation=(1, 2), padding=(1, 2), stride=(2, 1)),
 
-    row(ops.conv2d, naive.conv2d, normal(2, 3, 4, 5), normal(4, 3, 3, 2), normal(4)),
-    row(ops.conv2d, naive.conv2d, normal(2, 2, 5, 5), normal(3, 2, 3, 3), padding=1),
-    row(ops.conv2d, naive.conv2d, normal(1, 2, 7, 6), normal(3, 2, 3, 2), normal(3),
+    row(ops.conv2d, loops.conv2d, normal(2, 3, 4, 5), normal(4, 3, 3, 2), normal(4)),
+    row(ops.conv2d, loops.conv2d, normal(2, 2, 5, 5), normal(3, 2, 3, 3), padding=1),
+    row(ops.conv2d, loops.conv2d, normal(1, 2, 7, 6), normal(3, 2, 3, 2), normal(3),
         stride=(2, 1), padding=(1, 0), dilation=(1, 2)),
-    row(ops.conv2d, naive.conv2d, normal(2, 4, 4, 4), normal(6, 2, 2, 2), normal(6),
+    row(ops.conv2d, loops.conv2d, normal(2, 4, 4, 4), normal(6, 2, 2, 2), normal(6),
         groups=2),
-    row(ops.conv2d, naive.conv2d, normal(2, 3, 4, 4), normal(3, 1, 3, 3), normal(3),
+    row(ops.conv2d, loops.conv2d, normal(2, 3, 4, 4), normal(3, 1, 3, 3), normal(3),
         padding=1, groups=3),
     Row(ops.conv2d, (normal(1, 2, 4, 3), normal(2, 2, 3, 3)),
-        lambda x, w: naive.conv2d(x, w, padding=1), {"padding": "same"}),
+        lambda x, w: loops.conv2d(x, w, padding=1), {"padding": "same"}),
     Row(ops.conv2d, (normal(1, 2, 4, 3), normal(2, 2, 2, 2)),
-        lambda x, w: naive.conv2d(x, w, padding=1)[:, :, 1:, 1:], {"padding": "same"}),
+        lambda x, w: loops.conv2d(x, w, padding=1)[:, :, 1:, 1:], {"padding": "same"}),
     row(ops.conv1d, conv1d, normal(2, 3, 6), normal(4, 3, 3), normal(4)),
     row(ops.conv1d, conv1d, normal(2, 4, 7), normal(2, 2, 3), normal(2), stride=2,
         padding=2, dilation=2, groups=2),

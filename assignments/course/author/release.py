@@ -168,7 +168,7 @@ def _pyproject(root: Path, changed: Mapping[str, str]) -> str:
     """Return the repository's settings of ruff; a blank leaves some names unused."""
     path = root / "pyproject.toml"
     text = read(path) if path.is_file() else BUILD
-    off = '["F401", "F841", "RET504", "RUF059"]'
+    off = '["B007", "F401", "F841", "RET504", "RUF059"]'
     lines = [f'"{file}" = {off}  # names for a blank\n' for file in changed]
     head = "" if RUFF in text else f"\n{RUFF}"
     return text.rstrip() + "\n" + head + "".join(lines)
