@@ -103,6 +103,66 @@ def test_one_sequence_needs_no_batch(rng):
         near(again.data, layer(x[None], states)[0][0].data, 1e-6)
 
 
+ONE = {  # what is called, and with what: each array without a batch
+    "RNNCell": (lambda: nn.RNNCell(3, 4), [(3,), (4,)], {}),
+    "GRUCell": (lambda: nn.GRUCell(3, 4), [(3,), (4,)], {}),
+    "cell alone": (lambda: nn.LSTMCell(3, 4), [(3,)], {}),
+    "LSTMCell": (lambda: nn.LSTMCell(3, 4), [(3,), ((4,), (4,))], {}),
+    "DotAttention": (nn.DotAttention, [(5, 4), (6, 4)], {"key_mask": (6,)}),
+    "AdditiveAttention": (lambda: nn.AdditiveAttention(4, 3, 2), [(5, 4), (6, 3), (6, 7)], {}),
+    "self": (lambda: nn.MultiHeadAttention(4, 2), [(5, 4)], {"causal": True}),
+    "key": (lambda: nn.MultiHeadAttention(4, 2), [(5, 4), (6, 4)], {"mask": (5, 6), "weights": True}),
+    "heads": (lambda: nn.MultiHeadAttention(4, 2), [(5, 4)], {"mask": (2, 5, 5), "key_mask": (5,)}),
+    "encoder": (lambda: nn.TransformerEncoderLayer(4, 2), [(5, 4)], {"key_mask": (5,), "causal": True}),
+    "decoder": (lambda: nn.TransformerDecoderLayer(4, 2), [(5, 4), (6, 4)], {"memory_key_mask": (6,), "weights": True}),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", ONE)
+def test_one_example_of_a_sequence_needs_no_batch(rng, name):
+    make, shapes, settings = ONE[name]
+    layer = make().eval()
+
+    def drawn(shape, mask=False):
+        if isinstance(shape[0] if shape else 0, tuple):
+            return tuple(drawn(s) for s in shape)
+        x = rng.standard_normal(shape).astype("f4")
+        return (x > -1) if mask else x
+
+    def led(x):
+        return tuple(x_[None] for x_ in x) if isinstance(x, tuple) else x[None]
+
+    inputs = [drawn(shape) for shape in shapes]
+    settings = {
+        k: drawn(v, mask=True) if isinstance(v, tuple) else v
+        for k, v in settings.items()
+    }
+    found = layer(*inputs, **settings)
+    whole = layer(
+        *map(led, inputs),
+        **{k: v[None] if np.ndim(v) in (1, 3) else v for k, v in settings.items()},
+    )
+    pairs = [(found, whole)]
+    if isinstance(found, tuple):
+        pairs = list(zip(found, whole, strict=True))
+    for one, many in pairs:
+        assert one.shape == many.shape[1:]
+        near(one.data, many.data[0], 1e-6)
+
+
+def test_inputs_with_and_without_a_batch_do_not_mix(rng):
+    x, y = np.ones((5, 4), "f4"), np.ones((2, 6, 4), "f4")
+    for layer in (nn.MultiHeadAttention(4, 2), nn.DotAttention()):
+        with pytest.raises(ShapeError, match=r"without N.*\(5, 4\)"):
+            layer(x, y)
+
+
+def test_a_sequence_costs_the_same_without_a_batch():
+    for layer in (nn.LSTM(4, 3), nn.MultiHeadAttention(4, 2)):
+        alone, batch = layer.summary((5, 4)), layer.summary((1, 5, 4))
+        assert alone.multiply_adds == batch.multiply_adds > 0
+
+
 # --------------------------------------------------------- attention and positions
 
 

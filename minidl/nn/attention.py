@@ -7,6 +7,7 @@ Throughout:  N batch, L queries, S keys, D = dim features, heads of D / heads ea
 Truth values say *may look*: that is what `ops.length_mask` gives and what PyTorch's
 scaled_dot_product_attention takes; PyTorch's MultiheadAttention takes the opposite.
 Floats are added to the scores. Who may look at nothing gets zeros from its heads.
+One sequence (L, D) needs no batch: then nothing beside it has one, and y has none.
 """
 
 from __future__ import annotations
@@ -24,6 +25,7 @@ from minidl.nn import init
 from minidl.nn.cache import KVCache
 from minidl.nn.dropout import Dropout
 from minidl.nn.interchange import Layout, State
+from minidl.nn.layer import takes_one
 from minidl.nn.linear import Linear
 from minidl.nn.module import Module
 
@@ -44,6 +46,7 @@ class DotAttention(Module):
     def __init__(self, scaled: bool = True) -> None:
         self.scaled = scaled
 
+    @takes_one(2)
     def forward(
         self,
         query: Tensor,
@@ -84,6 +87,7 @@ class AdditiveAttention(Module):
         self.key = Linear(key_dim, hidden, bias=False, init=start, rng=rng)
         self.score = Linear(hidden, 1, bias=False, init=start, rng=rng)
 
+    @takes_one(2)
     def forward(
         self,
         query: Tensor,
@@ -120,7 +124,7 @@ def _check_scores(
     if not fits or (query.shape[2], key.shape[2]) != (d, e) or not key.shape[1]:
         raise ShapeError(
             f"{type(layer).__name__} takes query (N, L, {d}) and key (N, S, {e}), S ≥ "
-            f"1, and got {tuple(query.shape)} and {tuple(key.shape)}"
+            f"1, or both without N, and got {tuple(query.shape)} and {tuple(key.shape)}"
         )
 
 
@@ -215,6 +219,7 @@ class MultiHeadAttention(Module):
         self.output = Linear(dim, dim, bias, **start)
         self.dropout = Dropout(dropout, rng=rng)
 
+    @takes_one(2)
     def forward(
         self,
         query: Tensor,
@@ -247,8 +252,7 @@ class MultiHeadAttention(Module):
     def multiply_adds(self, inputs: tuple[Any, ...], output: Any) -> int:
         """Return what q kᵀ and p v cost, N L S D each; the maps count themselves."""
         given = [x for x in inputs[:2] if x is not None]
-        n, length, dim = inputs[0].shape
-        return int(2 * n * length * given[-1].shape[1] * dim)
+        return int(2 * inputs[0].size * given[-1].shape[-2])
 
     def _keys(
         self, key: Tensor, value: Tensor, own: bool, cache: KVCache | None
@@ -273,8 +277,8 @@ class MultiHeadAttention(Module):
             d = getattr(self, what).weight.shape[0]
             if x.ndim != 3 or x.shape[2] != d or not x.shape[1]:
                 raise ShapeError(
-                    f"MultiHeadAttention takes a {what} (N, T, {d}) with T ≥ 1, not "
-                    f"{tuple(x.shape)}; x[None] makes one sequence a batch"
+                    f"MultiHeadAttention takes a {what} (N, T, {d}) with T ≥ 1, or "
+                    f"all of them without N, not {tuple(x.shape)}"
                 )
         if key.shape[:2] != value.shape[:2] or key.shape[0] != query.shape[0]:
             raise ShapeError(

@@ -20,15 +20,17 @@ with the module and is saved with it. Strings and whole numbers stay what they a
 
 from __future__ import annotations
 
+import inspect
 from collections.abc import Callable
 from dataclasses import Field, dataclass, fields
 from functools import wraps
-from typing import Any, ClassVar, TypeVar, dataclass_transform
+from typing import Any, ClassVar, ParamSpec, TypeVar, cast, dataclass_transform
 
 from minidl.engine.tensor import Tensor, TensorLike
 from minidl.nn.module import Buffer, Module
 
-M = TypeVar("M", bound=Module)
+P = ParamSpec("P")
+R = TypeVar("R")
 
 
 @dataclass_transform(eq_default=False)
@@ -76,21 +78,43 @@ class UnaryLayer(OpLayer):
         return self.compute(x)
 
 
-def takes_one(
-    single: int,
-) -> Callable[[Callable[[M, Tensor], Tensor]], Callable[[M, Tensor], Tensor]]:
-    """Let a `forward` that wants a batch take one example of `single` axes, too."""
+def takes_one(single: int) -> Callable[[Callable[P, R]], Callable[P, R]]:
+    """Let a `forward` that wants a batch take one example of `single` axes, too.
 
-    def decorate(
-        forward: Callable[[M, Tensor], Tensor],
-    ) -> Callable[[M, Tensor], Tensor]:
+    All that stands beside the example (states, keys, a mask of its own) has no batch
+    then either, and neither has what comes back. A mask of two axes serves any batch.
+    """
+
+    def decorate(forward: Callable[P, R]) -> Callable[P, R]:
+        names = list(inspect.signature(forward).parameters)
+
         @wraps(forward)
-        def either(self: M, x: Tensor) -> Tensor:
-            if x.ndim == single:
-                y: Tensor = forward(self, x[None])[0]
-                return y
-            return forward(self, x)
+        def either(*args: P.args, **settings: P.kwargs) -> R:
+            given = {**dict(zip(names, args, strict=False)), **settings}
+            if getattr(given.get(names[1]), "ndim", None) != single or any(
+                getattr(x, "ndim", 0) > single and "mask" not in name
+                for name, x in given.items()
+            ):
+                return forward(*args, **settings)
+            batch = {
+                name: x if "mask" in name and getattr(x, "ndim", 2) == 2 else _led(x)
+                for name, x in given.items()
+            }
+            y: R = _first(cast(Any, forward)(**batch))
+            return y
 
         return either
 
     return decorate
+
+
+def _first(y: Any) -> Any:
+    """Return the only example of a batch, or of each part of an output."""
+    return tuple(_first(each) for each in y) if isinstance(y, tuple) else y[0]
+
+
+def _led(x: Any) -> Any:
+    """Return an array, or several, as a batch of one; anything else as it is."""
+    if isinstance(x, tuple):
+        return tuple(_led(each) for each in x)
+    return x[None] if hasattr(x, "ndim") else x

@@ -5,6 +5,7 @@ Throughout:  x input (N, T, D)    y output (N, T, H), 2H with two directions
              lengths (N,): how many of the T times of each sequence are tokens
 Of a cell    x input (N, D)    h, c states (N, H)    k gates, side by side in
              weight_x (D, kH), weight_h (H, kH), bias (kH,)
+One example needs no batch: x (T, D), of a cell (D,); then nothing else has an N either.
 
 Every layer here returns `y, state`: y is the last layer's h at every time, state the h
 (of an LSTM, h and c) of every layer after its last token. So all shapes of the lecture
@@ -33,6 +34,7 @@ from minidl.errors import RangeError, ShapeError
 from minidl.nn import init
 from minidl.nn.dropout import Dropout
 from minidl.nn.interchange import Layout, State
+from minidl.nn.layer import takes_one
 from minidl.nn.module import Module, Parameter
 
 __all__ = ["GRU", "LSTM", "RNN", "GRUCell", "LSTMCell", "RNNCell", "detach_state"]
@@ -187,6 +189,7 @@ class RNNCell(Cell):
         )
         self.nonlinearity = nonlinearity
 
+    @takes_one(1)
     def forward(self, x: Tensor, h: TensorLike | None = None) -> Tensor:
         """Return h′."""
         weights = self.weight_x, self.weight_h, self._biases()
@@ -236,6 +239,7 @@ class LSTMCell(Cell):
         if self.bias is not None:
             self.bias.data[hidden_size : 2 * hidden_size] = forget_bias
 
+    @takes_one(1)
     def forward(self, x: Tensor, states: States = (None, None)) -> States:
         """Return (h′, c′)."""
         weights = self.weight_x, self.weight_h, self._biases()
@@ -272,6 +276,7 @@ class GRUCell(Cell):
     ) -> None:
         super().__init__(input_size, hidden_size, bias, second_bias=True, rng=rng)
 
+    @takes_one(1)
     def forward(self, x: Tensor, h: TensorLike | None = None) -> Tensor:
         """Return h′."""
         weights = self.weight_x, self.weight_h, self.bias, self.bias_h
@@ -353,9 +358,8 @@ class Recurrent(Module):
 
     def multiply_adds(self, inputs: tuple[Any, ...], output: Tensor) -> int:
         """Return what the products cost: both weights of every cell, at every time."""
-        n, length = inputs[0].shape[:2]
-        weights = (c.weight_x.size + c.weight_h.size for c in self.cells)
-        return int(n * length * sum(weights))
+        times = inputs[0].size // self.cells[0].input_size
+        return int(times * sum(c.weight_x.size + c.weight_h.size for c in self.cells))
 
     def _cut(self, state: Any) -> list[tuple[Any, ...]]:
         """Return the states of each cell: of (L, N, H), or of a tuple of such."""
@@ -404,7 +408,6 @@ class RNN(Recurrent):
     nonlinearity   "tanh" or "relu"
     second_bias    a bias beside h Wh as well, as PyTorch has it: for weights that come
                    from there and are trained on, since Adam moves each of the two
-    x (T, D), without a batch -> y (T, H) and h (L, H).
 
     >>> y, h = RNN(3, 5, num_layers=2, rng=0)(Tensor([[[1.0, 0.0, 2.0]] * 4]))
     >>> y.shape, h.shape
