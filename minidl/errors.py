@@ -54,6 +54,10 @@ class DataError(MinidlError, ValueError):
     """A data file or archive that is missing, damaged, or not what it should be."""
 
 
+class MistakeWarning(UserWarning):
+    """Something that works, and is hardly ever what was meant."""
+
+
 class TodoError(MinidlError, NotImplementedError):
     """A blank of an assignment that nobody has filled in yet; `task` says which."""
 

@@ -9,19 +9,33 @@ Throughout:  x input    y output, of the same shape    p probability to drop
 
 from __future__ import annotations
 
+import warnings
 from typing import Any, ClassVar
 
 import numpy as np
 
 from minidl import ops
 from minidl.backend import Array, Seed, generator
+from minidl.engine.modes import mode
 from minidl.engine.tensor import Tensor
-from minidl.errors import RangeError, ShapeError
+from minidl.errors import MistakeWarning, RangeError, ShapeError
 from minidl.nn.interchange import Layout
 from minidl.nn.module import Buffer, Module
 from minidl.nn.substitute import substituted
 
 __all__ = ["Dropout", "Dropout2d", "GaussianNoise", "WeightNoise"]
+
+
+def look_for_mode(layer: Module, does: str) -> None:
+    """Warn of a layer that works as in training where nothing is learned."""
+    if mode.careful and not mode.recording:
+        name = type(layer).__name__
+        warnings.warn(
+            f"{name} {does} under no_grad, because the model is in training mode: is "
+            "it judged here? model.eval() before, and model.train() after",
+            MistakeWarning,
+            stacklevel=2,
+        )
 
 
 class Noisy(Module):
@@ -70,6 +84,7 @@ class Dropout(Noisy):
         """Drop elements that are alone but for those beside them along `share`."""
         if not self.training or self.p == 0:
             return x
+        look_for_mode(self, "drops elements")
         y: Tensor = ops.dropout(x, self.next_key(), p=self.p, share=share)
         return y
 

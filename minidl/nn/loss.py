@@ -10,6 +10,7 @@ minidl/nn/layer.py.
 from __future__ import annotations
 
 from minidl import ops
+from minidl.engine.modes import careful
 from minidl.engine.tensor import Tensor, TensorLike
 from minidl.nn.layer import OpLayer
 
@@ -20,20 +21,34 @@ __all__ = [
 ]  # fmt: skip
 
 
-class LabelLoss(OpLayer):
+class Loss(OpLayer):
+    """A loss of what the network says and what is true; careful at its first call."""
+
+    _called = False
+
+    def judge(self, x: Tensor, truth: TensorLike) -> Tensor:
+        """Return the loss."""
+        if self._called:
+            return self.compute(x, truth)
+        self._called = True
+        with careful():
+            return self.compute(x, truth)
+
+
+class LabelLoss(Loss):
     """A loss of scores and labels."""
 
     def forward(self, x: Tensor, labels: TensorLike) -> Tensor:
         """Return the loss."""
-        return self.compute(x, labels)
+        return self.judge(x, labels)
 
 
-class TargetLoss(OpLayer):
+class TargetLoss(Loss):
     """A loss of two arrays of one shape."""
 
     def forward(self, x: Tensor, target: TensorLike) -> Tensor:
         """Return the loss."""
-        return self.compute(x, target)
+        return self.judge(x, target)
 
 
 class CrossEntropyLoss(LabelLoss, op=ops.cross_entropy):

@@ -15,6 +15,7 @@ from minidl import ops
 from minidl.backend import Array, default_dtype, namespace
 from minidl.engine.tensor import Tensor
 from minidl.errors import RangeError, ShapeError
+from minidl.nn.dropout import look_for_mode
 from minidl.nn.module import Buffer, Module, Parameter
 
 __all__ = [
@@ -59,6 +60,8 @@ class _BatchNorm(Module):
         if self.training or self.running_mean is None:
             y, mean, var = ops.batch_norm(x, *scale, eps=self.eps)
             if self.training:
+                if self.momentum is not None:  # None: the pass of update_batch_norm
+                    look_for_mode(self, "learns its statistics from this batch")
                 self._remember(mean, var, x.size // self.num_features)
             return y
         known = self.running_mean, self.running_var

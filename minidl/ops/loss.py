@@ -44,6 +44,8 @@ from minidl.ops.targets import (
     class_weights,
     is_labels,
     labels_only,
+    look_for_sigmoid,
+    look_for_softmax,
     numbers,
     onehot,
     reduced,
@@ -85,6 +87,7 @@ def cross_entropy(
     name = "cross_entropy"
     check_reduction(name, reduction)
     check_scores(name, x)
+    look_for_softmax(name, x)
     check_between(f"{name}, label_smoothing", label_smoothing, 0, 1)
     labels = as_target(x, labels)
     q, slope, count = _asked(name, x, labels, weight, ignore_index, label_smoothing)
@@ -207,6 +210,7 @@ def binary_cross_entropy_with_logits(
     target = numbers(x, target)
     check_same_shape(name, x, target)
     check_between(name, target, 0, 1)
+    look_for_sigmoid(name, x)
     w, a = beside(x, weight), beside(x, pos_weight)
     yes, no = softplus(-x), softplus(x)
     losses, n = (a * _times(target, yes) + _times(1 - target, no)) * w, x.size
@@ -300,6 +304,7 @@ def _two_classes(x, labels, alpha):
     check_between("focal_loss", labels, 0, 1, only=True)
     if x.size == 0:
         raise ShapeError(f"focal_loss: x {x.shape} is empty; skip an empty batch")
+    look_for_sigmoid("focal_loss", x)
     if alpha is None:
         return where(labels > 0, x, -x), 1.0
     if not isinstance(alpha, (int, float)) or not 0 <= alpha <= 1:
@@ -318,6 +323,7 @@ def _k_classes(x, labels, alpha):
             f"focal_loss: x {x.shape} has one class only, on axis 1; for yes or no "
             "give scores and labels (0 or 1) of one shape"
         )
+    look_for_softmax("focal_loss", x)
     hot = onehot(x, class_labels("focal_loss", x, labels)[0])
     m = where(hot, x, 0.0).sum(axis=1) - logsumexp(where(hot, -math.inf, x), axis=1)
     if alpha is None:

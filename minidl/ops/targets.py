@@ -11,17 +11,20 @@ would stop the training step, and targets are checked when they are loaded.
 
 from __future__ import annotations
 
+import warnings
 from typing import Any
 
 import numpy as np
 
 from minidl.backend import Array, device_of, namespace
+from minidl.engine.modes import mode
 from minidl.engine.tensor import Tensor, TensorLike, values
-from minidl.errors import DTypeError, RangeError, ShapeError
+from minidl.errors import DTypeError, MistakeWarning, RangeError, ShapeError
 
 REDUCTIONS = ("mean", "sum", "none")
 IGNORE = -100  # the label that PyTorch leaves out, too
 OFF_BY = 1e-3  # how far probabilities may miss 0, 1, or a sum of 1
+ENOUGH = 16  # so many scores are not all between 0 and 1 by chance
 
 
 def as_target(x: TensorLike, target: TensorLike) -> Any:
@@ -234,6 +237,41 @@ def check_probabilities(name: str, x: TensorLike, p: TensorLike) -> None:
             f"{name}: probabilities are 0 or more and sum to one over axis 1; here the "
             f"least is {p.min():.4g} and sums run from {sums.min():.4g} to "
             f"{sums.max():.4g}; scores become probabilities by softmax(x, axis=1)"
+        )
+
+
+# What works, and is hardly ever meant
+
+
+def look_for_softmax(name: str, x: TensorLike) -> None:
+    """Warn of scores that a softmax has made probabilities, where one is careful."""
+    x = values(x)
+    if not mode.careful or device_of(x) != "cpu" or x.shape[1] < 2:
+        return
+    chosen = not (x % 1).any()  # rows of 0 and a single 1: written by hand
+    if x.min() >= 0 and abs(x.sum(axis=1) - 1).max() < OFF_BY and not chosen:
+        warnings.warn(
+            f"{name}: the scores x {x.shape} are 0 or more and add up to 1 over the "
+            f"classes: they look like the output of a softmax, and {name} makes one "
+            "itself. Two of them leave little gradient; let the model return scores, "
+            "without the softmax at its end",
+            MistakeWarning,
+            stacklevel=2,
+        )
+
+
+def look_for_sigmoid(name: str, x: TensorLike) -> None:
+    """Warn of scores that a sigmoid has made probabilities, where one is careful."""
+    x = values(x)
+    if not mode.careful or device_of(x) != "cpu" or x.size < ENOUGH:
+        return
+    if x.min() > 0 and x.max() < 1:
+        warnings.warn(
+            f"{name}: all scores x {x.shape} are between 0 and 1: they look like the "
+            f"output of a sigmoid, and {name} makes one itself. Let the model return "
+            "scores, or take binary_cross_entropy, which wants probabilities",
+            MistakeWarning,
+            stacklevel=2,
         )
 
 

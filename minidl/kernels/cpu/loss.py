@@ -18,7 +18,7 @@ import numpy as np
 
 from minidl.backend import Array
 from minidl.ops.loss import cross_entropy
-from minidl.ops.targets import check_reduction
+from minidl.ops.targets import check_reduction, look_for_softmax
 
 BLOCK = 1 << 17  # numbers at a time: 512 kB in float32
 NARROW = 64  # up to here it is quicker to turn the rows before their maximum is taken
@@ -44,6 +44,7 @@ def quick_cross_entropy(
     if found is None:
         return None
     check_reduction("cross_entropy", reduction)
+    look_for_softmax("cross_entropy", x)
     e, s, top = found
     at = np.arange(0, n * k, k) + labels  # where the labels lie in x.ravel()
     losses = top - x.ravel()[at]  # first, or large scores would cost digits
