@@ -2,11 +2,23 @@
 
 lr_finder  a rate that works, in 100 steps      search            grid, random, halving
 space      what a setting may be                cross_validation  k folds, and one test
+ensemble   models averaged                      bagging           on bootstrap samples
+snapshots  many models of one training          boosting          stumps, small nets
+confidence how far to trust a metric            bias_variance     why a model errs
 curves     a run's curves read in words        monitor           inside a net
 sharpness  the curvature at a minimum          landscape         slices through it
 transfer   features, a new head, retrieval     fine_tuning       the head, then all
 """
 
+from minidl.lab.bagging import Bagging as Bagging
+from minidl.lab.bagging import bagging as bagging
+from minidl.lab.bias_variance import BiasVariance as BiasVariance
+from minidl.lab.bias_variance import bias_variance as bias_variance
+from minidl.lab.boosting import Boosting as Boosting
+from minidl.lab.boosting import Stump as Stump
+from minidl.lab.boosting import boosting as boosting
+from minidl.lab.confidence import Interval as Interval
+from minidl.lab.confidence import confidence_interval as confidence_interval
 from minidl.lab.cross_validation import cross_validate as cross_validate
 from minidl.lab.curves import diagnose_curves as diagnose_curves
 from minidl.lab.ensemble import Ensemble as Ensemble
@@ -36,6 +48,7 @@ from minidl.lab.search import random_search as random_search
 from minidl.lab.search import successive_halving as successive_halving
 from minidl.lab.sharpness import Sharpness as Sharpness
 from minidl.lab.sharpness import sharpness as sharpness
+from minidl.lab.snapshots import snapshot_ensemble as snapshot_ensemble
 from minidl.lab.space import choice as choice
 from minidl.lab.space import integers as integers
 from minidl.lab.space import log_uniform as log_uniform
@@ -47,19 +60,28 @@ from minidl.lab.trials import Result as Result
 from minidl.lab.trials import Trial as Trial
 
 __all__ = [
+    "Bagging",
+    "BiasVariance",
+    "Boosting",
     "Ensemble",
     "Hessian",
+    "Interval",
     "Landscape",
     "Monitor",
     "MonitorWarning",
     "Result",
     "RunReport",
     "Sharpness",
+    "Stump",
     "Trial",
+    "bagging",
+    "bias_variance",
+    "boosting",
     "choice",
     "coarse_grid",
     "coarse_to_fine",
     "compare",
+    "confidence_interval",
     "cross_validate",
     "diagnose_curves",
     "features",
@@ -83,6 +105,7 @@ __all__ = [
     "replace_head",
     "report",
     "sharpness",
+    "snapshot_ensemble",
     "successive_halving",
     "uniform",
 ]

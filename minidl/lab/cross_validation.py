@@ -229,13 +229,13 @@ def _settings(space: Any, points: int | Mapping[str, int]) -> list[Setting]:
     return settings
 
 
-def as_dataset(data: Data) -> TensorDataset:
+def as_dataset(data: Data, owner: str = "cross_validate") -> TensorDataset:
     """Return arrays x and y as a dataset; a set with more or less has no folds here."""
     arrays = isinstance(data, (tuple, list)) and all(hasattr(a, "shape") for a in data)
     dataset = TensorDataset(*data) if arrays else data
     if not isinstance(dataset, TensorDataset) or len(dataset.arrays) != 2:
         raise DTypeError(
-            "cross_validate wants arrays: a tuple (x, y), or TensorDataset(x, y); "
+            f"{owner} wants arrays: a tuple (x, y), or TensorDataset(x, y); "
             "the three parts of load_…() come one by one, and test stays out"
         )
     return dataset

@@ -19,10 +19,12 @@ rate_range    loss against learning rate   monitor   inside a net, by step
 verdict       a run's curves, and what they say
 landscape     the loss around a minimum
 samples       what was written, by epoch  search  trials, and which names mattered
+bias_variance fits, and the three terms   members  accuracy by size of an ensemble
 """
 
 from minidl.show.activations import activations
 from minidl.show.attention import attention, attention_on_images
+from minidl.show.bias_variance import bias_variance
 from minidl.show.boundary import boundary
 from minidl.show.confusion import confusion
 from minidl.show.curves import curves, schedule
@@ -33,6 +35,7 @@ from minidl.show.graph import graph
 from minidl.show.hidden import find_units, hidden_units
 from minidl.show.images import images, mistakes
 from minidl.show.landscape import landscape
+from minidl.show.members import members
 from minidl.show.monitor import monitor
 from minidl.show.racing import optimizer_race
 from minidl.show.rate_range import rate_range
@@ -46,6 +49,7 @@ __all__ = [
     "attention",
     "attention_on_images",
     "backward_steps",
+    "bias_variance",
     "boundary",
     "confusion",
     "curves",
@@ -58,6 +62,7 @@ __all__ = [
     "hidden_units",
     "images",
     "landscape",
+    "members",
     "mistakes",
     "monitor",
     "optimizer_race",
