@@ -7,7 +7,7 @@ from minidl_course import Mutant, Row
 from minidl_course.answers import ask, inputs_of
 from minidl_course.assignment import find, home
 from minidl_course.errors import CourseError
-from minidl_course.judge import CONSTANT, HIDDEN, Failure, judge, judge_row
+from minidl_course.judge import ALONE, HIDDEN, WIDER, Failure, judge, judge_row, settled
 from minidl_course.leaks import leaks, telling
 from tests.tiny_course import FILES, write
 
@@ -123,15 +123,20 @@ def test_all_draws_must_be_right():
         assert judge_row(row(), given, [right, right]).points == 0
 
 
-def test_a_row_of_kinds_wants_no_values_but_no_constant_either():
+def test_a_row_of_kinds_wants_no_values_but_another_row_that_is_right():
     kind, expected = row(compare="kind"), [{"y": X}, {"y": X[:, :2]}]
-    assert judge_row(kind, [{"y": X * 7}, {"y": X[:, :2] - 1}], expected).right
-    zeros = [{"y": X * 0}, {"y": X[:, :2] * 0}]
-    assert judge_row(kind, zeros, expected).what == CONSTANT
+    right = judge_row(kind, [{"y": X * 7}, {"y": X[:, :2] - 1}], expected)
+    assert right.right
+    value, wrong = row(), judge(row(), {"y": X * np.nan}, {"y": X})
+    (first, second) = settled([(kind, right), (value, wrong)])
+    assert (first.points, first.what, second) == (0, ALONE, wrong)
+    other = judge(value, {"y": X}, {"y": X})
+    assert settled([(kind, right), (value, wrong), (value, other)])[0].points == 5
     shapes = [{"y": X}, {"y": X}]
     assert "shape" in judge_row(kind, shapes, expected).what
     wide = [{"y": y["y"].astype(np.float32)} for y in expected]
-    assert judge_row(kind, expected, wide).what == "y: float64 came, float32 fits"
+    found = judge_row(kind, expected, wide)
+    assert (found.what, found.hint) == ("y: float64 came, float32 fits", WIDER)
 
 
 # ------------------------------------------------------------------ folders and papers

@@ -2,13 +2,14 @@
 
 An answer is right if it is there, has the shape, the kind of numbers and the infinities
 of the expected one, and  |given − expected| ≤ atol + rtol |expected|  everywhere.
-A row that compares only the kind wants the very dtype: float32 must stay float32.
+A row that compares only the kind wants the very dtype: float32 must stay float32. It
+counts only beside another row of its task that is right.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -17,50 +18,59 @@ from .answers import Answer, Arrays, Failure
 from .rows import Row
 
 KINDS = {"b": "truth values", "i": "whole numbers", "u": "whole numbers", "f": "floats"}
-HIDDEN = "wrong in a hidden case; try other shapes, zeros, ties, large numbers"
-CONSTANT = "the same number everywhere, whatever comes in"
+HIDDEN = "this property does not hold; of a hidden row no numbers are shown"
+WIDE = "float64 came, float32 fits"
+WIDER = (
+    "float32 must stay float32: an array or a NumPy number in float64 widens what it "
+    "meets; bring it back with .astype(x.dtype)"
+)
+ALONE = "right, and counts as soon as another property of the task is right"
 
 
 @dataclass(frozen=True)
 class Verdict:
     """What a row gets: its points or 0, and why, in a sentence.
 
-    fault   the same for the author, who may know what a hidden row found
+    hint    where to look next; "" of a hidden row
+    fault   as `what`, for the author, who may know what a hidden row found
     """
 
     points: int
     right: bool
     what: str
+    hint: str = ""
     fault: str = ""
 
 
-def judge(
-    row: Row, given: Answer, expected: Arrays, second: Answer | None = None
-) -> Verdict:
-    """Return the verdict on one draw.
-
-    second   what was given in another draw, for rows that compare only the kind: one
-             number everywhere in both earns nothing
-    """
-    wrong = fault(row, given, expected)
-    if not wrong and row.compare == "kind" and _constant(given, second):
-        wrong = "" if _constant(expected, None) else CONSTANT
-    return _verdict(row, wrong)
+def judge(row: Row, given: Answer, expected: Arrays) -> Verdict:
+    """Return the verdict on one draw."""
+    return _verdict(row, fault(row, given, expected))
 
 
 def judge_row(row: Row, given: Sequence[Answer], expected: Sequence[Arrays]) -> Verdict:
     """Return the verdict on all draws of a row: the first fault decides."""
-    seconds = [*given[1:], given[0] if len(given) > 1 else None]
-    verdicts = [
-        judge(row, g, e, s) for g, e, s in zip(given, expected, seconds, strict=True)
-    ]
+    verdicts = [judge(row, g, e) for g, e in zip(given, expected, strict=True)]
     return next((v for v in verdicts if not v.right), _verdict(row, ""))
+
+
+def settled(pairs: Iterable[tuple[Row, Verdict]]) -> list[Verdict]:
+    """Return the verdicts on the rows of a task, with what one means for another.
+
+    The right kind alone earns nothing: NaN, zeros, or what came in have it, too.
+    """
+    every = list(pairs)
+    if any(verdict.right and row.compare != "kind" for row, verdict in every):
+        return [verdict for _, verdict in every]
+    return [replace(v, points=0, right=False, what=ALONE, fault=ALONE) if v.right else v
+            for _, v in every]  # fmt: skip
 
 
 def _verdict(row: Row, wrong: str) -> Verdict:
     if not wrong:
         return Verdict(row.points, True, "right")
-    return Verdict(0, False, HIDDEN if row.hidden else wrong, wrong)
+    if row.hidden:
+        return Verdict(0, False, HIDDEN, "", wrong)
+    return Verdict(0, False, wrong, WIDER if wrong.endswith(WIDE) else row.hint, wrong)
 
 
 def fault(row: Row, given: Answer, expected: Arrays) -> str:
@@ -114,13 +124,3 @@ def _first(mask: np.ndarray[Any, Any]) -> tuple[int, ...]:
 
 def _place(at: tuple[int, ...]) -> str:
     return f" at {list(at)}" if at else ""
-
-
-def _constant(one: Answer, other: Answer | None) -> bool:
-    """Whether all numbers of the answers are equal; one number alone says nothing."""
-    numbers: list[Any] = []
-    for answer in (one, other):
-        if answer is not None and not isinstance(answer, Failure):
-            numbers += [np.ravel(y) for y in answer.values()]
-    flat = np.concatenate(numbers) if numbers else np.zeros(0)
-    return flat.size > 1 and bool((flat == flat[0]).all())

@@ -30,8 +30,8 @@ class Row:
     call      a function of calls.py: arrays by name -> arrays by name
     inputs    inputs(draw) -> what the function gets, drawn anew for each student
     answers   the names that count; () means all that come back
-    compare   "kind": only shape and dtype must agree (and the answer depend on the
-              inputs); "values": shape, kind, finiteness and values
+    compare   "kind": only shape and dtype must agree, and another row of the task must
+              be right; "values": shape, kind, finiteness and values
     hint      what a student is told who fails here first
     hidden    the row is no part of the student's edition
     draws     so many times it is asked, with other inputs, and all must be right

@@ -21,7 +21,7 @@ from .assignment import CONFIG, Assignment, Task, find
 from .errors import CourseError, RegionError
 from .expected import expected
 from .graft import graft
-from .judge import Verdict, judge_row
+from .judge import Verdict, judge_row, settled
 from .regions import region_of, regions
 from .rows import Row
 from .source_tree import module_name
@@ -130,7 +130,8 @@ def score(assignment: Assignment, only: str = "") -> Iterator[TaskScore]:
     given = answered(assignment.root, calls, mine.modules, groups)
     for task in tasks:
         if (why := mine.lost.get(task.name)) is not None:
-            verdicts = [(row, Verdict(0, False, why)) for row in rows[task.name]]
+            verdicts = [(row, Verdict(0, False, why, row.hint))
+                        for row in rows[task.name]]  # fmt: skip
             yield TaskScore(task, verdicts, why)
         else:
             answers = iter(next(given))
@@ -144,6 +145,7 @@ def _scored(
     for row in rows:
         given = [_explained(next(answers), task, mine) for _ in range(row.draws)]
         verdicts.append((row, _verdict(mine.assignment, row, given)))
+    verdicts = list(zip(rows, settled(verdicts), strict=True))
     first = [_said(row, verdict) for row, verdict in verdicts if not verdict.right]
     return TaskScore(task, verdicts, "".join(first[:1]))
 
@@ -154,7 +156,7 @@ def _verdict(assignment: Assignment, row: Row, given: Sequence[Answer]) -> Verdi
     # in a clone the engine is the reference: all there is to see is that it answers
     bad = next((g for g in given if isinstance(g, Failure)), None)
     return Verdict(row.points, True, "right") if bad is None else Verdict(
-        0, False, bad.what
+        0, False, bad.what, row.hint
     )  # fmt: skip
 
 
@@ -174,7 +176,7 @@ def _said(row: Row, verdict: Verdict) -> str:
     """Return what a student is told who fails at a row."""
     if verdict.what == UNWRITTEN or verdict.what.startswith("needs "):
         return verdict.what
-    return f"{row.name}: {verdict.what}\nhint: {row.hint}"
+    return f"{row.name}: {verdict.what}\nhint: {verdict.hint}"
 
 
 # The same rows for pytest
@@ -206,7 +208,7 @@ class Check:
     def wrong(self) -> str:
         """Return what is wrong and the hint, or "" if nothing is."""
         found = self.scores.verdicts[self.row.task, self.row.name]
-        return "" if found.right else f"{self}: {found.what}\nHint: {self.row.hint}"
+        return "" if found.right else f"{self}: {found.what}\nHint: {found.hint}"
 
     def __str__(self) -> str:
         return f"{self.row.task}: {self.row.name}"

@@ -14,7 +14,7 @@ from concurrent.futures import ThreadPoolExecutor
 from ..answers import Answer, Arrays, Failure, inputs_of
 from ..assignment import Assignment, Task
 from ..errors import CourseError
-from ..judge import judge_row
+from ..judge import Verdict, judge_row, settled
 from ..regions import region_of, replace
 from ..rows import Patch, Row, Variant
 from ..source_tree import overrides
@@ -75,14 +75,14 @@ def _points(
         return [0] * students
     questions = [(row.call, x) for row, _, xs in asked for x in xs]
     given, expected = iter(trial.run(files, questions, SECONDS)), iter(right)
-    points = [0] * students
+    found: list[list[tuple[Row, Verdict]]] = [[] for _ in range(students)]
     for row, student, xs in asked:
         pairs = [(next(given), next(expected)) for _ in xs]
         known = [dict(e) for _, e in pairs if not isinstance(e, Failure)]
         if len(known) == len(pairs):
             verdict = judge_row(row, [g for g, _ in pairs], known)
-            points[student] += verdict.points
-    return points
+            found[student].append((row, verdict))
+    return [sum(verdict.points for verdict in settled(rows)) for rows in found]
 
 
 def _fault(task: Task, patch: Patch, points: list[int]) -> Iterator[str]:

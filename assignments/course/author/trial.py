@@ -13,7 +13,7 @@ from pathlib import Path
 from ..answers import Answer, Arrays, Failure, Group, answered, inputs_of
 from ..assignment import Assignment
 from ..errors import CourseError, RegionError
-from ..judge import Verdict, judge_row
+from ..judge import Verdict, judge_row, settled
 from ..rows import Row
 from ..source_tree import module_name, overrides
 
@@ -65,9 +65,13 @@ class Trial:
             asked = [(r.call, x) for r, _ in mine for x in self.inputs(r)[: r.draws]]
             seconds = self.assignment.tasks[task].seconds
             given = iter(self.run(files, asked, seconds))
-            self._verdicts[key] = [
+            found = [
                 (r, judge_row(r, [next(given) for _ in range(r.draws)], e[: r.draws]))
                 for r, e in mine
+            ]
+            self._verdicts[key] = [
+                (r, verdict)
+                for (r, _), verdict in zip(mine, settled(found), strict=True)
             ]
         return self._verdicts[key]
 

@@ -18,7 +18,7 @@ import time
 import warnings
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import cache, cached_property
 from pathlib import Path
 from typing import Any
@@ -28,7 +28,7 @@ import numpy as np
 from ..answers import Answer, Arrays, Failure, ask, inputs_of
 from ..assignment import Assignment, Task
 from ..errors import RegionError
-from ..judge import judge_row
+from ..judge import Verdict, judge_row, settled
 from ..leaks import telling
 from ..regions import blank, region_of, regions
 from ..rows import Row
@@ -102,42 +102,42 @@ class Grader:
         text, start = submission.texts.get(task.file), time.monotonic()
         printed, graft = "", _graft(self.assignment, task, text)
         if isinstance(graft, Failure):
-            results = [_row(row, 0, graft.what) for row in rows]
+            verdicts = _all(rows, graft.what)
         else:
             place = _place(self.assignment, task, str(text))
             try:
                 run = self._asked(task, graft, rows, submission.student, place)
             except EndedError:
                 run = self._again(task, graft, rows, submission.student, place)
-            results, printed = run
+            verdicts, printed = run
         return TaskResult(
-            task.name, task.title, task.file, _hinted(rows, results),
+            task.name, task.title, task.file, _results(rows, verdicts),
             round(time.monotonic() - start, 3), printed,
         )  # fmt: skip
 
     def _again(
         self, task: Task, graft: str, rows: Sequence[Row], student: str,
         place: tuple[str, int],
-    ) -> tuple[list[RowResult], str]:  # fmt: skip
+    ) -> tuple[list[Verdict], str]:  # fmt: skip
         """Ask a second time; whoever does not even start is compared with the blank."""
         try:
             return self._asked(task, graft, rows, student, place)
         except EndedError as error:
             if error.why == "start" and self._starts(task):
-                return [_row(row, 0, f"the code {error}") for row in rows], ""
+                return _all(rows, f"the code {error}"), ""
             raise NotGradedError(f"{task.name}: the process {error}, twice") from None
 
     def _asked(
         self, task: Task, graft: str, rows: Sequence[Row], student: str,
         place: tuple[str, int],
-    ) -> tuple[list[RowResult], str]:  # fmt: skip
+    ) -> tuple[list[Verdict], str]:  # fmt: skip
         """Return the verdicts on a task's rows, and what the process printed.
 
         Raises EndedError for an end that is not the student's doing.
         """
         with self._process(task, graft) as process:
-            results = [self._judged(process, row, student, place) for row in rows]
-            return results, clean(process.output.decode("utf-8", "replace"))
+            found = [(r, self._judged(process, r, student, place)) for r in rows]
+            return settled(found), clean(process.output.decode("utf-8", "replace"))
 
     def _starts(self, task: Task) -> bool:
         """Whether a blank starts, where a student's file does not."""
@@ -170,7 +170,7 @@ class Grader:
 
     def _judged(
         self, process: Process, row: Row, student: str, place: tuple[str, int]
-    ) -> RowResult:
+    ) -> Verdict:
         """Ask a row's draws and judge the answers."""
         given: list[Answer] = []
         expected: list[Arrays] = []
@@ -187,9 +187,8 @@ class Grader:
                     raise
                 expected = expected or [self._right(row, inputs)]
                 given = [Failure(f"the code {error}")]
-                return _row(row, 0, judge_row(row, given, expected[:1]).what)
-        verdict = judge_row(row, given, expected)
-        return _row(row, verdict.points, verdict.what)
+                return judge_row(row, given, expected[:1])
+        return judge_row(row, given, expected)
 
     def _right(self, row: Row, inputs: Arrays) -> Arrays:
         with warnings.catch_warnings():
@@ -267,15 +266,18 @@ def _status(submission: Submission, tasks: Sequence[TaskResult]) -> str:
     return "untouched" if whats == {UNWRITTEN} else submission.status
 
 
-def _row(row: Row, points: int, what: str) -> RowResult:
-    return RowResult(row.name, points, row.points, row.hidden, clean(what))
+def _all(rows: Sequence[Row], why: str) -> list[Verdict]:
+    """Return the verdicts on rows that nobody needs to ask."""
+    return [Verdict(0, False, why, "" if row.hidden else row.hint) for row in rows]
 
 
-def _hinted(rows: Sequence[Row], results: Sequence[RowResult]) -> tuple[RowResult, ...]:
-    """Return the results, the first public one that failed with its hint."""
-    failed = (i for i, r in enumerate(results) if r.points < r.worth and not r.hidden)
-    first = next(failed, None)
+def _results(rows: Sequence[Row], verdicts: Sequence[Verdict]) -> tuple[RowResult, ...]:
+    """Return what is kept of the verdicts: of the hints the first."""
+    first = next((i for i, v in enumerate(verdicts) if v.hint), None)
     return tuple(
-        replace(r, hint=row.hint) if i == first else r
-        for i, (row, r) in enumerate(zip(rows, results, strict=True))
-    )
+        RowResult(
+            row.name, v.points, row.points, row.hidden, clean(v.what),
+            v.hint if i == first else "",
+        )
+        for i, (row, v) in enumerate(zip(rows, verdicts, strict=True))
+    )  # fmt: skip
