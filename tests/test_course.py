@@ -6,6 +6,7 @@ import pytest
 from minidl_course import Mutant, Row
 from minidl_course.answers import ask, inputs_of
 from minidl_course.assignment import find, home
+from minidl_course.causes import causes
 from minidl_course.errors import CourseError
 from minidl_course.judge import ALONE, HIDDEN, WIDER, Failure, judge, judge_row, settled
 from minidl_course.leaks import leaks, telling
@@ -137,6 +138,22 @@ def test_a_row_of_kinds_wants_no_values_but_another_row_that_is_right():
     wide = [{"y": y["y"].astype(np.float32)} for y in expected]
     found = judge_row(kind, expected, wide)
     assert (found.what, found.hint) == ("y: float64 came, float32 fits", WIDER)
+
+
+@pytest.mark.parametrize(
+    ("failed", "says"),
+    [
+        ({"a": [{"a"}]}, {}),
+        ({"a": [{"a", "c"}], "b": [{"b", "c"}]}, {}),  # c is right
+        ({"a": [{"a", "b"}], "b": [{"b"}]}, {"a": (["b"], True)}),
+        ({"a": [{"a", "b"}, {"a"}], "b": [{"b"}]}, {}),  # both are wrong
+        ({"a": [{"b"}], "b": [{"a", "b"}]}, {"a": (["b"], True)}),
+        ({"a": [{"a", "b"}], "b": [{"a", "b"}]}, {"a": (["b"], False), "b": (["a"], False)}),
+        ({"a": [set()], "b": [{"b"}]}, {}),
+    ],
+)  # fmt: skip
+def test_where_failures_come_from(failed, says):
+    assert causes(failed) == says
 
 
 # ------------------------------------------------------------------ folders and papers

@@ -162,6 +162,18 @@ def test_a_newcomers_path(student, tiny, tree):
     assert points == {"t1.1": 50, "t1.2": 0, "t1.3": 0}
 
 
+def test_a_failure_is_said_to_come_from_the_task_that_is_wrong(student, tiny):
+    for task in tiny.tasks:
+        solve(student, tiny, task)
+    fill(student, "t1.1", "        d = x - shift\n        y = 3 * d * d\n")
+    said = course(student, "score").stdout
+    assert "t1.1:   forward: y: " in said
+    assert "t1.3:   comes from t1.1: that is wrong, and every row that fails" in said
+    command = [sys.executable, "-B", "-m", "pytest", "-q", "-p", "no:cacheprovider"]
+    tests = subprocess.run(command, cwd=student, capture_output=True, text=True)
+    assert "Hint: it comes from t1.1" in tests.stdout
+
+
 def test_all_solved_is_all_points(student, tiny):
     for task in tiny.tasks:
         solve(student, tiny, task)
@@ -290,5 +302,5 @@ def test_what_a_tree_lacks_is_not_taken_from_another_minidl(tmp_path):
     calls.write_text("import minidl.kernels\n")
     (tree / "minidl").mkdir(parents=True)
     (tree / "minidl/__init__.py").write_text("")
-    ((answer,),) = answered(tree, calls, {}, [Group([("f", {})], 9.0)])
-    assert "No module named 'minidl.kernels'" in answer.what
+    ((given,),) = answered(tree, calls, {}, [Group([("f", {})], 9.0)])
+    assert "No module named 'minidl.kernels'" in given.answer.what

@@ -18,7 +18,7 @@ import threading
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -52,6 +52,14 @@ class Failure:
 
 
 Answer = Mapping[str, Any] | Failure
+
+
+@dataclass
+class Given:
+    """What came back for a question, and the watched regions that ran (causes.py)."""
+
+    answer: Answer = Failure("was not asked")
+    ran: set[str] = field(default_factory=set)
 
 
 @dataclass(frozen=True)
@@ -96,8 +104,8 @@ def ask(calls: ModuleType, row: Row, inputs: Mapping[str, Any]) -> Arrays:
 
 def answered(
     tree: Path, calls: Path, modules: Mapping[str, str], groups: Sequence[Group]
-) -> Iterator[list[Answer]]:
-    """Yield the answers to each group of questions, as soon as they are there.
+) -> Iterator[list[Given]]:
+    """Yield what came for each group of questions, as soon as it is there.
 
     tree     the folder that holds the package minidl
     modules  the texts of modules that differ from the tree's, by their names
@@ -112,14 +120,14 @@ def answered(
         job = {"tree": str(tree), "files": files, "calls": str(calls)}
         done = 0
         while done < len(groups):
-            for answers in _of_one_process(job, groups[done:]):
+            for given in _of_one_process(job, groups[done:]):
                 done += 1
-                yield answers
+                yield given
 
 
 def _of_one_process(
     job: dict[str, Any], groups: Sequence[Group]
-) -> Iterator[list[Answer]]:
+) -> Iterator[list[Given]]:
     """Yield the answers of the groups, up to the one in which the process ends."""
     asked = [question for group in groups for question in group.asked]
     process = _Process(job | {"asked": asked})
@@ -128,18 +136,24 @@ def _of_one_process(
         if first != ("ready",):
             failed = _failed(process, first, STARTING, "cannot be imported")
             for group in groups:
-                yield [failed for _ in group.asked]
+                yield [Given(failed) for _ in group.asked]
             return
         for group in groups:
             end = time.monotonic() + group.seconds
-            given: list[Answer] = []
+            given: list[Given] = []
             for _ in group.asked:
-                said = process.next(end - time.monotonic())
+                given.append(Given())
+                while (said := process.next(end - time.monotonic())) and (
+                    said[0] == "runs"
+                ):
+                    given[-1].ran.add(said[1])
                 if not said:
                     failed = _failed(process, said, group.seconds, "ended the process")
-                    yield [*given, *[failed] * (len(group.asked) - len(given))]
+                    given[-1].answer = failed
+                    more = len(group.asked) - len(given)
+                    yield [*given, *(Given(failed, given[-1].ran) for _ in range(more))]
                     return
-                given.append(_answer(said))
+                given[-1].answer = _answer(said)
             yield given
     finally:
         process.end()

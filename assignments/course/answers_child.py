@@ -9,17 +9,20 @@ This file imports the standard library and NumPy only.
 
 from __future__ import annotations
 
+import builtins
 import importlib.abc
 import importlib.machinery
 import importlib.util
 import pickle
 import sys
 import traceback
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
-Said = tuple[Any, ...]  # ("arrays", {…}) or ("error", what, task, (file, line))
+# ("ready",), ("arrays", {…}), ("error", what, task, (file, line)) or ("runs", task)
+Said = tuple[Any, ...]
+RUNS = "_region_runs_"  # what the regions of watched files call (causes.py)
 
 
 class Grafted(importlib.abc.MetaPathFinder):
@@ -101,8 +104,19 @@ def place(error: BaseException, tree: str) -> tuple[str, int]:
     return "", 0
 
 
-def answers(job: dict[str, Any]) -> Iterator[Said]:
-    """Import what a job names; say "ready", then yield an answer for each question."""
+def answers(job: dict[str, Any], tell: Callable[[Said], None]) -> Iterator[Said]:
+    """Import what a job names; say "ready", then yield an answer for each question.
+
+    tell   is told of each watched region that runs, once a question
+    """
+    ran = set[str]()
+
+    def runs(task: str) -> None:
+        if task not in ran:
+            ran.add(task)
+            tell(("runs", task))
+
+    setattr(builtins, RUNS, runs)
     sys.path.insert(0, job["tree"])
     sys.meta_path.insert(0, Grafted(job["tree"], job["files"]))
     spec: Any = importlib.util.spec_from_file_location("calls", job["calls"])
@@ -116,6 +130,7 @@ def answers(job: dict[str, Any]) -> Iterator[Said]:
     assert home == job["tree"], f"minidl came from {home}"
     yield ("ready",)
     for call, inputs in job["asked"]:
+        ran.clear()
         yield answer(calls, call, inputs, job["tree"])
 
 
@@ -123,9 +138,13 @@ def main() -> None:
     """Read a job, answer it."""
     job = pickle.load(sys.stdin.buffer)
     out, sys.stdout = sys.stdout.buffer, sys.stderr
-    for said in answers(job):
+
+    def tell(said: Said) -> None:
         pickle.dump(said, out)
         out.flush()
+
+    for said in answers(job, tell):
+        tell(said)
 
 
 if __name__ == "__main__":

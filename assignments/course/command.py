@@ -96,18 +96,20 @@ def _student(parser: argparse.ArgumentParser) -> None:
 def score(options: argparse.Namespace) -> int:
     """Print points per task and the next hints; status 1 while something is missing."""
     from .assignment import find
-    from .score import score, strays
+    from .score import explained, score, strays
 
     assignment = find(options.name, options.root)
     print(f"{assignment}: the public rows", flush=True)
-    points = total = 0
+    points, total, results = 0, 0, []
     for result in score(assignment, options.task):
         task, sign = result.task, "✓" if result.points == result.of else " "
-        print(f"{sign} {task.name:6} {result.points:3} of {result.of:2}  {task.title}")
-        for line in result.note.splitlines():
-            print(f"{'':20}{line}")
-        sys.stdout.flush()
+        line = f"{sign} {task.name:6} {result.points:3} of {result.of:2}  {task.title}"
+        print(line, flush=True)
         points, total = points + result.points, total + result.of
+        results.append(result)
+    for result in explained(results):  # when it is known what is right beside it
+        for i, line in enumerate(result.note.splitlines()):
+            print(f"{result.task.name + ':' if i == 0 else '':8}{line}")
     tasks = [t for t in assignment.tasks.values() if options.task in ("", t.name)]
     hidden = sum(task.points for task in tasks) - total
     print(f"public part {points} of {total}; {hidden} points are hidden")

@@ -11,13 +11,14 @@ that a slip costs its own task, and what stands outside of the markers does not 
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
 
 from . import originals
-from .answers import Answer, Failure, Group, answered, inputs_of
+from .answers import Answer, Failure, Given, Group, answered, inputs_of
 from .assignment import CONFIG, Assignment, Task, find
+from .causes import causes, watched
 from .errors import CourseError, RegionError
 from .expected import expected
 from .graft import graft
@@ -27,15 +28,21 @@ from .rows import Row
 from .source_tree import module_name
 
 UNWRITTEN = "not written yet"
+FOREIGN = "comes from TASK: that is wrong, and every row that fails here runs it"
+MAYBE = "or it comes from TASK: that is not right either, and all that fails runs it"
 
 
 @dataclass(frozen=True)
 class TaskScore:
-    """What a task has so far: its rows with their verdicts, and what to say of it."""
+    """What a task has so far: its rows with their verdicts, and what to say of it.
+
+    ran   the regions that ran, by the names of the rows
+    """
 
     task: Task
     verdicts: Sequence[tuple[Row, Verdict]]
     note: str
+    ran: Mapping[str, set[str]] = field(default_factory=dict)
 
     @property
     def points(self) -> int:
@@ -62,12 +69,8 @@ class Work:
 
     @property
     def modules(self) -> dict[str, str]:
-        """The texts that differ from the files themselves, by their modules."""
-        return {
-            module_name(file): text
-            for file, text in self.texts.items()
-            if text != self.assignment.source(file)
-        }
+        """The texts by their modules, all regions watched."""
+        return {module_name(file): watched(text) for file, text in self.texts.items()}
 
     def where(self, place: tuple[str, int]) -> str:
         """Return a place of the code in the student's own files, "" if in none."""
@@ -134,20 +137,42 @@ def score(assignment: Assignment, only: str = "") -> Iterator[TaskScore]:
                         for row in rows[task.name]]  # fmt: skip
             yield TaskScore(task, verdicts, why)
         else:
-            answers = iter(next(given))
-            yield _scored(mine, task, rows[task.name], answers)
+            came = iter(next(given))
+            yield _scored(mine, task, rows[task.name], came)
 
 
 def _scored(
-    mine: Work, task: Task, rows: Sequence[Row], answers: Iterator[Answer]
+    mine: Work, task: Task, rows: Sequence[Row], came: Iterator[Given]
 ) -> TaskScore:
-    verdicts = []
+    verdicts, ran = [], {}
     for row in rows:
-        given = [_explained(next(answers), task, mine) for _ in range(row.draws)]
+        draws = [next(came) for _ in range(row.draws)]
+        given = [_explained(draw.answer, task, mine) for draw in draws]
         verdicts.append((row, _verdict(mine.assignment, row, given)))
+        ran[row.name] = set[str]().union(*(draw.ran for draw in draws))
     verdicts = list(zip(rows, settled(verdicts), strict=True))
     first = [_said(row, verdict) for row, verdict in verdicts if not verdict.right]
-    return TaskScore(task, verdicts, "".join(first[:1]))
+    return TaskScore(task, verdicts, "".join(first[:1]), ran)
+
+
+def explained(scores: Sequence[TaskScore]) -> list[TaskScore]:
+    """Return the scores; of a task that fails because of another one, that is said."""
+    failed = {
+        s.task.name: [
+            s.ran.get(row.name, set()) for row, v in s.verdicts if not v.right
+        ]
+        for s in scores
+        if s.points < s.of
+    }
+    found = causes(failed)
+    return [_explained_by(s, *found.get(s.task.name, ([], False))) for s in scores]
+
+
+def _explained_by(score: TaskScore, names: list[str], surely: bool) -> TaskScore:
+    if not names or _unwritten(score.note):
+        return score
+    note = FOREIGN if surely else f"{score.note}\n{MAYBE}"
+    return replace(score, note=note.replace("TASK", " and ".join(names)))
 
 
 def _verdict(assignment: Assignment, row: Row, given: Sequence[Answer]) -> Verdict:
@@ -172,9 +197,13 @@ def _explained(answer: Answer, task: Task, mine: Work) -> Answer:
     return Failure(answer.what + (f" ({where})" if where else ""))
 
 
+def _unwritten(what: str) -> bool:
+    return what == UNWRITTEN or what.startswith("needs ")
+
+
 def _said(row: Row, verdict: Verdict) -> str:
     """Return what a student is told who fails at a row."""
-    if verdict.what == UNWRITTEN or verdict.what.startswith("needs "):
+    if _unwritten(verdict.what):
         return verdict.what
     return f"{row.name}: {verdict.what}\nhint: {verdict.hint}"
 
@@ -189,11 +218,16 @@ class Scores:
         self.assignment = assignment
 
     @cached_property
+    def tasks(self) -> dict[str, TaskScore]:
+        """The scores by task."""
+        return {s.task.name: s for s in explained(list(score(self.assignment)))}
+
+    @cached_property
     def verdicts(self) -> dict[tuple[str, str], Verdict]:
         """The verdicts by task and name of the row."""
         return {
             (row.task, row.name): verdict
-            for task in score(self.assignment)
+            for task in self.tasks.values()
             for row, verdict in task.verdicts
         }
 
@@ -208,7 +242,10 @@ class Check:
     def wrong(self) -> str:
         """Return what is wrong and the hint, or "" if nothing is."""
         found = self.scores.verdicts[self.row.task, self.row.name]
-        return "" if found.right else f"{self}: {found.what}\nHint: {found.hint}"
+        hint, note = found.hint, self.scores.tasks[self.row.task].note
+        if note.startswith(FOREIGN.partition("TASK")[0]):
+            hint = f"it {note}"
+        return "" if found.right else f"{self}: {found.what}\nHint: {hint}"
 
     def __str__(self) -> str:
         return f"{self.row.task}: {self.row.name}"

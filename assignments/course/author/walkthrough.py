@@ -117,10 +117,18 @@ def _score(
         if state.slip and task == state.wrong:
             if got or f"{a.tasks[task].file}, line" not in said.stdout:
                 yield f"score does not say in which line of {task} the slip is"
-        elif (
-            state.slip and got < of and f"needs {state.wrong} first" not in said.stdout
-        ):
-            yield f"score lets the slip in {state.wrong} cost points of {task}"
+        elif state.wrong and got < of and not _blamed(state, task, said.stdout):
+            yield f"score lets {state.wrong}, which is wrong, cost points of {task}"
+
+
+def _blamed(state: State, task: str, said: str) -> bool:
+    """Whether `score` says that a task fails because of the one that is wrong."""
+    note = re.search(rf"^{re.escape(task)}:.*(\n  .*)*", said, re.MULTILINE)
+    words = note[0] if note else ""
+    if task == state.wrong:
+        return f"{task}: comes from" not in re.sub(" +", " ", words)
+    way = f"needs {state.wrong} first" if state.slip else f"comes from {state.wrong}:"
+    return way in words
 
 
 def _run(folder: Path, words: list[str]) -> subprocess.CompletedProcess[str]:
