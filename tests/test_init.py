@@ -271,3 +271,16 @@ def test_orthogonal_layers_keep_lengths_exactly():
     forward, backward = signal(lambda y: y, init.orthogonal)
     assert forward == pytest.approx(1, abs=0.02)
     assert backward == pytest.approx(1, abs=0.02)
+
+
+def test_a_function_of_ones_own_gets_the_default_dtype_and_must_return_the_shape():
+    def float64(shape, rng):
+        return np.ones(shape)
+
+    layer = md.nn.Linear(3, 2, init=float64)
+    assert layer.weight.dtype == np.float32
+    assert layer(md.Tensor(np.ones((1, 3), np.float32))).dtype == np.float32
+    with pytest.raises(
+        ShapeError, match=r"init=<lambda> returned \(2, 3\) for a weight"
+    ):
+        md.nn.Linear(3, 2, init=lambda shape, rng: np.ones(shape).T)

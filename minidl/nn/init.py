@@ -245,7 +245,27 @@ def named(init: str | Initializer) -> Initializer:
             f"init={init!r} is no initializer; give a name such as "
             '"kaiming_normal", or a function of (shape, rng=...)'
         )
-    return init
+    return init if init in _ours() else _checked(init)
+
+
+def _ours() -> list[Initializer]:
+    return [globals()[name] for name in __all__]
+
+
+def _checked(init: Initializer) -> Initializer:
+    """Return a user's function whose weights have the shape, and the default dtype."""
+
+    def drawn(shape: Shape, *, rng: Seed = None) -> Floats:
+        weight = np.asarray(init(shape, rng=rng))
+        wanted = (shape,) if isinstance(shape, int) else tuple(shape)
+        if weight.shape != wanted:
+            raise ShapeError(
+                f"init={getattr(init, '__name__', init)} returned {weight.shape} for a "
+                f"weight of shape {wanted}; return an array of the shape that it gets"
+            )
+        return _cast(weight)
+
+    return drawn
 
 
 def bias_for(init: str | Initializer, n: int, weight: Shape, rng: Seed) -> Floats:
