@@ -165,7 +165,7 @@ def test_a_newcomers_path(student, tiny, tree):
 def test_a_failure_is_said_to_come_from_the_task_that_is_wrong(student, tiny):
     for task in tiny.tasks:
         solve(student, tiny, task)
-    fill(student, "t1.1", "        d = x - shift\n        y = 3 * d * d\n")
+    fill(student, "t1.1", "    d = x - shift\n    y = 3 * d * d\n")
     said = course(student, "score").stdout
     assert "t1.1:   forward: y: " in said
     assert "t1.3:   comes from t1.1: that is wrong, and every row that fails" in said

@@ -22,7 +22,7 @@ from .causes import causes, watched
 from .errors import CourseError, RegionError
 from .expected import expected
 from .graft import graft
-from .judge import Verdict, judge_row, settled
+from .judge import ALONE, Verdict, judge_row, settled
 from .regions import region_of, regions
 from .rows import Row
 from .source_tree import module_name
@@ -151,7 +151,8 @@ def _scored(
         verdicts.append((row, _verdict(mine.assignment, row, given)))
         ran[row.name] = set[str]().union(*(draw.ran for draw in draws))
     verdicts = list(zip(rows, settled(verdicts), strict=True))
-    first = [_said(row, verdict) for row, verdict in verdicts if not verdict.right]
+    wrong = [(r, v) for r, v in verdicts if not v.right and v.what != ALONE]
+    first = [_said(row, verdict) for row, verdict in wrong]
     return TaskScore(task, verdicts, "".join(first[:1]), ran)
 
 

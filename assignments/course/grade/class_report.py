@@ -14,6 +14,7 @@ from collections.abc import Sequence
 from statistics import mean, median
 from urllib.parse import quote
 
+from ..judge import ALONE
 from .feedback import HEAD, STYLE, plain, safe
 from .inbox import DUPLICATE, UNKNOWN, Entry
 from .results import Result, slug
@@ -74,7 +75,8 @@ def mistakes(results: Sequence[Result]) -> list[tuple[int, str, str, str]]:
     seen: Counter[tuple[str, str, str]] = Counter()
     for result in results:
         for task in result.tasks:
-            failed = [row for row in task.rows if row.points < row.worth]
+            wrong = (row for row in task.rows if row.points < row.worth)
+            failed = [row for row in wrong if row.what != ALONE]
             for row in failed[:1]:  # the first; what fails behind it often follows
                 seen[task.task, row.name, kind(row.what)] += 1
     return [(n, *what) for what, n in seen.most_common(COMMON)]
