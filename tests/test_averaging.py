@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 from minidl import Tensor
+from minidl.backend import to_numpy
 from minidl.errors import DTypeError, GraphError, RangeError, ShapeError
 from minidl.optim import EMA, SWA, PolyakAverage, schedules
 from minidl.optim.averaging import newest_weight
@@ -231,3 +232,19 @@ def test_one_function_has_the_weights_of_all():
     assert moving[-1] == pytest.approx(1 - 8 / 17)  # 0.6 is larger: it still warms up
     assert newest_weight(100, 0.6, warmup=True) == pytest.approx(0.4)
     assert newest_weight(1, 0.6) == newest_weight(1) == 1
+
+
+@every_kind
+def test_the_same_on_every_device_and_nothing_is_read(kind, device, meter):
+    found = []
+    for where in ("cpu", device):
+        p = Tensor(np.arange(6.0), requires_grad=True, device=where)
+        average = KINDS[kind]([p])
+        for _ in range(9):
+            p.data *= 1.1
+            average.update()
+        found.append(to_numpy(average.averages[0]).copy())
+    with meter() as spent:
+        average.update()
+    assert (spent.h2d, spent.d2h, spent.syncs) == (0, 0, 0), spent
+    np.testing.assert_allclose(found[1], found[0], rtol=1e-12)

@@ -306,7 +306,28 @@ def test_fifty_stumps_beat_one():
     assert staged[-1] >= staged[0] + 0.03
 
 
-def test_nets_learn_what_the_ones_before_got_wrong():
+def test_nets_learn_from_what_the_ones_before_got_wrong():
+    """A learner that says 0 misses the ones: then they are half of what is drawn."""
+    x, y = np.zeros((400, 2), np.float32), (np.arange(400) < 80).astype(np.int64)
+    shares = []
+
+    class SaysZero:
+        callbacks = ()
+
+        def __init__(self):
+            self.model = nn.Linear(2, 2, init="zeros")
+
+        def fit(self, batches, validation, epochs):
+            self.model.bias.data[0] = 1
+            shares.append(np.mean([y.data.mean() for _, y in batches]))
+
+    boosted = boosting(SaysZero, (x, y), n=3, seed=1)
+    assert len(boosted.learners) == 1  # the second one is no better than chance
+    assert shares == [pytest.approx(0.2, abs=0.06), pytest.approx(0.5, abs=0.08)]
+
+
+def test_boosted_nets_are_repeatable(device):
+    backend.use(device)
     data = blobs(150, classes=3, std=2.5, rng=3)
 
     def weak():

@@ -33,6 +33,7 @@ from minidl.nn.module import Module
 from minidl.train import Trainer, evaluation
 from minidl.train.batches import Data
 
+ROUNDING = 1e-9  # an error that differs from chance by less is chance
 Classifier = Callable[[Any], Vector]  # x (N, …) -> labels (N,)
 
 
@@ -208,7 +209,7 @@ def boosting(
         trained = _weak(learner, x, y, w, found.classes, epochs, start)
         wrong = trained(x) != y
         error = float(w[wrong].sum())
-        if error >= 1 - 1 / found.classes:
+        if error > 1 - 1 / found.classes - ROUNDING:
             break
         alpha, w = reweighted(w, wrong, found.classes) if error else (
             math.log(len(x) - 1) + math.log(found.classes - 1), w
