@@ -156,7 +156,7 @@ def _header_length(file: BinaryIO, size: int, path: Path) -> int:
     for signature, what in SIGNATURES.items():
         if first.startswith(signature):
             raise FileError(
-                f"{path} is {what}, and no safetensors file; minidl opens no pickles. "
+                f"{path} is {what}, and no safetensors file; md.load opens no pickles. "
                 "For weights of PyTorch: safetensors.torch.save_file, or "
                 "nn.load_torch_state_dict in a program that has both"
             )

@@ -1,7 +1,7 @@
 """Networks to read at one sitting, each trained by one command of examples/.
 
 mlp        layers in a row                  cnn       convolutions, then a classifier
-efficientnet  channel by channel, of ImageNet; pretrained  weights that are ready
+efficientnet  depthwise convolutions        trained   networks that are ready to use
 char_rnn   one character after another      seq2seq   a sequence into another one
 captioner  an image into words              gpt       a transformer that writes
 tagger     a class for a sequence, or a tag for each of its tokens
@@ -44,6 +44,7 @@ if TYPE_CHECKING:
     from minidl.models.mlp import MLP
     from minidl.models.seq2seq import Seq2Seq
     from minidl.models.tagger import SequenceClassifier, Tagger
+    from minidl.models.trained import pretrained
     from minidl.models.transcribing import attention_maps, transcribe
 
 __all__ = [
@@ -68,6 +69,7 @@ __all__ = [
     "generate",
     "greedy",
     "next_loss",
+    "pretrained",
     "probabilities",
     "transcribe",
 ]
@@ -90,6 +92,7 @@ HOMES = {
     "mlp": ("MLP",),
     "seq2seq": ("Seq2Seq",),
     "tagger": ("SequenceClassifier", "Tagger"),
+    "trained": ("pretrained",),
     "transcribing": ("attention_maps", "transcribe"),
 }
 

@@ -20,6 +20,7 @@ from minidl import backend, nn, ops
 from minidl.backend import Seed
 from minidl.engine.tensor import Tensor
 from minidl.errors import ShapeError
+from minidl.ops.windows import pair
 
 # blocks, kernel size, stride of the first, widening e, channels that come out
 STAGES = (
@@ -43,10 +44,11 @@ class SameConv2d(nn.Conv2d):
 
     def forward(self, x: Tensor) -> Tensor:
         """Return the cross-correlation of x with every filter."""
-        k, s = self.weight.shape[-1], int(str(self.stride))
-        frame = tuple(_zeros(n, k, s) for n in x.shape[2:])
+        strides = pair("SameConv2d", "stride", self.stride)
+        sizes = zip(x.shape[2:], self.weight.shape[2:], strides, strict=True)
+        frame = tuple(_zeros(n, k, s) for n, k, s in sizes)
         y: Tensor = ops.conv2d(
-            x, self.weight, stride=s, padding=frame, groups=self.groups
+            x, self.weight, stride=strides, padding=frame, groups=self.groups
         )
         return y
 
