@@ -105,8 +105,8 @@ def pull(  # noqa: C901  the hot loop, which calls as little as it can
     gs: list[Any],
     xs: list[Tensor] | None = None,
     *,
+    retain: bool,
     create: bool = False,
-    retain: bool = False,
 ) -> Sums:
     """Walk from ys to the leaves, or only as far as xs; return what arrived there."""
     sums, order = Sums(gs), _ancestors(ys)
@@ -125,7 +125,8 @@ def pull(  # noqa: C901  the hot loop, which calls as little as it can
                 edges = _towards(goals, path, node)
                 if any(to is node for to, _ in goals):
                     sums.arrived[node] = [*arrived]
-                if not any(edges):
+                done = all(to is node for to, _ in goals)
+                if not any(edges) and (done or node.back is not None):
                     continue
             slow = create or watchers or versions.last > node.tick
             if type(back) is tuple and len(arrived) == 1 and not slow:
@@ -165,10 +166,13 @@ def _ancestors(ys: list[Tensor]) -> list[Node]:
 
 
 def _path(order: list[Node], goals: set[Edge]) -> set[Node]:
-    """The nodes between ys and the goals: those from which a goal can be reached."""
+    """The nodes between ys and the goals: those from which a goal can be reached.
+
+    A node that was freed has lost its edges: it may be one of them, and is an error.
+    """
     path: set[Node] = set()
     for node in order:  # the oldest first, so that what it depends on is decided
-        if any(_towards(goals, path, node)):
+        if node.back is None or any(_towards(goals, path, node)):
             path.add(node)
     return path
 

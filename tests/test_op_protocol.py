@@ -1,0 +1,231 @@
+"""The protocol of an operation, clause by clause, with ops made for the purpose.
+
+CONTRIBUTING.md has the clauses. Mutation testing (docs/quality.md) found what here was
+checked by nothing quicker than the table of all operations.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+import minidl as md
+from minidl import Tensor, grad, ops
+from minidl.engine.backward import backward
+from minidl.engine.op import op
+from minidl.errors import GraphError, MinidlError
+
+SINGLE, HALF = np.dtype("f4"), np.dtype("f2")
+
+
+def leaf(*values, dtype="f4"):
+    return Tensor(np.array(values, dtype), requires_grad=True)
+
+
+@op
+def both(a, b):
+    """Two outputs, one map for each input."""
+    maps = lambda g, h: g + 2 * h, lambda g, h: 3 * g - h
+    return (a + 3 * b, 2 * a - b), maps
+
+
+# ------------------------------------------------------------------------------- calls
+
+
+def test_inputs_have_defaults_each_its_own():
+    @op
+    def f(a, b=10.0, c=100.0, *, d=1):
+        return d * (a + 2 * b + 3 * c), (lambda g: d * g, None, None)
+
+    one = leaf(1.0)
+    assert f(one).data == 321.0
+    assert f(one, c=0.0).data == 21.0
+    assert f(one, 0.0).data == 301.0
+    assert f(one, 0.0, 0.0, 5).data == 5.0  # settings by position, past the inputs
+    assert f(np.ones(1), c=1.0)[0] == 24.0
+    with pytest.raises(TypeError, match=r"^f takes nothing called 'e'"):
+        f(one, e=1)
+    with pytest.raises(TypeError, match=r"^f takes fewer arguments"):
+        f(one, 0.0, 0.0, 1, 2)
+    with pytest.raises(TypeError, match=r"^f: input 'a' is missing; it takes \(a, b"):
+        f(b=leaf(1.0))
+
+
+def test_the_fast_body_of_the_highest_rank_that_accepts_is_taken():
+    @op
+    def f(x):
+        return x + 0, (lambda g: g,)
+
+    @f.fast("cpu")
+    def quick(x):
+        return x + 1, (lambda g: g,)
+
+    @f.fast("cpu", rank=2)
+    def quicker(x):
+        return None if x.size == 1 else (x + 2, (lambda g: g,))
+
+    assert f(leaf(0.0)).data == 1.0
+    assert (f(leaf(0.0, 0.0)).data == 2.0).all()
+    with pytest.raises(ValueError, match="f has a body of rank 1"):
+        f.fast("cpu")(quick)
+
+
+def test_an_op_computes_in_the_width_that_it_is_given():
+    seen = []
+
+    def body(x):
+        seen.append(x.dtype)
+        return x.sum(), (lambda g: ops.broadcast_to(g, x.shape),)
+
+    x = leaf(1.0, 2.0, dtype=HALF)
+    assert op(body)(x).dtype == op(broadcasts=True)(body)(x).dtype == HALF
+    assert seen == [HALF, HALF]
+    assert op(adds_up=True)(body)(x).dtype == HALF
+    assert seen[2] == SINGLE
+
+
+def test_integers_widen_neither_value_nor_gradient():
+    whole = np.arange(1, 4)
+    with pytest.warns(PendingDeprecationWarning):
+        matrix = np.asmatrix(whole)
+    for x in (leaf(1.0, 2.0, 3.0), leaf(1.0, 2.0, 3.0, dtype="f8")):
+        for other in (whole, matrix, np.asarray(whole, "u1"), [1, 2, 3]):
+            for y in (ops.multiply(other, x), ops.multiply(x, other)):
+                assert y.dtype == x.dtype
+                (g,) = grad(y.sum(), x)
+                assert g.dtype == x.dtype
+                assert (g == whole).all()
+
+
+def test_aux_is_returned_and_not_differentiated():
+    @op
+    def f(x):
+        return x * x, (lambda g: 2 * x * g,), (x > 0, "said")
+
+    x = leaf(-1.0, 2.0)
+    y, positive, said = f(x)
+    assert (positive == [False, True]).all()
+    assert type(positive) is np.ndarray
+    assert said == "said"
+    assert (grad(y.sum(), x)[0] == [-2, 4]).all()
+    assert len(f(x.data)) == len(f(Tensor([1.0]))) == 3
+
+
+# ---------------------------------------------------------------------------- backward
+
+
+def test_the_graph_is_freed_unless_it_is_retained():
+    x = leaf(2.0)
+    for walk in (backward, lambda y: grad(y, x)):
+        y = (x * x).sum()
+        walk(y)
+        with pytest.raises(GraphError, match="retain_graph"):
+            walk(y)
+    grad(y := (x * x).sum(), x, retain_graph=True)
+    grad(y, x)
+
+
+def test_no_part_of_a_gradient_is_lost_with_what_was_freed():
+    x, w = leaf(2.0), leaf(5.0)
+    h = x * x
+    h.sum().backward()
+    y = (h * w + x).sum()  # one way to x is open, and one is freed
+    assert grad(y, h, retain_graph=True) == (5.0,)
+    with pytest.raises(GraphError, match=r"multiply.*retain_graph"):
+        grad(y, x)
+
+
+def test_what_leads_to_no_goal_is_passed_by():
+    x, w = leaf(2.0), leaf(5.0)
+    a = x * 3.0  # the older way, the one to x
+    b = w * w  # younger, and leads to w alone
+    assert grad((a + b).sum(), x, retain_graph=True) == (3.0,)
+    assert grad((a + b).sum(), [b, x]) == (1.0, 3.0)
+
+
+@pytest.mark.parametrize("careful", [False, True], ids=["quick", "debug"])
+@pytest.mark.parametrize("which", [0, 1])
+def test_an_output_that_nobody_used_counts_as_zero(which, careful):
+    a, b = leaf(1.0, 2.0), leaf(3.0, 4.0)
+    with md.debug() if careful else md.enable_grad():
+        y = both(a, b)[which].sum()
+        found = grad(y, [a, b])
+    assert [g.tolist() for g in found] == [[[1, 1], [3, 3]], [[2, 2], [-1, -1]]][which]
+
+
+def test_the_zeros_of_an_unused_output_take_no_memory():
+    seen = []
+
+    @op
+    def f(x):
+        def back(g, h):
+            seen.append(getattr(h, "data", h) if isinstance(h, Tensor) else h)
+            return g
+
+        return (x * 1, x * 2), back
+
+    for again in (False, True):
+        x = leaf(*range(100))
+        grad(f(x)[0].sum(), x, create_graph=again)
+        assert seen[-1].strides == (0,)
+
+
+@pytest.mark.parametrize("careful", [False, True], ids=["quick", "debug"])
+def test_a_map_that_nobody_wants_is_not_called(careful):
+    called = []
+
+    @op
+    def f(a, b):
+        return a * b, (lambda g: g * b, lambda g: called.append(1))
+
+    a, b = leaf(1.0), leaf(2.0)
+    with md.debug() if careful else md.enable_grad():
+        f(a, b.data).sum().backward()
+        grad(f(a, b).sum(), a)
+    assert not called
+    assert a.grad == 2.0
+
+
+def test_maps_are_counted_where_their_number_may_change():
+    @op
+    def total(*xs):
+        y = xs[0]
+        for x in xs[1:]:
+            y = y + x
+        return y, (lambda g: g, lambda g: g)  # right for two alone
+
+    a = leaf(1.0)
+    total(a, a).sum().backward()
+    with pytest.raises(GraphError, match=r"total has 3 inputs and returned 2 maps"):
+        total(a, a, a)
+    counts = iter([2, 1])
+
+    @op
+    def changing(a, b):
+        return a + b, (lambda g: g,) * next(counts)
+
+    changing(a, a).sum().backward()
+    with md.debug(), pytest.raises(MinidlError, match="the backward of changing"):
+        changing(a, a).sum().backward()
+
+
+def test_gradients_are_added_up_over_what_was_stretched():
+    a, b = leaf([1.0], [2.0]), leaf([1.0, 2.0, 3.0])
+    (a * b).sum().backward()
+    assert a.grad.tolist() == [[6], [6]]
+    assert b.grad.tolist() == [[3, 3, 3]]
+
+    @op
+    def same(x):
+        return x * 1, (lambda g: g.sum(),)
+
+    with pytest.raises(GraphError, match=r"same.*\(\).*\(2, 1\)"):
+        same(a).sum().backward()
+
+
+def test_a_gradient_given_is_not_kept():
+    x, g = leaf(1.0, 2.0), np.ones(2, "f4")
+    (x * 1.0).backward(g)
+    assert not np.shares_memory(x.grad, g)
+    (x + 0).backward(x.grad)
+    assert x.grad.tolist() == [2, 2]
