@@ -97,6 +97,23 @@ def test_integers_widen_neither_value_nor_gradient():
                 assert (g == whole).all()
 
 
+def test_lists_and_numpy_numbers_take_the_width_of_the_array_beside_them():
+    for dtype in ("f4", "f8"):
+        x = leaf(1.0, 2.0, dtype=dtype)
+        for other in (
+            [0.1, 3.0],
+            [1, 3],
+            [True, False],
+            np.float64(0.1),
+            np.float32(3),
+        ):
+            for y in (x * other, other * x):
+                assert y.dtype == x.dtype
+                assert (y.data == x.data * np.asarray(other, dtype)).all()
+            for y in (ops.multiply(x.data, other), ops.multiply(other, x.data)):
+                assert y.dtype == x.dtype
+
+
 def test_aux_is_returned_and_not_differentiated():
     @op
     def f(x):

@@ -106,7 +106,7 @@ def operands(arrays: Sequence[Any], arithmetic: bool) -> list[Any]:
 
     def fits(x: Any) -> bool:
         return isinstance(x, np.generic) and (
-            x.dtype.kind != "f" or width in (None, x.dtype)
+            x.dtype.kind != "f" or width is None or width == x.dtype
         )
 
     return [x if fits(x) else as_operand(x, arrays, arithmetic) for x in arrays]
