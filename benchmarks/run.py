@@ -24,7 +24,7 @@ from pathlib import Path
 from typing import Any
 
 ROOT = Path(__file__).parents[1]
-WORKLOADS = ("chain", "mlp", "importing")
+WORKLOADS = ("chain", "mlp", "tall", "importing")
 RECORD = "add a line to benchmarks/history.jsonl"
 ONE_THREAD = dict.fromkeys(
     ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"), "1"

@@ -70,6 +70,17 @@ def test_sums_of_many_rows_keep_their_digits(name):
     np.testing.assert_allclose(found, TALL.sum(axis=0, dtype=float), rtol=2e-6)
 
 
+@pytest.mark.parametrize("axis", [0, 1, 2, -2, (0, 1), (1, 2), (2, 0), (0, 1, 2), None])
+@pytest.mark.parametrize("order", ["C", "F"])
+def test_pieces_add_up_along_every_axis(axis, order):
+    x = np.asarray(np.random.default_rng(0).random((3, 9001, 2), "f4"), order=order)
+    for keepdims in (False, True):
+        y = ops.sum(x, axis, keepdims)
+        right = x.sum(axis=axis, keepdims=keepdims, dtype="f8")
+        assert y.shape == right.shape
+        np.testing.assert_allclose(y, right, rtol=1e-5)
+
+
 def test_the_spread_of_many_rows():
     np.testing.assert_allclose(
         ops.var(TALL, axis=0), TALL.var(axis=0, dtype=float), rtol=1e-4

@@ -5,6 +5,7 @@ in test_optim_adamp.py.
 """
 
 import gc
+import inspect
 import math
 
 import numpy as np
@@ -44,6 +45,28 @@ class Plain:
 
 def make(rule, params, **options):
     return getattr(optim, rule)(params, **{**RULES[rule], **options})
+
+
+DEFAULTS = {  # PyTorch's; where it has none for the rate, 1e-3
+    "SGD": {"lr": 1e-3},
+    "Momentum": {"lr": 1e-3, "momentum": 0.9, "dampening": 0.0},
+    "Nesterov": {"lr": 1e-3, "momentum": 0.9},
+    "Adagrad": {"lr": 1e-2, "lr_decay": 0.0, "initial": 0.0, "eps": 1e-10},
+    "Adadelta": {"lr": 1.0, "rho": 0.9, "eps": 1e-6},
+    "RMSProp": {"lr": 1e-2, "alpha": 0.99, "eps": 1e-8, "momentum": 0.0, "centered": False},
+    "Adam": {"lr": 1e-3, "betas": (0.9, 0.999), "eps": 1e-8, "amsgrad": False},
+    "AdamW": {"lr": 1e-3, "betas": (0.9, 0.999), "eps": 1e-8, "amsgrad": False, "weight_decay": 1e-2},
+    "AdamP": {"lr": 1e-3, "betas": (0.9, 0.999), "eps": 1e-8, "delta": 0.1, "wd_ratio": 0.1, "weight_decay": 0.0},
+    "NAdam": {"lr": 2e-3, "betas": (0.9, 0.999), "eps": 1e-8, "momentum_decay": 4e-3},
+    "Adamax": {"lr": 2e-3, "betas": (0.9, 0.999), "eps": 1e-8},
+}  # fmt: skip
+
+
+@every_rule
+def test_a_rule_that_is_given_nothing_has_the_usual_settings(rule):
+    known = inspect.signature(getattr(optim, rule)).parameters.values()
+    found = {p.name: p.default for p in known if p.default is not p.empty}
+    assert found == DEFAULTS[rule]
 
 
 # ---------------------------------------------------------------------- the common loop

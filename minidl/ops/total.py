@@ -32,13 +32,14 @@ def total(x: TensorLike, axis: Any = None, keepdims: bool = False) -> Any:
     slow = [i for i in axes if x.shape[i] > PIECE and x.strides[i] != x.itemsize]
     if not slow:
         return x.sum(axis=axis, keepdims=keepdims)
-    cut, n = slow[0], x.shape[slow[0]]
-    at = [slice(None)] * x.ndim
-    pieces = []
-    for i in range(0, n, PIECE):
-        at[cut] = slice(i, i + PIECE)
-        pieces.append(x[tuple(at)].sum(axis=axis, keepdims=True))
-    y = total(np.concatenate(pieces, axis=cut), axis=int(cut), keepdims=True)
+    cut = int(slow[0])
+    before, (n, *after) = x.shape[:cut], x.shape[cut:]
+    whole, rest = np.split(x, [n - n % PIECE], axis=cut)
+    pieces = whole.reshape(*before, n // PIECE, PIECE, *after)
+    within = tuple(i + (i >= cut) for i in axes)
+    sums = pieces.sum(axis=within, keepdims=True).squeeze(cut + 1)
+    sums = np.concatenate([sums, rest.sum(axis=axis, keepdims=True)], axis=cut)
+    y = total(sums, axis=cut, keepdims=True)
     return y if keepdims else y.squeeze(None if axis is None else axis)
 
 
