@@ -74,6 +74,7 @@ def test_the_proof_of_an_assignment(tiny):
         ("rows.py", '"d appears twice"', '"d", draws=0', "it is never drawn"),
         ("rows.py", '"t1.1", "forward"', '"t1.1", "shape"', "it is there twice"),
         ("rows.py", '"d appears twice"', '"d", hidden=True', "rows.py has only public rows"),
+        ("README.md", "Then t1.3", "### t1.1 x\n\n    Beware of overflow.\n\n    Then t1.3", "overflow in t1.1, no public row"),
         ("tests/test_t1.py", "checks(__file__)", "[]", "test_t1.py is missing"),
     ],
 )  # fmt: skip
@@ -231,6 +232,33 @@ def test_a_function_with_the_solution_can_be_left_out(root, tiny, tree):
         assert not [f for f in found if "solution" in f]
     finally:
         path.write_text(text)
+
+
+def test_formulas_are_found_whatever_their_names_and_order(root, tiny, tree):
+    assignment = altered(root, "README.md", "", "")
+    more = b"def f(a, b):\n    return 1.0 * (b * a + b * a), 'says the square'\n"
+    files = edition(assignment, tree) | {"minidl/more.py": more}
+    (fault,) = edition_faults(assignment, files)
+    assert fault.startswith(
+        "minidl/more.py, line 2, `1.0 * (b * a + b * a)`, is a formula of t1.2's"
+    )
+    config = "points = 30\n", "points = 30\n    common = (g * d + g * d) * 1.0\n"
+    assert edition_faults(altered(root, "assignment.cfg", *config), files) == []
+
+
+def test_words_that_state_an_answer_are_left_out(root, tiny, tree):
+    words = (
+        "points = 30\n",
+        "points = 30\n    unsaid =\n        (x − s)²\n        gone\n",
+    )
+    assignment = altered(root, "assignment.cfg", *words)
+    files = edition(assignment, tree)
+    assert '"""…."""' in files["minidl/tiny.py"].decode()
+    assert "(x − s)²" not in "".join(
+        f.decode("utf-8", "replace") for f in files.values()
+    )
+    (fault,) = edition_faults(assignment, files)
+    assert fault == "t1.2: no file has the words 'gone' of `unsaid`"
 
 
 def test_luck_is_found(root, tiny, tree):

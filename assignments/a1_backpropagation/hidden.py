@@ -96,7 +96,7 @@ ROWS = [
     Row("a1.5", "gradient of the gradient", 2, "affine_again",
         without(public.layer, "b"),
         "there may be no b; only operators, no np", hidden=True),
-    Row("a1.6", "large scores and ties", 2, "probabilities", without(ties, "u"),
+    Row("a1.6", "large scores and ties", 1, "probabilities", without(ties, "u"),
         "z, not x, may be exponentiated without fear", hidden=True),
     Row("a1.7", "large scores and ties", 1, "probabilities_dx", ties,
         "a p that is 0 must give a gradient of 0, not nan", hidden=True),

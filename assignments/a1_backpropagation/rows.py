@@ -84,6 +84,12 @@ def scores(draw):
     return {"x": 2 * draw.normal(n, k), "u": draw.normal(n, k)}
 
 
+def large(draw):
+    """Scores near 1000."""
+    n, k = draw.sizes(2)
+    return {"x": 1000 + 2 * draw.normal(n, k)}
+
+
 def along(draw):
     n, k, t = draw.sizes(3)
     axis = draw.choice([0, 1, -2])
@@ -183,6 +189,8 @@ ROWS = [
         "do the probabilities of a row add up to 1?"),
     Row("a1.6", "another axis", 1, "probabilities", without(along, "u"),
         "`axis` says along which the sum is taken; keepdims lets it divide"),
+    Row("a1.6", "scores of 1000", 1, "probabilities", large,
+        "exp(1000) overflows: z, not x, may be exponentiated without fear"),
 
     Row("a1.7", "kind", 1, "probabilities_dx", narrow(scores),
         "dx is shaped like x", compare="kind"),

@@ -85,8 +85,6 @@ ROWS = [
         "∞ · 0 is no number: where picks, a product mixes", hidden=True),
     Row("a2.5", "value, any slope", 1, "leaky", without(public.steep, "u"),
         "a maximum of two lines picks the wrong one", hidden=True),
-    Row("a2.6", "far out", 1, "exponential_far", public.alpha_far,
-        "where evaluates both sides: what does eˣ say at 1000?", atol=0, hidden=True),
     Row("a2.6", "gradient of the gradient", 2, "exponential_again", public.with_alpha,
         "the way back must also work on Tensors: only ops, no np", hidden=True),
     Row("a2.7", "value along channels", 2, "largest", without(channels, "u"),

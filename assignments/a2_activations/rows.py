@@ -185,6 +185,9 @@ ROWS = [
         "differentiate each side of 0 for itself; is α in the left one?"),
     Row("a2.6", "at the kink", 1, "exponential_dx", alpha_at_kinks,
         "the docstring says which slope is chosen at 0"),
+    Row("a2.6", "far out", 1, "exponential_far", alpha_far,
+        "where evaluates both sides: what does eˣ say at 1000? And of a tiny x is "
+        "eˣ − 1 exact?", atol=0),
 
     Row("a2.7", "kind", 1, "largest", narrow(without(groups, "u")),
         "`pieces` neighbors become one number", compare="kind"),

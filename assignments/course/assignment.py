@@ -31,6 +31,9 @@ class Task:
 
     closed   (file, function) pairs: their bodies raise while this task is graded, so
              that the answer cannot be had from a neighbor
+    unsaid   words of docstrings that state the answer: a student's edition has "…"
+    common   expressions of the solution that anybody would write, and which may stand
+             elsewhere in an edition
     """
 
     name: str
@@ -39,6 +42,8 @@ class Task:
     points: int
     seconds: float
     closed: tuple[tuple[str, str], ...] = ()
+    unsaid: tuple[str, ...] = ()
+    common: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -226,6 +231,8 @@ def _tasks(
                 int(task["points"]),
                 task.getfloat("seconds", seconds),
                 _pairs(task.get("closed", "")),
+                tuple(task.get("unsaid", "").strip().splitlines()),
+                tuple(task.get("common", "").strip().splitlines()),
             ),
         )
 

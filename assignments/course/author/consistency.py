@@ -6,9 +6,13 @@ import ast
 import re
 from collections.abc import Iterator
 
+import numpy as np
+
+from ..answers import inputs_of
 from ..assignment import Assignment, Task, read
 from ..errors import RegionError
 from ..regions import regions
+from ..rows import Row
 
 TASKS = range(6, 14)
 TOTAL = 100
@@ -22,6 +26,7 @@ def paper_faults(assignment: Assignment) -> list[str]:
     return [
         *_folder(assignment), *_points(assignment), *_rows(assignment),
         *_regions(assignment), *_handout(assignment), *_tests(assignment),
+        *_overflow(assignment),
     ]  # fmt: skip
 
 
@@ -103,6 +108,23 @@ def _handout(a: Assignment) -> Iterator[str]:
     known = re.compile(rf"\b{a.name}\.\d+\b")
     named = {name for line in lines for name in known.findall(line)}
     yield from (f"README.md names {n}, which is no task" for n in named - set(a.tasks))
+
+
+def _overflow(a: Assignment) -> Iterator[str]:
+    """A text that warns of overflow needs a public row in which something overflows."""
+    path = a.folder / "README.md"
+    _, *parts = re.split(r"^### ", read(path) if path.is_file() else "", flags=re.M)
+    for part in parts:
+        task = part.partition(" ")[0]
+        rows = [row for row in a.public if row.task == task]
+        if re.search(r"overflow|e\^\{1000\}", part) and not any(map(_large, rows)):
+            yield f"README.md warns of overflow in {task}, no public row overflows"
+
+
+def _large(row: Row) -> bool:
+    """Whether a row draws numbers whose exponential overflows."""
+    drawn = inputs_of(row, "overflow").values()
+    return any(bool((abs(x[np.isfinite(x)]) > 710).any()) for x in drawn)
 
 
 def _says(line: str, task: Task) -> bool:

@@ -12,8 +12,9 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
 from ..assignment import Assignment
-from ..leaks import leaks
+from ..leaks import formula_leaks, leaks
 from ..regions import regions
+from ..source_tree import stripped
 from .release import blanked
 
 
@@ -23,14 +24,29 @@ def edition_faults(assignment: Assignment, files: Mapping[str, bytes]) -> list[s
         task.name: regions(assignment.source(task.file))[task.name].code
         for task in assignment.tasks.values()
     }
+    common = [code for task in assignment.tasks.values() for code in task.common]
     return [
         *_unparsable(files),
         *(
             f"{leak}; name its function in `removed`, or say it in other words"
             for leak in leaks(codes, files)
         ),
+        *(
+            f"{leak}; name its function in `removed`, or the formula in `common`"
+            for leak in formula_leaks(codes, common, files)
+        ),
+        *_unsaid(assignment),
         *_lint(files, [*blanked(assignment)]),
     ]
+
+
+def _unsaid(assignment: Assignment) -> Iterator[str]:
+    """Yield the words that should be left unsaid, and stand in no file any more."""
+    texts = stripped(assignment.root).values()
+    for task in assignment.tasks.values():
+        for words in task.unsaid:
+            if not any(words.encode() in text for text in texts):
+                yield f"{task.name}: no file has the words {words!r} of `unsaid`"
 
 
 def _unparsable(files: Mapping[str, bytes]) -> Iterator[str]:

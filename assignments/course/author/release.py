@@ -89,6 +89,7 @@ def edition(assignment: Assignment, tree: Path | None = None) -> dict[str, bytes
     files = stripped(assignment.root, unused=("data/rebuild",))
     changed = blanked(assignment)
     files |= {name: text.encode() for name, text in changed.items()}
+    files = {n: unsaid(assignment, text) for n, text in files.items()}
     for name in HANDED:
         if (path := assignment.folder / name).is_file():
             files[name] = path.read_bytes()
@@ -135,7 +136,15 @@ def blanked(assignment: Assignment) -> dict[str, str]:
     for file, function in assignment.removed:
         text = made[file] if file in made else assignment.source(file)
         made[file] = close(text, function, LEFT_OUT)
-    return made
+    return {file: unsaid(assignment, t.encode()).decode() for file, t in made.items()}
+
+
+def unsaid(assignment: Assignment, content: bytes) -> bytes:
+    """Return a file with "…" for the words that would state an answer."""
+    for task in assignment.tasks.values():
+        for words in task.unsaid:
+            content = content.replace(words.encode(), "…".encode())
+    return content
 
 
 def _course() -> dict[str, bytes]:
@@ -157,7 +166,7 @@ def shown_config(assignment: Assignment) -> str:
     parser = configparser.ConfigParser(interpolation=None)
     parser.read_string(read(assignment.folder / "assignment.cfg"))
     for section in parser.sections():
-        for option in ("closed", "removed"):
+        for option in ("closed", "removed", "unsaid", "common"):
             parser.remove_option(section, option)
     out = io.StringIO()
     parser.write(out)
