@@ -222,6 +222,7 @@ def test_refused_when_it_is_made(make, error, match):
         ([Says(np.zeros((2, 3))), Says([[0.2, 0.3, 0.5], [1, 0, 0]])], RangeError,
          "member 1 sums to 1.*leave the Softmax"),
         ([Says(np.zeros(2))], ShapeError, "regression=True"),
+        ([Says(np.zeros((2, 1)))], ShapeError, "2 classes or more"),
     ],
 )  # fmt: skip
 def test_refused_when_it_answers(models, error, match):

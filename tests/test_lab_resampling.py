@@ -481,11 +481,17 @@ def test_confidence_interval_refuses(args, how, error, match):
     [
         (lambda: bagging(tree_like, NOISY, n=0), RangeError, "one model"),
         (lambda: bagging(tree_like, [1, 2]), DTypeError, "bagging wants arrays"),
+        (
+            lambda: bagging(tree_like, (NOISY.x, np.eye(2)[NOISY.y])),
+            DTypeError,
+            "argmax",
+        ),
         (lambda: bagging(lambda: None, NOISY), DTypeError, "forget `return`"),
         (lambda: boosting(Stump, NOISY, n=0), RangeError, "one learner"),
         (lambda: boosting(lambda: None, NOISY), DTypeError, "forget `return`"),
         (lambda: boosting(Stump, (NOISY.x, NOISY.x)), DTypeError, "labels.*bagging"),
         (lambda: boosting(Stump, (NOISY.x, NOISY.y * 0)), DTypeError, "two classes"),
+        (lambda: boosting(Stump, (NOISY.x, 2 * NOISY.y - 1)), RangeError, "0 … K"),
         (lambda: boosting(Stump, (NOISY.x * np.nan, NOISY.y)), RangeError, "NaN"),
         (
             lambda: boosting(Stump, (np.zeros((2, 1, 3)), np.array([0, 1]))),

@@ -13,13 +13,13 @@ from typing import Any
 
 import numpy as np
 
-from minidl.backend import to_numpy
+from minidl.backend import Array, to_numpy
 from minidl.data import TensorDataset, bootstrap
 from minidl.data.dataset import is_labels
 from minidl.errors import DTypeError, RangeError
 from minidl.lab.cross_validation import as_dataset
 from minidl.lab.ensemble import Ensemble, Vector
-from minidl.lab.objective import fit, own_randomness, seeds
+from minidl.lab.objective import seeds, trained
 from minidl.nn.module import Module
 from minidl.train import Trainer, accuracy
 from minidl.train.batches import Data
@@ -80,18 +80,36 @@ def bagging(
     dataset = as_dataset(data, "bagging")
     if n < 1:
         raise RangeError(f"bagging: n = {n}, but one model is the least")
-    regression = not is_labels(dataset.y)
+    regression = has_targets(dataset.y)
     places = TensorDataset(dataset.x, dataset.y, np.arange(len(dataset)))
     models, outs = [], []
     for start in seeds(seed, range(n)):
         bag, rest = bootstrap(places, rng=start)
-        models.append(_trained(make_trainer, bag, epochs, start))
-        outs.append((_answers(models[-1], rest, regression), to_numpy(rest.arrays[2])))
+        models.append(trained(make_trainer, (bag.x, bag.y), epochs, start))
+        if len(rest):
+            answers = _answers(models[-1], rest, regression)
+            outs.append((answers, to_numpy(rest.arrays[2])))
+    if not outs:
+        raise RangeError(
+            f"bagging: no sample of {len(dataset)} is out of any bag; take more samples"
+        )
     predictions = mean_of_known(outs, len(dataset))
     seen = ~np.isnan(predictions).reshape(len(dataset), -1).any(axis=1)
     metric = metric or (mean_squared_error if regression else accuracy)
     score = float(metric(predictions[seen], to_numpy(dataset.y)[seen]))
     return Bagging(models, predictions, score, regression=regression)
+
+
+def has_targets(y: Array) -> bool:
+    """Whether y holds numbers and not labels; refuse labels in another form."""
+    rows = to_numpy(y).reshape(len(y), -1)
+    one_hot = rows.shape[1] > 1 and ((rows == 0) | (rows == 1)).all()
+    if not is_labels(y) and (y.dtype.kind in "biu" or one_hot):
+        raise DTypeError(
+            "bagging wants labels (N,) of integers or targets of floats, and y is "
+            f"{y.dtype} {y.shape}; one-hot rows become labels by .argmax(axis=1)"
+        )
+    return not is_labels(y)
 
 
 def mean_of_known(outs: Sequence[tuple[Vector, Vector]], n: int) -> Vector:
@@ -115,21 +133,6 @@ def mean_of_known(outs: Sequence[tuple[Vector, Vector]], n: int) -> Vector:
 def mean_squared_error(predictions: Vector, y: Vector) -> float:
     """The mean of (prediction − y)²."""
     return float(((predictions.reshape(y.shape) - y) ** 2).mean())
-
-
-def _trained(
-    make_trainer: Callable[[], Trainer], bag: TensorDataset, epochs: int, seed: int
-) -> Module:
-    """Return a model that was trained on this bag, with random numbers of its own."""
-    with own_randomness(seed):
-        trainer = make_trainer()
-        if not hasattr(trainer, "fit"):
-            raise DTypeError(
-                "make_trainer must return a Trainer, and returned a "
-                f"{type(trainer).__name__}; did you forget `return`?"
-            )
-        fit(trainer, TensorDataset(bag.x, bag.y), None, epochs)
-    return trainer.model
 
 
 def _answers(model: Module, rest: TensorDataset, regression: bool) -> Vector:

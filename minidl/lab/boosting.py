@@ -28,7 +28,7 @@ from minidl.errors import DTypeError, RangeError, ShapeError
 from minidl.lab.bench import device
 from minidl.lab.cross_validation import as_dataset
 from minidl.lab.ensemble import Vector
-from minidl.lab.objective import fit, own_randomness, seeds
+from minidl.lab.objective import seeds, trained
 from minidl.nn.module import Module
 from minidl.train import Trainer, evaluation
 from minidl.train.batches import Data
@@ -189,32 +189,21 @@ def boosting(
     >>> bool(many > one)
     True
     """
-    dataset = as_dataset(data, "boosting")
-    x, y = to_numpy(dataset.x), to_numpy(dataset.y)
-    if not is_labels(y) or len(np.unique(y)) < 2:
-        raise DTypeError(
-            "boosting wants labels (N,) of two classes or more, and y is "
-            f"{y.dtype} {y.shape}; numbers are averaged by bagging"
-        )
+    x, y = _checked(data)
     if n < 1:
         raise RangeError(f"boosting: n = {n}, but one learner is the least")
-    if not np.isfinite(x).all():
-        raise RangeError(
-            "boosting: x has NaN or infinite values; leave those samples out, or put "
-            "the mean of the feature in their place"
-        )
     w = np.full(len(x), 1 / len(x))
     found = Boosting(int(y.max()) + 1)
     for start in seeds(seed, range(n)):
-        trained = _weak(learner, x, y, w, found.classes, epochs, start)
-        wrong = trained(x) != y
+        classifier = _weak(learner, x, y, w, found.classes, epochs, start)
+        wrong = classifier(x) != y
         error = float(w[wrong].sum())
         if error > 1 - 1 / found.classes - ROUNDING:
             break
         alpha, w = reweighted(w, wrong, found.classes) if error else (
             math.log(len(x) - 1) + math.log(found.classes - 1), w
         )  # fmt: skip
-        found.learners.append(trained)
+        found.learners.append(classifier)
         found.alphas.append(alpha)
         found.errors.append(error)
         if not error:
@@ -237,6 +226,28 @@ def inputs_of(data: Any) -> Vector:
     return x
 
 
+def _checked(data: Data) -> tuple[Vector, Vector]:
+    """Return x and y on the host; refuse what cannot be boosted."""
+    dataset = as_dataset(data, "boosting")
+    x, y = to_numpy(dataset.x), to_numpy(dataset.y)
+    if not is_labels(y) or len(np.unique(y)) < 2:
+        raise DTypeError(
+            "boosting wants labels (N,) of two classes or more, and y is "
+            f"{y.dtype} {y.shape}; numbers are averaged by bagging"
+        )
+    if y.min() < 0:
+        raise RangeError(
+            f"boosting: labels are 0 … K − 1, and the smallest is {y.min()}; of −1 and "
+            "1 make 0 and 1 by (y > 0).astype(int)"
+        )
+    if not np.isfinite(x).all():
+        raise RangeError(
+            "boosting: x has NaN or infinite values; leave those samples out, or put "
+            "the mean of the feature in their place"
+        )
+    return x, y
+
+
 def _weak(
     learner: Any, x: Vector, y: Vector, w: Vector, classes: int, epochs: int, seed: int
 ) -> Classifier:
@@ -249,15 +260,7 @@ def _weak(
             )
         return Stump.fit(x, y, w, classes)
     drawn = generator(seed).choice(len(x), len(x), p=w)
-    with own_randomness(seed):
-        trainer = learner()
-        if not hasattr(trainer, "fit"):
-            raise DTypeError(
-                "boosting takes lab.Stump or a function that returns a Trainer, and "
-                f"got a {type(trainer).__name__} from it; did you forget `return`?"
-            )
-        fit(trainer, (x[drawn], y[drawn]), None, epochs)
-    return Labels(trainer.model)
+    return Labels(trained(learner, (x[drawn], y[drawn]), epochs, seed))
 
 
 @dataclass(frozen=True)

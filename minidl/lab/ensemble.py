@@ -120,10 +120,11 @@ class Ensemble(nn.Module):
                     f"Ensemble: member {m} puts out {shape} and member 0 {shapes[0]}; "
                     "all must be made for the same classes"
                 )
-        if not self.regression and len(shapes[0]) != 2:
+        if not self.regression and (len(shapes[0]) != 2 or shapes[0][1] < 2):
             raise ShapeError(
-                f"Ensemble: members put out {shapes[0]}, and scores are (N, K); models "
-                "of numbers want Ensemble(models, regression=True)"
+                f"Ensemble: members put out {shapes[0]}, and scores are (N, K) with 2 "
+                "classes or more; models of numbers want Ensemble(models, "
+                "regression=True)"
             )
         stacked: Tensor = ops.stack(outputs, axis=1)
         return stacked

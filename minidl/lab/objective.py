@@ -27,6 +27,7 @@ from minidl.data import DataLoader
 from minidl.errors import DTypeError, RangeError
 from minidl.lab.space import Setting
 from minidl.lab.trials import Trial
+from minidl.nn.module import Module
 from minidl.train import ProgressBar, Randomness
 from minidl.train.batches import Data, is_samples
 from minidl.train.progress import LivePlot
@@ -144,6 +145,22 @@ def fit(trainer: Any, training: Data, validation: Data, epochs: int) -> None:
         training = copy.copy(training)  # its place in the epochs is its own
         training._pool = None
     trainer.fit(training, validation, epochs)
+
+
+def trained(
+    make_trainer: Callable[[], Any], data: Data, epochs: int, seed: int
+) -> Module:
+    """Return the model of a new Trainer, trained with random numbers of its own."""
+    with own_randomness(seed):
+        trainer = make_trainer()
+        if not hasattr(trainer, "fit"):
+            raise DTypeError(
+                "make_trainer must return a Trainer, and returned a "
+                f"{type(trainer).__name__}; did you forget `return`?"
+            )
+        fit(trainer, data, None, epochs)
+    model: Module = trainer.model
+    return model
 
 
 def parameters(function: Callable[..., Any]) -> dict[str, bool]:
