@@ -19,7 +19,7 @@ from minidl_course.source_tree import reference_tree
 from tests.tiny_course import altered, clone, write
 
 EXPECTED = [  # of t1 alone: an assignment has more
-    "it has 3 tasks; 6 to 13 make an assignment",
+    "it has 3 tasks; 6 to 14 make an assignment",
     "it has 4 mutants; there should be 10",
     "it has 0 variants; there should be 8",
 ]

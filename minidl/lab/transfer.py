@@ -246,6 +246,7 @@ def _by_cosine(a: Vector, b: Vector, k: int, same: bool) -> Vector:
     same   b is a, and no row finds itself
     A row of zeros has the cosine 0 with every other.
     """
+    # region a5.14: the cosines of all pairs, and in each row the k largest
     a = a / np.maximum(np.linalg.norm(a, axis=1, keepdims=True), TINY)
     b = b / np.maximum(np.linalg.norm(b, axis=1, keepdims=True), TINY)
     cosines = a @ b.T
@@ -253,6 +254,7 @@ def _by_cosine(a: Vector, b: Vector, k: int, same: bool) -> Vector:
         np.fill_diagonal(cosines, -np.inf)
     order: Vector = np.argsort(-cosines, axis=1, kind="stable")
     return order[:, :k]
+    # endregion
 
 
 def _rows(x: TensorLike) -> Vector:

@@ -14,7 +14,7 @@ from ..errors import RegionError
 from ..regions import regions
 from ..rows import Row
 
-TASKS = range(6, 14)
+TASKS = range(6, 15)
 TOTAL = 100
 MUTANTS, VARIANTS = 10, 8
 NEEDED = ("README.md", "notebook.py", "picture.png", "rows.py", "hidden.py", "calls.py")
@@ -41,7 +41,7 @@ def _folder(a: Assignment) -> Iterator[str]:
 
 def _points(a: Assignment) -> Iterator[str]:
     if len(a.tasks) not in TASKS:
-        yield f"it has {len(a.tasks)} tasks; 6 to 13 make an assignment"
+        yield f"it has {len(a.tasks)} tasks; 6 to 14 make an assignment"
     if list(a.tasks) != [f"{a.name}.{i}" for i in range(1, len(a.tasks) + 1)]:
         yield f"its tasks are not numbered in order: {', '.join(a.tasks)}"
     total = sum(task.points for task in a.tasks.values())
