@@ -62,7 +62,7 @@ def test_a_pair_in_a_file_message_table_picture(file, tmp_path, capfd):
     message, table, grid = out.index("∂L/∂x is"), out.index("verdict"), out.index("#··")
     assert status == 1
     assert message < table < grid
-    assert "wrong only at 0 of 3 along axis 1" in out
+    assert "`dx[:, 0] *= 2` alone: the other is a factor too many" in out
     assert picture.read_bytes().startswith(b"\x89PNG")
 
 

@@ -92,7 +92,7 @@ MISTAKES = [
      lambda x, w: (x @ w, (lambda g: g @ w.T, None)), (X, W)),
     (r"backward fails: ValueError",
      lambda x, w: (x @ w, (lambda g: g @ w, lambda g: x.T @ g)), (X, W)),
-    (r"gradient of b: were they returned in another order",
+    (r"gradient of b, and ∂L/∂b is this one",
      lambda a, b: (a * b, (lambda g: g * a, lambda g: g * b)), (X, T)),
     (r"is g itself.*dy/dx",
      lambda x: (ops.tanh(x), (lambda g: g,)), (X,)),

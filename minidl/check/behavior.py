@@ -89,17 +89,19 @@ def _unsteady(a: Any, b: Any, c: Any) -> str:
                 f"{said}: twice the first. It adds up across calls: something that is "
                 "kept grows (total += …); start from zeros at each call"
             )
-    zeros = [np.mean(np.asarray(x) == 0) for x in (a, b)]
-    if min(zeros) > 0.1 and np.shape(a) == np.shape(b):
-        return (
-            f"{said}, and zero in other places: is a random mask drawn anew in the "
-            "backward? It must be the mask of the forward, kept for it"
-        )
     shapes = {np.shape(a), np.shape(b), np.shape(c)}
     if len(shapes) == 1 and _near(np.asarray(c) - b, np.asarray(b) - a):
         return (
             f"{said}, and grows by the same amount each time: a state is kept "
             "between calls; start from zeros at each call"
+        )
+    zeros = [np.asarray(x) == 0 for x in (a, b)]
+    if len(shapes) == 1 and min(map(np.mean, zeros)) > 0.1 and (
+        zeros[0] != zeros[1]
+    ).any():  # fmt: skip
+        return (
+            f"{said}, and zero in other places: is a random mask drawn anew in the "
+            "backward? It must be the mask of the forward, kept for it"
         )
     return (
         f"{said}, with the same inputs and the same g: is something random in it, or "

@@ -79,6 +79,7 @@ class Draw:
     got: Array
     want: Array
     smooth: Array
+    returned: Any = None  # the dtype that it was returned in
     tables: dict[Any, Any] = field(default_factory=dict)  # of predictions, by pool
 
     @classmethod
@@ -89,9 +90,10 @@ class Draw:
         shape = np.shape(point.arrays[slot])
         got, want = point.gots[place], (wide @ point.g).reshape(shape)
         smooth = smooth.reshape(shape)
+        dtype = getattr(got, "dtype", None)
         if np.shape(got) == shape:
             got = np.where(smooth, got, 0.0)
-        return cls(point, slot, got, np.where(smooth, want, 0.0), smooth)
+        return cls(point, slot, got, np.where(smooth, want, 0.0), smooth, dtype)
 
     @property
     def name(self) -> str:

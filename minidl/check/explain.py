@@ -43,12 +43,14 @@ from minidl.check.relations import (
     missing_factors,
     missing_terms,
 )
+from minidl.check.repairs import repairs
 from minidl.check.steps import Step, inner_steps, step_of_subject
 from minidl.check.subject import Function, Subject
 
 LARGEST = 1000  # elements of an input that are looked at one by one
 MOST = 1_000_000  # numbers in a Jacobian
 MANY = 3  # verdicts that are told side by side
+DEAR = 4.2  # what costs more may be said better as a change of the backward
 CHEAP = 3.05  # what is as special as this need not be compared with the rest
 
 
@@ -172,7 +174,13 @@ def _at_others(point: Point, other: Point, place: int) -> str | None:
     if not draws[1].smooth.all() or not symptoms.off(draws[1]).any():
         return None
     said = _sentence(other, place, [])
-    return f"∂L/∂{name} is right at these inputs and wrong at others like them: {said}"
+    kept = ""
+    if said and "in a way of its own" in said:
+        kept = " (it looks like something that is kept from an earlier call)"
+    return (
+        f"∂L/∂{name} is right at these inputs and wrong at others like them{kept}: "
+        f"{said}"
+    )
 
 
 def too_large(point: Point, slot: int) -> bool:
@@ -220,9 +228,10 @@ def _sentence(point: Point, place: int, others: Sequence[Point]) -> str | None:
         )
     draws = [Draw.of(p, place) for p in (point, *others)]
     first = draws[0]
-    for symptom in (symptoms.wrong_shape, symptoms.not_finite, symptoms.zero):
+    for symptom in SYMPTOMS:
         if (said := symptom(first)) and (len(draws) < 2 or symptom(draws[1])):
-            return said
+            mended = repairs(draws) if said.endswith(symptoms.OPEN) else []
+            return f"{said}. It {told(mended, len(draws) > 1)}" if mended else said
     if not symptoms.off(first).any():
         return None
     draws = [
@@ -242,6 +251,9 @@ def described_by(draws: Sequence[Draw], linear: bool = False) -> str:
     return told(verdicts, certain=len(draws) > 1)
 
 
+SYMPTOMS = (
+    symptoms.wrong_shape, symptoms.not_finite, symptoms.zero, symptoms.whole_numbers,
+)  # fmt: skip
 LOOKS: tuple[Callable[[Any], list[Verdict]], ...] = (
     lambda ds: equal(ds, of_the_right_one),
     lambda ds: equal(ds, of_the_jacobian),
@@ -255,7 +267,6 @@ LOOKS: tuple[Callable[[Any], list[Verdict]], ...] = (
     lambda ds: missing_terms(ds, contractions),
     symptoms.masks,
     symptoms.slid,
-    symptoms.places,
 )
 
 
@@ -272,6 +283,10 @@ def verdicts_of(draws: Sequence[Draw], linear: bool = False) -> list[Verdict]:
             break
     if min((v.cost for v in found), default=9.0) > 5:
         found += exchanged_terms(draws, products)
+    if min((v.cost for v in found), default=9.0) > DEAR:
+        found += repairs(draws)
+    if min((v.cost for v in found), default=9.0) > CHEAP:
+        found += symptoms.places(draws)
     return sorted(found, key=lambda v: v.cost) or symptoms.shuffled(draws)
 
 

@@ -61,10 +61,12 @@ class Pair:
             return made[0], tuple(made[1:])
         return (made[0] if len(made) == 2 else tuple(made[:-1])), made[-1]
 
-    def pull(self, gs: Sequence[Array], cache: Any, inputs: list[Any]) -> list[Any]:
+    def pull(
+        self, gs: Sequence[Array], cache: Any, inputs: list[Any], slots: list[int]
+    ) -> list[Any]:
         """Return the gradients of the slots, from those of the outputs."""
         found = self._asked(gs, cache)
-        names, slots = self.names(len(inputs)), self.slots(inputs)
+        names = self.names(len(inputs))
         if isinstance(found, dict):
             return [_entry(found, names[i]) for i in slots]
         if len(found) == len(inputs):
@@ -114,7 +116,7 @@ class PairSubject(Subject):
         y, cache = self.pair.run(inputs)
 
         def pull(gs: Sequence[Array]) -> list[Any]:
-            return self.pair.pull([g.copy() for g in gs], cache, inputs)
+            return self.pair.pull([g.copy() for g in gs], cache, inputs, self.slots)
 
         return [a for a in map(np.asarray, flat(y)) if is_float(a)], pull
 

@@ -192,10 +192,15 @@ def _said(look: Slopes, slip: Slip, mix: tuple[float, float]) -> Verdict | None:
         return _path(look, where, c, a)
     if abs(a) < 1e-4 and b:
         more = extra(b, look.d)
+        if slip.kind == "plain" and more and e.name in ("matmul", "dot"):
+            return None  # a product that is only nearly this one: another mistake
         lead = (
             "" if abs(b - 1) < 1e-4 else f" (and it is {times(b, look.d).strip()} that)"
         )
-        return Verdict(slip.said.format(step=where) + lead, 3 + slip.cost + more)
+        said, odd = slip.said.format(step=where) + lead, more > 1
+        if odd:  # two things that would have to come together
+            said = f"looks like this: it {said}"
+        return Verdict(said, 3 + slip.cost + more, likely=odd)
     if (
         slip.kind == "plain"
         and abs(c) < 1e-4

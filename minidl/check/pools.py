@@ -48,11 +48,19 @@ def _of_other_inputs(d: Draw) -> Iterator[Prediction]:
         other = np.shape(d.point.arrays[slot])
         if slot != d.slot and other == d.x.shape:
             name = d.point.step.names[slot]
-            said = (
-                f"the gradient of {name}: were they returned in another order than the "
-                "inputs stand in the signature, or was one copied?"
+            there = Draw.of(d.point, place)
+            near = 1e-3 * float(np.linalg.norm(d.want))
+            both = np.shape(there.got) == d.want.shape and bool(
+                np.linalg.norm(there.got - d.want) <= near
             )
-            yield said, 1.3, Draw.of(d.point, place).want
+            said = (
+                f"the gradient of {name}, and ∂L/∂{name} is this one: they are not in "
+                "the order of the inputs in the signature"
+                if both
+                else f"the gradient of {name}: it looks like a copy, or like a formula "
+                "that they do not share"
+            )
+            yield said, 1.3 if both else 4.5, there.want
 
 
 def rearranged(a: Array, shape: tuple[int, ...]) -> Iterator[Prediction]:
@@ -224,6 +232,12 @@ def _kept(
     )
     for which, kept in (("last", last), ("first", first)):
         said = f"the {which} share only, {where} (+=, np.add.at), and not assigned"
+        if not d.whole:  # no indices: the ways to y lead through what comes after
+            said = (
+                f"the share of the {which} output that {d.name} reaches: the paths "
+                "through the others, as through later steps in time, are missing, or "
+                "were assigned where they must be added (+=)"
+            )
         yield said, base + 0.1 * len(summed), (kept + rest).reshape(d.x.shape)
     if count.min() != count.max():
         mean = total.sum(axis=1) / np.maximum(count, 1)

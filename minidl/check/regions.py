@@ -39,11 +39,21 @@ def regions(d: Draw) -> Iterator[Region]:
             yield f"everywhere but at the largest entry along axis {axis}", ~top
     if d.x.ndim > 1 and shape[-1] > 1:
         yield from _triangles(shape)
+    yield from _beyond(d)
     for name, a in basics(d).items():
         if "its mean" in name or "onehot" in name:
             continue
         for _, full in list(stretchings(np.asarray(a, np.float64), shape))[:1]:
             yield from ((said.format(a=name), f(full)) for said, f in SIGNS)
+
+
+def _beyond(d: Draw) -> Iterator[Region]:
+    """Beyond the numbers that stand in the forward pass: limits, margins."""
+    for c in sorted({s * c for c in d.point.step.constants for s in (1, -1)}):
+        said = f"{c:.6g}, a number in the forward pass"
+        if 0.1 < (d.x < c).mean() < 0.9:
+            yield f"where {d.name} < {said}", d.x < c
+            yield f"where {d.name} > {said}", d.x > c
 
 
 def _borders(shape: tuple[int, ...]) -> Iterator[Region]:

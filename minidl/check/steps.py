@@ -7,8 +7,10 @@ of the wrong shape can be looked at.
 
 from __future__ import annotations
 
+import copy
 import functools
 import inspect
+import types
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -17,6 +19,7 @@ import numpy as np
 
 from minidl.backend import Array, device_of, to_device, to_numpy
 from minidl.check.pair import Pair, PairSubject
+from minidl.check.program import changed, noting, seen
 from minidl.check.subject import Subject, flat, is_float
 from minidl.check.tape import traceable
 from minidl.engine.inputs import Signature
@@ -26,6 +29,7 @@ from minidl.engine.tensor import TensorLike, values
 from minidl.ops import sum_to
 from minidl.ops.indexing import Scatter
 
+Changes = dict[int, Callable[[Any], Any]]
 OFTEN = 20  # calls of one operation that are looked at
 
 
@@ -36,11 +40,15 @@ class Pass:
     back     from the cotangents ∂L/∂y to the gradients of the inputs, None if it has
              none; a new list at each call
     cached   the arrays that the backward remembers, by name
+    noted    the backward, with all its arrays handed to it as `seen` makes them
+             (program.py), some of those that it remembers changed, by their number
+             among `cached`; None if its operations cannot be noted
     """
 
     ys: list[Array]
     back: Callable[[list[Array]], list[Any]]
     cached: dict[str, Array] = field(default_factory=dict)
+    noted: Callable[..., list[Any]] | None = None
 
 
 @dataclass
@@ -117,7 +125,15 @@ def step_of_op(
             pairs = list(zip(found, xs, strict=True))
             return [_fitted(op, *pairs[i]) for i in slots]
 
-        return Pass([a for a in ys if a.dtype.kind == "f"], pull, _remembered(back))
+        def noted(gs: list[Array], changes: Changes | None = None) -> list[Any]:
+            full = [seen(g.copy()) for g in gs]
+            found = _asked(_with_seen(back, list(kept), changes or {}), full, wanted)
+            return [found[i] for i in slots]
+
+        floats = [a for a in ys if a.dtype.kind == "f"]
+        alone = len(floats) == len(ys)
+        kept = _remembered(back)
+        return Pass(floats, pull, kept, noted if alone else None)
 
     return Step(
         name=op.__name__.lstrip("_"),
@@ -139,12 +155,18 @@ def step_of_pair(pair: Pair, arrays: list[Any]) -> Step:
         ys = [as_array(a) for a in flat(y)]
 
         def pull(gs: list[Array]) -> list[Any]:
-            found = pair.pull(gs, cache, xs)
+            found = pair.pull(gs, cache, xs, slots)
             return [None if g is None else as_array(g) for g in found]
 
-        return Pass([a for a in ys if a.dtype.kind == "f"], pull, _cached(cache))
+        def noted(gs: list[Array], changes: Changes | None = None) -> list[Any]:
+            kept = seen(changed(copy.deepcopy(cache), changes or {}))
+            return twin().pull([seen(g.copy()) for g in gs], kept, xs, slots)
+
+        floats = [a for a in ys if a.dtype.kind == "f"]
+        return Pass(floats, pull, _cached(cache), noted)
 
     slots = pair.slots(arrays)
+    twin = functools.cache(lambda: Pair(pair.forward, noting(pair.backward)))
     noted = functools.cache(lambda: Pair(traceable(pair.forward), pair.backward))
     return Step(
         pair.title,
@@ -217,6 +239,28 @@ def _asked(back: Any, gs: list[Array], wanted: Sequence[bool]) -> list[Any]:
     choosy = back.__code__.co_argcount > len(gs)
     made = back(*gs, wanted) if choosy else back(*gs)
     return list(made) if type(made) is tuple else [made]
+
+
+def _with_seen(back: Any, names: list[str], changes: Changes) -> Any:
+    """Return a backward whose closures hold `Seen` copies of their arrays."""
+    if type(back) is tuple:
+        return tuple(way and _with_seen(way, names, changes) for way in back)
+    if not isinstance(back, types.FunctionType):
+        return back
+    back, cells = noting(back), []
+    for name, cell in zip(
+        back.__code__.co_freevars, back.__closure__ or (), strict=True
+    ):
+        held = cell.cell_contents
+        if is_array(held):
+            change = changes.get(names.index(name)) if name in names else None
+            held = seen(change(held) if change else held.copy())
+        cells.append(types.CellType(held))
+    twin = types.FunctionType(
+        back.__code__, back.__globals__, back.__name__, back.__defaults__, tuple(cells)
+    )
+    twin.__kwdefaults__ = back.__kwdefaults__
+    return twin
 
 
 def _fitted(op: Any, g: Array, x: Array) -> Any:

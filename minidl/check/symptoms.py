@@ -21,6 +21,7 @@ from minidl.check.quantities import axis_sets, over
 from minidl.check.regions import regions
 from minidl.check.relations import Verdict, times, within
 
+OPEN = "a gradient has the shape of its input"  # where nothing more is known
 FILLED = 0.85  # of a part of x is wrong, where a gradient is said to be wrong there
 
 
@@ -31,7 +32,7 @@ def wrong_shape(d: Draw) -> str | None:
         return None
     said = f"has shape {got.shape}, and {d.name} has {want.shape}"
     why = _not_summed(got, d) or _reordered(got, d) or _oversummed(got, d)
-    return f"{said}: {why or 'a gradient has the shape of its input'}"
+    return f"{said}: {why or OPEN}"
 
 
 def _not_summed(got: Array, d: Draw) -> str | None:
@@ -98,6 +99,18 @@ def not_finite(d: Draw) -> str | None:
     )
 
 
+def whole_numbers(d: Draw) -> str | None:
+    """An array of integers, where fractions belong."""
+    kind = d.returned
+    if kind is None or kind.kind not in "iub" or d.got.shape != d.want.shape:
+        return None
+    return (
+        f"is an array of {kind}: what is written into one is cut to integers. Make it "
+        "with zeros_like of a float array, or with dtype=float; onehot, labels and "
+        "masks are no floats"
+    )
+
+
 def zero(d: Draw) -> str | None:
     """Nothing arrives, or something where nothing should."""
     if not d.got.any() and _size(d.want) > 1e-7:
@@ -121,7 +134,8 @@ def places(draws: Sequence[Draw]) -> list[Verdict]:
     names = [n for n in names if 0 < tables[0][n].mean() < 1]
     if not names:
         return []
-    name = min(names, key=lambda n: (tables[0][n].sum(), len(n)))
+    own = "a number in the forward"
+    name = min(names, key=lambda n: (tables[0][n].sum(), own not in n, len(n)))
     there = _there(draws, [t[name] for t in tables])
     cost = 3.1 if there and name.startswith("where") else 5.0 if there else 6.0
     only = "" if name.startswith("everywhere") else "only "
@@ -275,10 +289,19 @@ def unknown(d: Draw) -> str:
     gaps = abs(d.got - d.want)
     at = tuple(int(i) for i in np.unravel_index(gaps.argmax(), d.want.shape))
     where = f"[{', '.join(map(str, at))}]" if at else ""
+    about = ""
+    if d.got.any() and d.want.size > 2 and not (d.got % 1).any():
+        about = (
+            "; it has whole numbers alone: something on the way is an array of "
+            "integers (dtype=int, astype(int))"
+        )
+    elif cosine > 0.9995 and _size(d.got - d.want) < 0.05 * b:
+        about = "; it looks like an approximation of it, or an eps left out"
     return (
         f"is wrong in a way of its own: {100 * float(off(d).mean()):.0f} % of its "
         f"elements, at {angle:.0f}° to the right one and {a / b if b else np.inf:.3g} "
         f"times as long; worst at {d.name}{where}, {d.got[at]:.6g} for {d.want[at]:.6g}"
+        + about
     )
 
 

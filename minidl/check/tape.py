@@ -237,7 +237,7 @@ def traceable(f: Callable[..., Any], seen: dict[int, Any] | None = None) -> Any:
         twin = types.FunctionType(f.__code__, scope, *parts)
         twin.__kwdefaults__ = f.__kwdefaults__
         seen[id(f)] = twin
-        for name in _names(f.__code__) & scope.keys():
+        for name in names_in(f.__code__) & scope.keys():
             scope[name] = _noting(scope[name], f, seen)
         for cell in twin.__closure__ or ():
             if cell != types.CellType():
@@ -253,10 +253,10 @@ def _opened(cell: Any) -> Any:
         return cell
 
 
-def _names(code: types.CodeType) -> set[str]:
+def names_in(code: types.CodeType) -> set[str]:
     """Return the global names that a function looks up, and those inside of it."""
     inner = [c for c in code.co_consts if isinstance(c, types.CodeType)]
-    return set(code.co_names).union(*map(_names, inner))
+    return set(code.co_names).union(*map(names_in, inner))
 
 
 def _noting(value: object, f: types.FunctionType, seen: dict[int, Any]) -> Any:
@@ -345,13 +345,15 @@ def replay(
         _tapes.pop()
 
 
-def source() -> tuple[str, tuple[Any, ...]]:
+def source(top: Any = None) -> tuple[str, tuple[Any, ...]]:
     """Return the expression that is being computed, and the calls that led there.
 
     The innermost line of somebody's own code; one of minidl's if there is no other.
+    top   the code of the function that called somebody's; `replay`'s if not given
     """
     frames, frame = [], sys._getframe(2)
-    while frame is not None and frame.f_code is not replay.__code__:
+    top = top or replay.__code__
+    while frame is not None and frame.f_code is not top:
         if not frame.f_code.co_filename.startswith((NUMPY, CHECK)):
             frames.append(frame)
         frame = frame.f_back  # type: ignore[assignment]
