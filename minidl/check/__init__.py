@@ -14,6 +14,7 @@ constants   what a factor may be         paths, tape     one step of the forward
 symptoms    shapes and places            regions         parts of x by name
 cotangents, products, points             more predictions
 slips       mistakes in one step         rules           an optimizer and its paper
+repairs     one change mends a backward  program, edits  what can be changed in it
 """
 
 from minidl.check.explain import Diagnosis, explain

@@ -17,6 +17,7 @@ from typing import Any
 
 import numpy as np
 
+from minidl.backend import to_numpy
 from minidl.check.tape import names_in, source
 from minidl.engine.tensor import TensorLike
 
@@ -213,6 +214,8 @@ def seen(a: Any, made_by: frozenset[int] = frozenset()) -> Any:
     """Return an array, or a nest of them, that notes what is done with it."""
     if isinstance(a, np.generic):
         a = np.asarray(a)
+    if not isinstance(a, np.ndarray) and hasattr(a, "dtype"):
+        a = to_numpy(a)  # the search for a change goes on on the host
     if isinstance(a, np.ndarray):
         noted = a.view(Seen)
         noted.made_by = made_by

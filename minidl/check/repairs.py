@@ -21,7 +21,7 @@ from typing import Any
 
 import numpy as np
 
-from minidl.backend import Array, device_of, to_numpy
+from minidl.backend import Array, to_numpy
 from minidl.check.constants import meaning
 from minidl.check.draws import Draw
 from minidl.check.edits import REDUCE, changes_of, over_all
@@ -63,7 +63,7 @@ class Bench:
 
     def _ask(self, program: Program, kept: dict[int, Any]) -> Any:
         noted = self.d.point.made.noted
-        if noted is None or device_of(self.d.point.arrays[self.d.slot]) != "cpu":
+        if noted is None:
             return None
         gs = list(self.d.point.gs)
         try:
@@ -295,6 +295,7 @@ def _always(a: Array) -> Callable[[Any], Any]:
 POWERS: tuple[tuple[str, Callable[[Array], Array]], ...] = (
     ("the square root of {op} in its place: a root is missing", np.sqrt),
     ("the square of {op} in its place: it is not squared", lambda a: a * a),
+    ("the cube of {op} in its place: the power is wrong", lambda a: a**3),
     ("1 / {op} in its place: it divides, or multiplies", lambda a: 1 / a),
     ("|{op}| in its place", abs),
     ("1 − {op} in its place: the complement is needed", lambda a: 1 - a),
@@ -305,22 +306,28 @@ POWERS: tuple[tuple[str, Callable[[Array], Array]], ...] = (
 
 def _factors(bench: Bench) -> Iterator[Repair]:
     """A power of a result, or a result times or over a named array."""
-    named = list(_with_sums(bench.named()))
-    yield from _factors_of_kept(bench, named)
-    for ks in bench.groups:
-        op = bench.program.ops[ks[-1]]
-        r = op.result
-        if r is None or r.dtype.kind not in "fb" or op.name in WRITES:
-            continue
+    ops = bench.program.ops
+    groups = [ks for ks in bench.groups if _is_number(ops[ks[-1]])]
+    for ks in groups:
         for said, f in POWERS:
             edits = dict.fromkeys(ks, _through(f))
-            yield Repair(f"is right with {said.format(op=_in(op))}", 3.5, edits)
+            words = said.format(op=_in(ops[ks[-1]]))
+            yield Repair(f"is right with {words}", 3.5, edits)
+    named = list(_with_sums(bench.named()))
+    for ks in groups:
+        op = ops[ks[-1]]
         for name, a in named if len(ks) == 1 else ():
-            if np.ndim(r) and _stretches(a.shape, np.shape(r)):
+            if np.ndim(op.result) and _stretches(a.shape, np.shape(op.result)):
                 for word, by in (("multiplied", np.multiply), ("divided", np.divide)):
                     said = f"is right once {_in(op)} is {word} by {name}: a factor is "
                     said += "missing, or a mask" if _is_mask(a) else "missing"
                     yield Repair(said, 3.6, {ks[0]: _through(_by(by, a))})
+    yield from _factors_of_kept(bench, named)
+
+
+def _is_number(op: Op) -> bool:
+    r = op.result
+    return r is not None and r.dtype.kind in "fb" and op.name not in WRITES
 
 
 def _factors_of_kept(bench: Bench, named: list[tuple[str, Array]]) -> Iterator[Repair]:

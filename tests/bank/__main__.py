@@ -1,4 +1,4 @@
-"""Run `minidl.check` over the bank: python -m tests.bank [a | b | c | right] [--verdicts].
+"""Run `minidl.check` over the bank: python -m tests.bank [a | b | c | right | speed] [--verdicts].
 
 caught     the wrong gradient is not called right
 right      the first verdict expresses an idea that its entry expects
@@ -124,11 +124,54 @@ def show_right(rows: Sequence[Right | Own]) -> None:
     print(f"right: {len(rows)} implementations, {len(alarms)} false alarms")
 
 
+def show_speed() -> None:
+    """Print the processor's seconds: for 200 inputs explained, for 10,000 parameters."""
+    rng = np.random.default_rng(0)
+    x, w, b = (rng.standard_normal(s) for s in ((15, 10), (10, 4), 4))
+    scores = rng.standard_normal((20, 10))
+
+    def affine(x: Array, w: Array, b: Array) -> Any:
+        return x @ w + b, (x, w)
+
+    def mean_for_sum(g: Array, c: Any) -> Any:
+        return g @ c[1].T, c[0].T @ g / len(g), g.sum(axis=0)
+
+    def softmax(x: Array) -> Any:
+        e = np.exp(x - x.max(axis=1, keepdims=True))
+        p = e / e.sum(axis=1, keepdims=True)
+        return p, p
+
+    def wrong_axis(g: Array, p: Array) -> Array:
+        return p * (g - (g * p).sum(axis=0))
+
+    def odd(g: Array, p: Array) -> Array:
+        return p * (g - (g * p).sum(axis=1, keepdims=True)) + np.sin(7 * g)
+
+    layer, batch = md.nn.Linear(99, 100, rng=0), [rng.standard_normal((4, 99))]
+    for what, call in {
+        "194 inputs, a factor": lambda: check.explain(
+            (affine, mean_for_sum), [x, w, b]
+        ),
+        "200 inputs, an axis": lambda: check.explain((softmax, wrong_axis), [scores]),
+        "200 inputs, no name": lambda: check.explain((softmax, odd), [scores]),
+        "10,000 parameters": lambda: check.gradcheck(layer, batch),
+        "10,000, both modes": lambda: check.check_layer(layer, batch),
+    }.items():
+        seconds = []
+        for _ in range(3):
+            start = time.process_time()
+            call()
+            seconds.append(time.process_time() - start)
+        print(f"{what:22} {min(seconds):.3f} s")
+
+
 def main(arguments: Sequence[str]) -> None:
     wanted = [a for a in arguments if a != "--verdicts"] or [*HALVES, "right"]
     for name in wanted:
         if name == "right":
             show_right([*RIGHT, *OWN])
+        elif name == "speed":
+            show_speed()
         else:
             show_half(name, HALVES[name].cases, "--verdicts" in arguments)
 
