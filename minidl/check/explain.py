@@ -12,8 +12,8 @@ written down (steps.py), and each is checked alone, in this order:
     4  places       is it wrong only in some part of x?
     5  the rest     "it looks like …", or how far it is from the right one
 
-Where no cheap prediction holds, repairs.py looks for the one change of the student's own
-backward that makes it right in all draws.
+Where no cheap prediction holds, repairs.py looks for the one change of the student's
+own backward that makes it right in all draws.
 
 The predictions: pools.py (of the whole gradient), relations.py (how the student's may
 lie to one), paths.py (one step of the forward pass), behavior.py (not linear in g).
