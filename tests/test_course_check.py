@@ -249,7 +249,7 @@ def test_formulas_are_found_whatever_their_names_and_order(root, tiny, tree):
 def test_words_that_state_an_answer_are_left_out(root, tiny, tree):
     words = (
         "points = 30\n",
-        "points = 30\n    unsaid =\n        (x − s)²\n        gone\n",
+        "points = 30\n    unsaid =\n        (x − s)²\n        (x − s)³\n",
     )
     assignment = altered(root, "assignment.cfg", *words)
     files = edition(assignment, tree)
@@ -258,7 +258,7 @@ def test_words_that_state_an_answer_are_left_out(root, tiny, tree):
         f.decode("utf-8", "replace") for f in files.values()
     )
     (fault,) = edition_faults(assignment, files)
-    assert fault == "t1.2: no file has the words 'gone' of `unsaid`"
+    assert fault == "t1.2: no file has the words '(x − s)³' of `unsaid`"
 
 
 def test_luck_is_found(root, tiny, tree):
