@@ -204,6 +204,12 @@ def test_features_are_kept_until_something_changes(rng):
         assert len(runs) == n
         assert np.abs(now - first).max() > 1e-3
         first = now
+    for i in range(transfer.KEEP):  # of several data sets, but not of all
+        lab.features(model, x + i)
+    assert len(runs) == n + transfer.KEEP - 1
+    lab.features(model, x + 1)
+    assert len(runs) == n + transfer.KEEP - 1
+    assert len(transfer._KEPT[model]) == transfer.KEEP
 
 
 def test_kept_features_do_not_keep_the_model(rng):

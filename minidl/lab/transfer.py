@@ -110,7 +110,8 @@ def _below(owner: Any, part: str) -> Any:
 # Features
 
 Place = tuple[str, bool]  # a layer, and whether what is behind it is meant
-_KEPT: WeakKeyDictionary[Module, tuple[str, Vector]] = WeakKeyDictionary()
+_KEPT: WeakKeyDictionary[Module, dict[str, Vector]] = WeakKeyDictionary()
+KEEP = 4  # of each model: those of training, validation and test data, and one more
 
 
 def features(
@@ -130,7 +131,7 @@ def features(
     store   a folder that keeps the features for the next program
 
     The model is in eval mode meanwhile and records no gradient. Features of the newest
-    call are kept with the model, and made again when its parameters, its settings or
+    calls are kept with the model, and made again when its parameters, its settings or
     the data have changed. A file in `store` is found by the same facts; the code of the
     layers is not among them: delete the folder when you change it.
 
@@ -150,9 +151,9 @@ def features(
         raise RangeError(f"features: there is no layer {layer!r}; there are {names}")
     place = (layer, True) if layer else (head_of(model, head)[0], False)
     whole = _digest(model, data, place)
-    known, kept = _KEPT.get(model, ("", None))
-    if kept is not None and known == whole:
-        return kept.copy()
+    kept = _KEPT.setdefault(model, {})
+    if whole in kept:
+        return kept[whole].copy()
     path = None if store is None else os.path.join(store, f"{whole[:32]}.safetensors")
     if path is not None and os.path.exists(path):
         made = files.read(path, sealed=True)[0]["features"]
@@ -161,7 +162,9 @@ def features(
         if path is not None:
             os.makedirs(os.path.dirname(path) or ".", exist_ok=True)
             files.write(path, {"features": made}, sealed=True)
-    _KEPT[model] = whole, made
+    kept[whole] = made
+    if len(kept) > KEEP:
+        del kept[next(iter(kept))]
     return made.copy()
 
 
