@@ -13,7 +13,7 @@ import minidl as md
 from minidl import Tensor, grad, ops
 from minidl.engine.backward import backward
 from minidl.engine.op import op
-from minidl.errors import GraphError, MinidlError
+from minidl.errors import DTypeError, GraphError, MinidlError
 
 SINGLE, HALF = np.dtype("f4"), np.dtype("f2")
 
@@ -112,6 +112,16 @@ def test_lists_and_numpy_numbers_take_the_width_of_the_array_beside_them():
                 assert (y.data == x.data * np.asarray(other, dtype)).all()
             for y in (ops.multiply(x.data, other), ops.multiply(other, x.data)):
                 assert y.dtype == x.dtype
+
+
+def test_complex_numbers_are_refused():
+    z = np.ones(2) * 1j
+    for call in (ops.maximum, ops.multiply, ops.add):
+        for other in (np.ones(2), leaf(1.0, 2.0)):
+            with pytest.raises(DTypeError, match=r"complex numbers.*x\.real"):
+                call(other, z)
+    with pytest.raises(DTypeError, match="sort got complex numbers"):
+        ops.sort(z)
 
 
 def test_aux_is_returned_and_not_differentiated():

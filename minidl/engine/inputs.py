@@ -180,6 +180,11 @@ def in_one_width(op: Any, arrays: Sequence[Any], settings: dict[str, Any]) -> An
     """
     messages.refuse_mixed_floats(op, arrays)
     dtypes = [x.dtype for x in arrays if hasattr(x, "dtype")]
+    if any(d.kind == "c" for d in dtypes):
+        raise DTypeError(
+            f"{op.__name__.lstrip('_')} got complex numbers, which have no order and "
+            "no gradient here; give it x.real and x.imag, or abs(x)"
+        )
     width = next((d for d in dtypes if d.kind == "f"), default_dtype())
     kinds = "iu" if any(d.kind in "iu" for d in dtypes) else "b"
     refused = made = None
