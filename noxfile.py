@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 import tarfile
 import tempfile
 from pathlib import Path
@@ -16,6 +17,30 @@ CUDA = (
     "nvidia-cuda-runtime==13.5.37",
     "nvidia-cuda-crt==13.5.37",
 )
+ENGINE = ("op_protocol", "graph_errors", "modes", "tensor", "tensor_operators", "hooks")
+MUTATED = {  # what is mutated, and the tests that a mutant meets: quick, then thorough
+    "engine": (
+        "minidl/engine",
+        " ".join(f"tests/test_{name}.py" for name in ENGINE),
+        "tests/test_mistakes.py tests/test_edges.py tests/test_ops_base.py "
+        'tests/test_foundation.py tests/test_autograd.py -k "not million"',
+    ),
+    "rules": (
+        ",".join(
+            f"minidl/optim/{name}.py"
+            for name in ("sgd", "adam", "adaptive", "adamp", "optimizer")
+        ),
+        "tests/test_stored.py tests/test_optim.py",
+        "tests/test_optim_torch.py tests/test_optim_adamp.py tests/test_optim_state.py",
+    ),
+    "losses": (
+        "minidl/ops/loss.py",
+        "tests/test_stored.py tests/test_loss_errors.py tests/test_loss.py "
+        "tests/test_regression_loss.py tests/test_mistakes.py",
+        'tests/test_ops.py -k "loss or entropy or kl_div"',
+    ),
+    "metrics": ("minidl/train/metrics.py", "tests/test_metrics.py", "minidl/train"),
+}
 
 
 @nox.session
@@ -58,6 +83,32 @@ def lowest(session: nox.Session) -> None:
     oldest = ("numpy==2.0.0", "matplotlib==3.8.4", "pyparsing<3.3")
     session.install("-e", ".[test]", *oldest)
     session.run("pytest", *session.posargs)
+
+
+@nox.session
+def mutation(session: nox.Session) -> None:
+    """Mutants of the engine, rules, losses and metrics: `nox -s mutation -- losses`.
+
+    mutmut writes into the files, so it works on a copy; version 3 leaves out what is
+    decorated, which every operation is. Texts are not mutated. A mutant that the quick
+    tests let pass meets the thorough ones. docs/quality.md has the figures.
+    """
+    session.install("mutmut==2.5.1", "-e", ".[test,oracle]")
+    copy = Path(session.create_tmp()) / "copy"
+    shutil.copytree(".", copy, ignore=shutil.ignore_patterns(".*"), dirs_exist_ok=True)
+    session.chdir(copy)
+    for name in session.posargs or MUTATED:
+        paths, quick, thorough = MUTATED[name]
+        pytest = "python -m pytest --assert=plain -p no:cacheprovider -x -q"
+        runs = [f"{pytest} {tests}" for tests in (quick, thorough)]
+        session.run(
+            *("mutmut", "run", "--simple-output", "--no-progress"),
+            *("--disable-mutation-types", "string,fstring", "--tests-dir", "tests"),
+            *("--paths-to-mutate", paths),
+            *("--runner", f"sh -c '{' && '.join(runs)} || exit 1'"),
+            success_codes=range(1, 16),
+        )
+    session.run("mutmut", "results")
 
 
 @nox.session

@@ -13,7 +13,7 @@ import minidl as md
 from minidl import Tensor, grad, ops
 from minidl.engine.backward import backward
 from minidl.engine.op import op
-from minidl.errors import DTypeError, GraphError, MinidlError
+from minidl.errors import DTypeError, GraphError, MinidlError, ShapeError, WidthError
 
 SINGLE, HALF = np.dtype("f4"), np.dtype("f2")
 
@@ -95,6 +95,56 @@ def test_integers_widen_neither_value_nor_gradient():
                 (g,) = grad(y.sum(), x)
                 assert g.dtype == x.dtype
                 assert (g == whole).all()
+
+
+def test_integers_and_truth_values_alone_have_the_default_dtype():
+    for x in (np.array([1, 4]), np.array([True, False]), [1, 4]):
+        for given in (x, Tensor(x)):
+            assert ops.sqrt(given).dtype == ops.mean(given).dtype == SINGLE
+    assert ops.exp(np.float32(1.0)).dtype == SINGLE
+    assert ops.exp(np.float64(1.0)).dtype == np.float64
+
+
+def test_two_widths_are_refused_whatever_they_come_in():
+    one, two = np.ones(2, "f4"), np.ones(2)
+    for a, b in ((one, two), (two, one)):
+        for x, y in ((a, b), (Tensor(a), b), (a, Tensor(b))):
+            with pytest.raises(WidthError, match="two widths"):
+                ops.multiply(x, y)
+
+
+def test_what_integers_made_wide_inside_of_a_body_is_computed_again():
+    w = np.array([[1], [2]])
+    assert ops.affine(np.ones((1, 2), "f4"), w, np.ones(1, "f4")).dtype == SINGLE
+
+    @op
+    def f(x, n):
+        return x * 1, (lambda g: g * n, None), ("said",)
+
+    x = leaf(1.0, 2.0)
+    y, said = f(x, np.array([3, 4]))
+    assert said == "said"
+    assert grad(y.sum(), x)[0].dtype == SINGLE
+
+    @op
+    def g(x, i):
+        if i.dtype.kind != "i":
+            raise ShapeError("i is an index")
+        return x * i, (lambda g: g, None)
+
+    with pytest.raises(ShapeError, match="an index"):
+        g(x, np.array([3, 4]))
+
+
+def test_half_precision_stays_with_several_outputs():
+    @op(adds_up=True)
+    def f(x):
+        return (x + 1, x + 2), (lambda g, h: g + h,)
+
+    for x in (leaf(1.0, dtype=HALF), np.ones(1, HALF)):
+        assert [y.dtype for y in f(x)] == [HALF, HALF]
+    y, mean, var = ops.batch_norm(np.ones((3, 2), HALF), None, None)
+    assert y.dtype == mean.dtype == var.dtype == HALF
 
 
 def test_lists_and_numpy_numbers_take_the_width_of_the_array_beside_them():
