@@ -123,3 +123,48 @@ def test_care_ends_with_its_block():
     with warnings.catch_warnings():
         warnings.simplefilter("error")
         ops.cross_entropy(SOFT, LABELS)
+
+
+def training(net, optimizer, *, clear, steps=3):
+    x = np.ones((4, 3), "f4")
+    for _ in range(steps):
+        loss = (net(x) ** 2).mean()
+        if clear:
+            clear()
+        loss.backward()
+        optimizer.step()
+
+
+def test_a_missing_zero_grad_is_said_under_debug():
+    net = nn.Linear(3, 2, rng=0)
+    sgd = optim.SGD(net.parameters(), lr=0.01)
+    training(net, sgd, clear=None)  # nothing is looked for
+    with md.debug(), pytest.warns(MistakeWarning, match=r"last step.*zero_grad\(\)"):
+        training(net, sgd, clear=None)
+
+    def zeros():
+        for p in net.parameters():
+            p.grad[...] = 0
+
+    with md.debug():
+        training(net, sgd, clear=sgd.zero_grad)
+        training(net, sgd, clear=zeros)
+        sgd.zero_grad()
+        for _ in range(2):  # several parts of one step are meant
+            net(np.ones((4, 3), "f4")).sum().backward()
+        sgd.step()
+
+
+def test_parameters_without_a_gradient_are_named_under_debug():
+    net = nn.Sequential(nn.Linear(3, 2), nn.Linear(2, 2), nn.Linear(2, 2))
+    adam = optim.Adam(net.named_parameters())
+    adam.step()
+    with md.debug():
+        with pytest.warns(MistakeWarning, match=r"Adam\.step: no parameter.*backward"):
+            adam.step()
+        net[0](np.ones((1, 3), "f4")).sum().backward()
+        with pytest.warns(MistakeWarning, match=r"came to 1\.weight, 1\.bias, 2\.weight and 1 more"):  # fmt: skip
+            adam.step()
+        net[1].freeze()
+        net[2].requires_grad_(False)
+        adam.step()

@@ -41,6 +41,8 @@ def backward(
         if leaf.grad is None:
             leaf.grad = g
         else:
+            if mode.careful:
+                messages.look_for_zero_grad(leaf)
             leaf.grad += g
 
 
