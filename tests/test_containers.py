@@ -85,7 +85,9 @@ def test_linear():
     assert not layer.bias.data.any()
     assert nn.Linear(3, 2, bias=False).bias is None
     assert layer(np.ones((2, 4, 3), np.float32)).shape == (2, 4, 2)
-    with pytest.raises(ShapeError, match="did you mean to flatten"):
+    with pytest.raises(ShapeError, match=r"takes x is nn\.Linear\(4, 2\)"):
         layer(np.ones((5, 4), np.float32))
+    with pytest.raises(ShapeError, match="did you mean to flatten"):
+        layer(np.ones((5, 4, 4), np.float32))
     with pytest.raises(DTypeError, match="float64"):
         layer(np.ones((5, 3)))

@@ -226,5 +226,5 @@ def _from_python(data: Any) -> Array:
         return np.array(data)
     except ValueError as error:
         raise ShapeError(
-            f"these lists are no rectangle ({error}); give every row the same length"
+            f"these lists are no rectangle; give every row the same length ({error})"
         ) from error

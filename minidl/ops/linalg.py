@@ -73,9 +73,12 @@ def affine(x, w, b=None):
     dx = G wᵀ,  dw = xᵀ G,  db = Σₙ G.    Further leading axes of x count as batch.
     """
     if w.ndim != 2 or not x.ndim or x.shape[-1] != w.shape[0]:
+        hint = "did you mean to flatten x first?"
+        if x.ndim == w.ndim == 2:
+            hint = f"a layer that takes x is nn.Linear({x.shape[1]}, {w.shape[1]})"
         raise ShapeError(
             f"affine: x has {x.shape[-1] if x.ndim else 'no'} features but w expects "
-            f"{w.shape[0]} (x {x.shape}, w {w.shape}); did you mean to flatten x first?"
+            f"{w.shape[0]} (x {x.shape}, w {w.shape}); {hint}"
         )
     if b is not None and b.shape != w.shape[1:]:
         raise ShapeError(

@@ -145,7 +145,7 @@ def labels_only(name: str, labels: TensorLike) -> Array:
     if not is_labels(labels):
         raise DTypeError(
             f"{name}: labels (N, …) are integers 0 … K − 1, and these are "
-            f"{values(labels).dtype} {labels.shape}; try labels.astype('int64')"
+            f"{values(labels).dtype} {labels.shape}; {_as_labels(labels)}"
         )
     return values(labels)
 
@@ -179,6 +179,13 @@ def class_labels(
         )
     column = (labels.shape[0], 1, *labels.shape[1:])
     return labels.reshape(column), None if counts is None else counts.reshape(column)
+
+
+def _as_labels(labels: TensorLike) -> str:
+    """Say how to make labels of these."""
+    if labels.dtype.kind in "fiub":
+        return "try labels.astype('int64')"
+    return "number the words: labels = np.unique(words, return_inverse=True)[1]"
 
 
 def _all_in_range(labels: Array, k: int) -> bool:
@@ -221,7 +228,7 @@ def check_probabilities(name: str, x: TensorLike, p: TensorLike) -> None:
     if p.dtype.kind != "f" or p.shape == (x.shape[0], *x.shape[2:]) != x.shape:
         raise DTypeError(
             f"{name}: labels (N, …) are integers 0 … K − 1, probabilities (N, K, …) "
-            f"are floats, and these are {p.dtype} {p.shape}; try labels.astype('int64')"
+            f"are floats, and these are {p.dtype} {p.shape}; {_as_labels(p)}"
         )
     if p.shape != x.shape:
         raise ShapeError(

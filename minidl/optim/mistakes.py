@@ -31,7 +31,7 @@ def look(owner: str, members: Sequence[Any]) -> None:
         _warn(
             f"{owner}.step: no gradient came to {', '.join(idle[:3])}{more}: not used "
             "for this loss, or cut off from it by .data, .numpy() or detach(); "
-            "requires_grad_(False) says that it is meant"
+            "call requires_grad_(False) if that is meant"
         )
     gradients = [m.parameter.grad for m in members]
     mode.spent = {id(g): weakref.ref(g) for g in gradients if type(g) is np.ndarray}

@@ -154,7 +154,7 @@ class Counted:
     """
 
     def __init__(self, loss: Callable[..., Any]) -> None:
-        ours = getattr(loss, "__module__", "").startswith("minidl.")
+        ours = str(getattr(loss, "__module__", "")).startswith("minidl.")
         self.ignored = _setting(loss, "ignore_index", None if ours else IGNORE)
         self.weight = None
         if self.ignored is not None:
