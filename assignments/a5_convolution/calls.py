@@ -6,13 +6,15 @@ Settings come as numbers or as arrays: (height, width), or a frame's
 """
 # ruff: noqa: D103  what each one asks, its row says
 
+import math
+
 import numpy as np
 
 import minidl as md
 from minidl import Tensor, data, nn, ops
 from minidl.check import loops
 from minidl.lab.transfer import nearest
-from minidl.ops.windows import fitting
+from minidl.ops.windows import fitting, place
 
 
 def leaf(x):
@@ -21,13 +23,16 @@ def leaf(x):
 
 
 def gradients(y, u, **leaves):
-    """Walk back from y, where ∂L/∂y = u; the answer is named by the leaves."""
+    """Walk back from y, where ∂L/∂y = u; the answer is named by the leaves. And u."""
+    u = np.resize(u, y.shape)  # repeats its numbers
     y.backward(u)
-    return {f"d{n}": x.grad for n, x in leaves.items() if x.grad is not None}
+    found = {f"d{n}": x.grad for n, x in leaves.items() if x.grad is not None}
+    return {**found, "u": u}
 
 
 def again(y, u, **leaves):
     """The gradient of the gradient: only a way back that speaks Tensor has one."""
+    u = np.resize(u, y.shape)
     first = md.grad(y, list(leaves.values()), u, create_graph=True)
     total = sum((ops.sum(g * g) for g in first), start=Tensor(0.0, dtype=y.dtype))
     second = md.grad(total, list(leaves.values()), allow_unused=True)
@@ -74,8 +79,13 @@ def unfolded(x, **how):
 # a5.4
 
 
-def folded(columns, **how):
-    return {"y": ops.fold(columns, **plain(how)), "columns": columns}
+def folded(numbers, n_c, **how):
+    """The numbers, repeated, make the columns; they must stay as they were."""
+    how, (n, c) = plain(how), n_c.tolist()
+    image, size = how["output_size"], how["kernel_size"]
+    at = place("fold", image, size, how["stride"], how["padding"], how["dilation"])
+    columns = np.resize(numbers, (n, c * math.prod(size), math.prod(at.out)))
+    return {"y": ops.fold(columns, **how), "columns": columns}
 
 
 # a5.5, a5.6
@@ -86,10 +96,10 @@ def convolved(x, w, b=None, **how):
 
 
 def convolved_all(x, w, u, b=None, **how):
-    """All gradients, and u, which must stay as it is."""
+    """All gradients, and u, which must stay as it was."""
     leaves = {"x": leaf(x), "w": leaf(w)} | ({} if b is None else {"b": leaf(b)})
     y = ops.conv2d(*leaves.values(), **plain(how))
-    return {**gradients(y, u, **leaves), "u": u}
+    return gradients(y, u, **leaves)
 
 
 def convolved_again(x, w, u, **how):
@@ -106,7 +116,7 @@ def largest(x, **how):
 
 def largest_dx(x, u, **how):
     x = leaf(x)
-    return {**gradients(ops.max_pool2d(x, **plain(how)), u, x=x), "u": u}
+    return gradients(ops.max_pool2d(x, **plain(how)), u, x=x)
 
 
 def largest_du(x, u, **how):
@@ -116,8 +126,10 @@ def largest_du(x, u, **how):
 
 def back_and_forth(f, x, u):
     """The gradient by u of Σ dx²."""
-    x, u = leaf(x), leaf(u)
-    (dx,) = md.grad(f(x), x, u, create_graph=True)
+    x = leaf(x)
+    y = f(x)
+    u = leaf(np.resize(u, y.shape))
+    (dx,) = md.grad(y, x, u, create_graph=True)
     (du,) = md.grad(ops.sum(dx * dx), u)
     return {"du": du}
 
@@ -128,7 +140,7 @@ def mean(x, **how):
 
 def mean_dx(x, u, **how):
     x = leaf(x)
-    return {**gradients(ops.avg_pool2d(x, **plain(how)), u, x=x), "u": u}
+    return gradients(ops.avg_pool2d(x, **plain(how)), u, x=x)
 
 
 def mean_real(x, u, **how):

@@ -73,7 +73,7 @@ def overlapping_in_a_frame(draw):
     h, w = draw.sizes(2, low=6, high=9)
     return {
         "x": draw.normal(n, c, h, w), "kernel_size": 3, "stride": 1, "padding": 1,
-        "u": draw.away(n, c, h, w),
+        "u": draw.away(997),
     }  # fmt: skip
 
 
@@ -130,10 +130,10 @@ def long_images(draw):
 
 
 def among(draw):
-    """Vectors to search among; some of them are asked for as well."""
+    """The vectors themselves among others: each of them is its own neighbor."""
     inputs = public.directions(draw)
-    return {**inputs, "among": np.concatenate([draw.normal(5, inputs["x"].shape[1]),
-                                               inputs["x"][2:]])}  # fmt: skip
+    others = draw.normal(5, inputs["x"].shape[1])
+    return {**inputs, "among": np.concatenate([inputs["x"], others])}
 
 
 # fmt: off
