@@ -116,7 +116,7 @@ def test_imports_of_other_engines_are_seen():
 
 
 def test_a_tasks_tree_has_no_reference_of_its_file(course, tmp_path):
-    trees = Trees(course, tmp_path)
+    trees = Trees(course, tmp_path / "trees")
     trees.make()
     for task in course.tasks.values():
         names = [p.name for p in trees.tree(task).rglob("*") if p.is_file()]
@@ -265,7 +265,7 @@ def test_what_was_killed_is_asked_again_and_is_never_0(
         return inner(self, task, *rest)
 
     monkeypatch.setattr(grading.Grader, "_asked", asked)
-    trees = Trees(course, tmp_path)
+    trees = Trees(course, tmp_path / "trees")
     trees.make()
     one = grading.Grader(course, trees, Box(LEVEL), kit.SECRET, tmp_path)
     path = kit.hand_in(inbox, "ada", RIGHT)
@@ -450,6 +450,33 @@ def test_a_damaged_member_costs_itself_only(course, inbox):
     path.write_bytes(content)
     taken = intake.take(path, "bo", course)
     assert (taken.texts, taken.status) == ({}, "damaged")
+
+
+def test_the_commonest_mistakes_have_names_and_students_need_none(
+    course, inbox, tmp_path
+):
+    right = "y = exp(z)\ny /= y.sum(axis=axis, keepdims=True)"
+    wrong = "return y * (g - g.sum(axis=axis, keepdims=True))"
+    for student in ("ada", "zoe"):
+        kit.hand_in(inbox, student, kit.written(forward=right, backward=wrong))
+    made = course, inbox, tmp_path / "out", "process", kit.SECRET
+    first = batch.Batch(*made, explain=True)
+    results = first.run()
+    ((mistake, said),) = first.named.items()
+    assert mistake[:2] == (kit.BACKWARD, "gradient of x")
+    assert said.startswith("softmax: ∂L/∂x ")
+    ids = class_report.anonymous(results, kit.SECRET)
+    for report in (class_report.markdown, class_report.html):
+        page = report(results, first.entries, first.named)
+        assert "softmax: ∂L/∂x" in page
+        assert "ada" in page
+        page = report(results, first.entries, first.named, ids)
+        assert "ada" not in page
+        assert ids["ada"] in page
+    assert f"{ids['zoe']},zoe" in class_report.ids_file(ids).decode("utf-8-sig")
+    again = batch.Batch(*made, explain=True)
+    again.run()
+    assert (again.graded, again.named) == (0, first.named)
 
 
 def test_folders_in_folders_are_a_note_and_are_removed(course, inbox, tmp_path):

@@ -36,8 +36,7 @@ def grade_one(submission: Path, student: str, root: Path) -> Result:
     print(proof)
     with folders.temporary() as scratch:
         trees = Trees(assignment, scratch / "trees")
-        for name in ("trees", "homes"):
-            (scratch / name).mkdir()
+        (scratch / "homes").mkdir()
         trees.make()
         secret = (root / SECRET).read_text(encoding="utf-8").strip()
         box = Box(proof.level)

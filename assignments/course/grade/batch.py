@@ -4,6 +4,7 @@
     OUT/feedback/ada.md      what the student gets; also ada.html
     OUT/grades.csv           a line for each student
     OUT/class.md, .html      the class: everybody's points, the commonest mistakes
+    OUT/mistakes.json        what `check.explain` said of one student's, for each
     OUT/last.json            who was in the last run: only they are exported
     OUT/secret.key           what the draws depend on; keep it to yourself
 
@@ -30,12 +31,13 @@ from ..sandbox import folders, limits
 from . import feedback, workers
 from .inbox import GRADED, Entry, look
 from .intake import take
+from .mistakes import Mistake, mistakes
 from .results import Result, from_json, slug, to_json
 from .trees import Trees
 from .worker import grader, unfinished
 
 SECRET = "MINIDL_COURSE_SECRET"
-LAST = "last.json"
+LAST, MISTAKES = "last.json", "mistakes.json"
 
 
 @dataclass
@@ -45,6 +47,7 @@ class Batch:
     level   of the sandbox, proved by the probe
     told    is called with each result as it comes: (result, done, to do)
     only    the one student to grade, again even if nothing changed; "" is all
+    explain whether the commonest mistakes are looked at by `check.explain`
     """
 
     assignment: Assignment
@@ -55,6 +58,8 @@ class Batch:
     jobs: int = 1
     told: Callable[[Result, int, int], None] = lambda *_: None
     only: str = ""
+    explain: bool = False
+    named: dict[Mistake, str] = field(default_factory=dict, init=False)
     graded: int = field(default=0, init=False)
     entries: list[Entry] = field(default_factory=list, init=False)
     gone: list[str] = field(default_factory=list, init=False)
@@ -71,9 +76,9 @@ class Batch:
         with _scratch(self.out) as scratch:
             order = self._order(scratch)
             done, todo = self._known(every, order)
+            trees = Trees(self.assignment, scratch / "trees")
             if todo:
-                (scratch / "trees").mkdir()
-                Trees(self.assignment, scratch / "trees").make()
+                trees.make()
             jobs = [(student, every[student]) for student in todo]
             for student, came in workers.graded(order, self.jobs, jobs):
                 result = came or unfinished(
@@ -84,6 +89,8 @@ class Batch:
                 self.graded += 1
                 self.told(result, self.graded, len(todo))
             self._remember([s for s in every if s in done])
+            if self.explain:
+                self._explain([done[s] for s in every if s in done], order, every)
         return [done[student] for student in every if student in done]
 
     def _order(self, scratch: Path) -> dict[str, Any]:
@@ -97,6 +104,29 @@ class Batch:
             "processes": limits.processes_now(),
             "secret": self.secret,
         }
+
+    def _explain(
+        self, results: list[Result], order: dict[str, Any], every: dict[str, Path]
+    ) -> None:
+        """Ask `check.explain` about one student's answer for each common mistake."""
+        path, one = self.out / MISTAKES, grader(order)
+        try:
+            before = json.loads(path.read_text(encoding="utf-8"))
+        except (OSError, ValueError):
+            before = {}
+        now: dict[str, str] = {}
+        rows = {(row.task, row.name): row for row in self.assignment.rows}
+        for mistake, made in mistakes(results):
+            key = f"{made[0].key} {mistake[0]} {mistake[1]}"
+            if key not in before:
+                student = made[0].student
+                one.trees.make()
+                taken = take(every[student], student, self.assignment)
+                row = rows[mistake[:2]]
+                before[key] = one.explained(self.assignment.tasks[row.task], row, taken)
+            now[key] = self.named[mistake] = before[key]
+        with replaced(path) as file:
+            file.write((json.dumps(now, indent=1, ensure_ascii=False) + "\n").encode())
 
     def _known(
         self, every: dict[str, Path], order: dict[str, Any]

@@ -7,19 +7,21 @@ formula: such a cell gets an apostrophe in front, and is text.
 from __future__ import annotations
 
 import csv
+import hashlib
 import io
 import re
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from statistics import mean, median
 from urllib.parse import quote
 
-from ..judge import ALONE
 from .feedback import HEAD, STYLE, plain, safe
 from .inbox import DUPLICATE, UNKNOWN, Entry
+from .mistakes import Mistake, mistakes
 from .results import Result, slug
 
-COMMON = 12  # mistakes that are listed
+NO_NAMES: dict[Mistake, str] = {}
+NO_IDS: dict[str, str] = {}
 HEADS = ("task", "", "mean", "all points", "none", "0 … all")
 BARS = " ▁▂▃▄▅▆▇█"
 BAR = 20  # characters of a histogram's longest bar
@@ -67,31 +69,6 @@ def cell(words: str) -> str:
     return f"'{words}" if re.match(r"[=+\-@\t\r\n＝＋－＠|%]", words) else words
 
 
-def mistakes(results: Sequence[Result]) -> list[tuple[int, str, str, str]]:
-    """Return the commonest mistakes: how many students, task, row, what.
-
-    Numbers differ from student to student; a mistake is the same without them.
-    """
-    seen: Counter[tuple[str, str, str]] = Counter()
-    for result in results:
-        for task in result.tasks:
-            wrong = (row for row in task.rows if row.points < row.worth)
-            failed = [row for row in wrong if row.what != ALONE]
-            for row in failed[:1]:  # the first; what fails behind it often follows
-                seen[task.task, row.name, kind(row.what)] += 1
-    return [(n, *what) for what, n in seen.most_common(COMMON)]
-
-
-def kind(what: str) -> str:
-    """Return a sentence without its numbers.
-
-    >>> kind("y: 3 of 12 values are wrong: 0.5 came at [0, 1], 0.25 is right")
-    'y: … of … values are wrong: … came at […], … is right'
-    """
-    short = re.sub(r"[-+]?(\d[\d.]*(e[-+]?\d+)?|\binf\b|\bnan\b)", "…", what)
-    return re.sub(r"([(\[])…?(, ?…?)*([)\]])", r"\1…\3", short)
-
-
 def _summary(results: Sequence[Result]) -> tuple[list[str], list[list[str]]]:
     """Return sentences about the class, and a row of figures for each task."""
     graded = [r for r in results if not r.trouble]
@@ -125,8 +102,17 @@ def flags(result: Result) -> str:
     return "; ".join(said)
 
 
-def markdown(results: Sequence[Result], entries: Sequence[Entry] = ()) -> str:
-    """Return the class report as Markdown."""
+Names = Mapping[Mistake, str]  # what `check.explain` said of mistakes
+
+
+def markdown(
+    results: Sequence[Result], entries: Sequence[Entry] = (), named: Names = NO_NAMES,
+    ids: Mapping[str, str] = NO_IDS,
+) -> str:  # fmt: skip
+    """Return the class report as Markdown.
+
+    ids   what students are called in place of their names, if anything
+    """
     lines, table = _summary(results)
     first = results[0]
     text = [f"# {plain(first.assignment)} {plain(first.title)}: the class", ""]
@@ -134,44 +120,42 @@ def markdown(results: Sequence[Result], entries: Sequence[Entry] = ()) -> str:
     text += ["", f"| {' | '.join(HEADS)} |", "|---" * len(HEADS) + "|"]
     text += ["| " + " | ".join(map(plain, row)) + " |" for row in table]
     text += ["", "```", *histogram(results), "```", "", "## The commonest mistakes", ""]
-    for n, task, row, what in mistakes(results):
-        text.append(f"- {n} × {plain(task)} {plain(row)}: {plain(what)}")
+    for n, what, said in _common(results, named):
+        text.append(f"- {n} × {plain(what)}: {plain(said)}")
     failed = [r for r in results if r.trouble]
     if failed:
         text += ["", "## Look at these yourself", ""]
-        text += [f"- {plain(r.student)}: {plain(r.trouble)}" for r in failed]
+        text += [f"- {plain(_id(r, ids))}: {plain(r.trouble)}" for r in failed]
     text += ["", "## Students", "", "| student | points | |", "|---|---|---|"]
     for r in results:
         page = f"[{plain(r.student)}](feedback/{quote(slug(r.student))}.html)"
-        text.append(f"| {page} | {_points(r)} | {plain(flags(r))} |")
-    left = [entry for entry in entries if entry.status in (UNKNOWN, DUPLICATE)]
-    if left:
-        text += ["", "## Not graded", "", *(f"- {plain(str(e))}" for e in left)]
+        page = plain(_id(r, ids)) if ids else page
+        text.append(f"| {page} | {_points(r)} | {plain(_flags(r, ids))} |")
+    if left := _left(entries, ids):
+        text += ["", "## Not graded", "", *(f"- {plain(line)}" for line in left)]
     return "\n".join([*text, "", "---", "", plain(first.sandbox), ""])
 
 
-def html(results: Sequence[Result], entries: Sequence[Entry] = ()) -> str:
-    """Return the class report as a page of its own."""
+def html(
+    results: Sequence[Result], entries: Sequence[Entry] = (), named: Names = NO_NAMES,
+    ids: Mapping[str, str] = NO_IDS,
+) -> str:  # fmt: skip
+    """Return the class report as a page of its own; arguments as of `markdown`."""
     lines, table = _summary(results)
     first = results[0]
     title = safe(f"{first.assignment} {first.title}: the class")
-    common = [
-        [str(n), f"{task} {row}", what] for n, task, row, what in mistakes(results)
-    ]
+    common = [[str(n), what, said] for n, what, said in _common(results, named)]
     failed = "".join(
-        f"<li>{safe(r.student)}: {safe(r.trouble)}</li>\n" for r in results if r.trouble
+        f"<li>{safe(_id(r, ids))}: {safe(r.trouble)}</li>\n"
+        for r in results
+        if r.trouble
     )
     students = "".join(
-        f"<tr><td><a href='feedback/{quote(slug(r.student))}.html'>"
-        f"{safe(r.student)}</a></td><td class=n>{_points(r)}</td>"
-        f"<td>{safe(flags(r))}</td></tr>\n"
+        f"<tr><td>{_link(r, ids)}</td><td class=n>{_points(r)}</td>"
+        f"<td>{safe(_flags(r, ids))}</td></tr>\n"
         for r in results
     )
-    left = "".join(
-        f"<li>{safe(str(entry))}</li>\n"
-        for entry in entries
-        if entry.status in (UNKNOWN, DUPLICATE)
-    )
+    left = "".join(f"<li>{safe(line)}</li>\n" for line in _left(entries, ids))
     return (
         HEAD.format(title=title, style=STYLE)
         + f"<h1>{title}</h1>\n"
@@ -185,6 +169,54 @@ def html(results: Sequence[Result], entries: Sequence[Entry] = ()) -> str:
         + (f"<h2>Not graded</h2>\n<ul>\n{left}</ul>\n" if left else "")
         + f"<footer>{safe(first.sandbox)}</footer>\n</html>\n"
     )
+
+
+def _common(results: Sequence[Result], named: Names) -> Iterator[tuple[int, str, str]]:
+    """Yield how many made a mistake, where, and what it is."""
+    for mistake, made in mistakes(results):
+        task, row, what = mistake
+        said = named.get(mistake, "")
+        yield len(made), f"{task} {row}", what + (f" ({said})" if said else "")
+
+
+def anonymous(results: Sequence[Result], secret: str) -> dict[str, str]:
+    """Return an id for each student, which only the secret leads back to."""
+    key = secret.encode()[:64]
+    return {
+        r.student: "s-" + hashlib.blake2b(
+            r.student.encode("utf-8", "replace"), key=key, digest_size=4
+        ).hexdigest()
+        for r in results
+    }  # fmt: skip
+
+
+def ids_file(ids: Mapping[str, str]) -> bytes:
+    """Return ids.csv; nothing if nobody has an id."""
+    lines = [f"{made},{cell(student)}\r\n" for student, made in ids.items()]
+    return "".join(["id,student\r\n", *lines]).encode("utf-8-sig") if ids else b""
+
+
+def _id(result: Result, ids: Mapping[str, str]) -> str:
+    return ids.get(result.student, result.student)
+
+
+def _link(result: Result, ids: Mapping[str, str]) -> str:
+    if ids:
+        return safe(_id(result, ids))
+    page = f"feedback/{quote(slug(result.student))}.html"
+    return f"<a href='{page}'>{safe(result.student)}</a>"
+
+
+def _flags(result: Result, ids: Mapping[str, str]) -> str:
+    """Return the flags; the status alone without names, for notes may hold some."""
+    said = flags(result)
+    return result.status if ids and said else said
+
+
+def _left(entries: Sequence[Entry], ids: Mapping[str, str]) -> list[str]:
+    """Return what was not graded; a name of a file may be a student's."""
+    left = [str(entry) for entry in entries if entry.status in (UNKNOWN, DUPLICATE)]
+    return [f"{len(left)} entries of the folder"] if ids and left else left
 
 
 def _cells(rows: Sequence[Sequence[str]]) -> str:

@@ -15,9 +15,13 @@ import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from ..errors import CourseError
+
+if TYPE_CHECKING:
+    from .batch import Batch
+    from .results import Result
 
 SANDBOXES = ("auto", "bwrap", "landlock", "process")
 FORMATS = ("gradescope", "github", "classroom50", "csv", "canvas", "moodle")
@@ -39,6 +43,8 @@ def grade_arguments(parser: argparse.ArgumentParser) -> None:
     add("--sandbox", choices=SANDBOXES, default="auto", help=text)
     text = "grade this student only, again even if nothing changed"
     add("--student", default="", metavar="NAME", help=text)
+    text = "ids for names in class.md and class.html; OUT/ids.csv tells whose they are"
+    add("--anonymous", action="store_true", help=text)
     text = "a file with the secret seed (or $MINIDL_COURSE_SECRET, or OUT/secret.key)"
     add("--secret", default="", metavar="FILE", help=text)
     text = "grade below L2, where a submission can read files and use the network"
@@ -63,8 +69,6 @@ def grade(options: argparse.Namespace) -> int:
     """Grade a folder; status 1 if something could not be graded."""
     if sys.platform != "linux":
         raise CourseError(ELSEWHERE)
-    from minidl.files.whole import replaced
-
     from . import class_report
     from .batch import Batch, secret_of
     from .inbox import DUPLICATE, UNKNOWN
@@ -79,22 +83,11 @@ def grade(options: argparse.Namespace) -> int:
     line = Progress()
     batch = Batch(
         assignment, options.submissions, options.out, proof.level, secret,
-        max(1, options.jobs), line, name_of(options.student),
+        max(1, options.jobs), line, name_of(options.student), explain=True,
     )  # fmt: skip
     results = batch.run()
     line.end()
-    pages = {
-        "grades.csv": class_report.grades_file(results),
-        "class.md": class_report.markdown(results, batch.entries).encode(
-            "utf-8", "replace"
-        ),
-        "class.html": class_report.html(results, batch.entries).encode(
-            "utf-8", "replace"
-        ),
-    }
-    for name, content in pages.items():
-        with replaced(options.out / name) as file:
-            file.write(content)
+    _write(batch, results, secret if options.anonymous else "")
     kept = len(results) - batch.graded
     print(
         f"{assignment}: {batch.graded} graded in {line.took:.1f} s"
@@ -118,6 +111,26 @@ def grade(options: argparse.Namespace) -> int:
     if any(r.trouble for r in results):
         print("look at what was not graded, then run the command again")
     return 1 if bad or odd else 0
+
+
+def _write(batch: Batch, results: list[Result], secret: str) -> None:
+    """Write the grades and the class report; with a secret, without names."""
+    from minidl.files.whole import replaced
+
+    from . import class_report
+
+    ids = class_report.anonymous(results, secret) if secret else {}
+    said = results, batch.entries, batch.named, ids
+    pages = {
+        "grades.csv": class_report.grades_file(results),
+        "class.md": class_report.markdown(*said).encode("utf-8", "replace"),
+        "class.html": class_report.html(*said).encode("utf-8", "replace"),
+        "ids.csv": class_report.ids_file(ids),
+    }
+    for name, content in pages.items():
+        if content:
+            with replaced(batch.out / name) as file:
+                file.write(content)
 
 
 class Progress:

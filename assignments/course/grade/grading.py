@@ -12,7 +12,6 @@ else killed, a start that took minutes) is a NotGradedError, after a second try.
 from __future__ import annotations
 
 import hashlib
-import shutil
 import sys
 import time
 import warnings
@@ -44,6 +43,7 @@ from .trees import Trees
 UNWRITTEN = "not written yet"
 OURS = ("start", "killed")  # ends of a process that are not the student's doing
 SAID = 160  # letters of an exception's text that are shown
+EXPLAINED = Path(__file__).with_name("explained.py")
 GRADED = ("assignment.cfg", "rows.py", "hidden.py", "calls.py")
 
 
@@ -149,16 +149,39 @@ class Grader:
             return False
         return True
 
+    def explained(self, task: Task, row: Row, submission: Submission) -> str:
+        """Return what `check.explain` says of a row of gradients; "" if nothing."""
+        graft = _graft(self.assignment, task, submission.texts.get(task.file))
+        if isinstance(graft, Failure) or row.hidden or row.compare == "kind":
+            return ""
+        seed = f"{self.assignment.seed}, {self.secret}"
+        inputs = inputs_of(row, seed, submission.student)
+        if "u" not in inputs:
+            return ""
+        asked = {frames.CALL: frames.text("explained_"), "call_": frames.text(row.call)}
+        try:
+            with self._process(task, graft, EXPLAINED.read_text("utf-8")) as process:
+                process.send(asked | inputs)
+                answer = process.receive()
+            return clean(frames.words(answer["said"]))
+        except (EndedError, KeyError, frames.FrameError):
+            return ""
+
     @contextmanager
-    def _process(self, task: Task, graft: str) -> Iterator[Process]:
-        """Give a fresh process that has the student's file as its module."""
+    def _process(self, task: Task, graft: str, more: str = "") -> Iterator[Process]:
+        """Give a fresh process that has the student's file as its module.
+
+        more   lines to put behind those of calls.py
+        """
         with folders.temporary(self.scratch) as folder:
             code, home = folder / "code", folder / "home"
             code.mkdir()
             home.mkdir()
             source = code / Path(task.file).name
             source.write_text(graft, encoding="utf-8")
-            calls = shutil.copy(self.assignment.folder / "calls.py", code)
+            calls = code / "calls.py"
+            text = (self.assignment.folder / "calls.py").read_text(encoding="utf-8")
+            calls.write_text(f"{text}\n{more}", encoding="utf-8")
             region = region_of(graft, task.name)
             job = Job(
                 str(calls), str(self.trees.tree(task)), module_name(task.file),

@@ -27,7 +27,10 @@ class Trees:
         self.assignment, self.folder = assignment, folder
 
     def make(self) -> None:
-        """Make the trees of all tasks."""
+        """Make the trees of all tasks, unless they are there."""
+        if self.folder.exists():
+            return
+        self.folder.mkdir()
         base = reference_tree(self.folder / "base", self.assignment.root)
         _compile(base)
         for task in self.assignment.tasks.values():
