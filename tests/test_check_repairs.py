@@ -146,3 +146,31 @@ def test_a_program_knows_what_a_gradient_went_through():
     )
     np.testing.assert_array_equal(bare(other[0]), [0, 0, 10, 20])
     assert program.ops[times].text == "g[:-1] * 2"
+
+
+def test_integers_on_the_way_are_named():
+    table, rows = RNG.standard_normal((4, 3)), np.array([1, 3, 1])
+
+    def forward(w, i):
+        return w[i], (w.shape, i)
+
+    def zeros(g, cache, whole=False):
+        d = np.zeros(cache[0], dtype=int)
+        for n, i in enumerate(cache[1]):
+            d[i] += g[n].astype(int) if whole else 0
+        return (d.astype(float) if whole else d), None
+
+    def cut(g, cache):
+        d = np.zeros(cache[0])
+        np.add.at(d, cache[1], g.astype(int))
+        return d, None
+
+    def of_integers(g, cache):
+        d = np.zeros(cache[0], dtype=int)
+        d[0] = 100 * g[0]
+        return d, None
+
+    said = lambda back: check.explain((forward, back), [table, rows]).sentences[0]  # noqa: E731
+    assert "whole numbers alone" in said(lambda g, c: zeros(g, c, True))
+    assert "is right without `g.astype(int)`" in said(cut)
+    assert "is an array of int64" in said(of_integers)

@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from minidl.check.program import Call, Edit, Op, bare
+from minidl.check.program import NEW, Call, Edit, Op, bare
 from minidl.check.quantities import axis_sets, over
 
 Change = tuple[str, float, Edit]
@@ -306,7 +306,19 @@ def _swapped(widths: Any) -> Any:
     return [tuple(pair)[::-1] for pair in np.broadcast_to(widths, (len(widths), 2))]
 
 
+def _casts(op: Op) -> Iterator[Change]:
+    if op.result is not None and op.result.dtype.kind in "iub":
+        yield "is right without {op}: integers have no fractions", 3.2, _only(0)
+
+
+def _creations(op: Op) -> Iterator[Change]:
+    if op.result is not None and op.result.dtype.kind in "iub":
+        said = "is right with floats in {op}: an array of integers cuts fractions off"
+        yield said, 3.2, lambda call: np.asarray(bare(call.do()), np.float64)
+
+
 WAYS: dict[str, Any] = {
+    "astype": _casts, **dict.fromkeys(NEW, _creations),
     "matmul": _products, "dot": _products, "add": _sums, "subtract": _sums,
     "multiply": _factors, "divide": _factors, "true_divide": _factors,
     "reshape": _orders, "transpose": _orders, "swapaxes": _orders,

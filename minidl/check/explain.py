@@ -270,6 +270,7 @@ LOOKS: tuple[Callable[[Any], list[Verdict]], ...] = (
     lambda ds: missing_terms(ds, contractions),
     symptoms.masks,
     symptoms.slid,
+    symptoms.integers,
 )
 
 

@@ -67,14 +67,17 @@ class Program:
 
     def step(self, call: Call) -> Any:
         """Do an operation, note it or edit it; return its result."""
-        k, self.count = self.count, self.count + 1
+        k = self.count
         edit = self.edits.get(k)
         if not self.first or k >= LONGEST:
-            return call.do() if edit is None else edit(call)
+            result = call.do() if edit is None else edit(call)
+            self.count += 1
+            return result
         if call.name in WRITES:
             self.mark(call.into, call.args, [k])
         kept = [np.array(a) if isinstance(a, np.ndarray) else a for a in call.args]
         result = call.do()
+        self.count += 1  # what fails does not count: the end of an iteration
         words, place = source(run.__code__)
         held = np.array(result) if isinstance(result, ARRAYS) else None
         made = (held, words, (place, call.name))
@@ -189,6 +192,13 @@ def _method(name: str) -> Callable[..., Any]:
     return method
 
 
+def _astype(self: Seen, dtype: Any, **more: Any) -> Any:
+    """Convert; as one operation."""
+    cast: Callable[..., Any] = lambda a: bare(a).astype(dtype, **more)  # noqa: E731
+    return _done(Call("astype", cast, [self], {})) if _running else cast(self)
+
+
+setattr(Seen, "astype", _astype)  # noqa: B010  a method of another signature
 for _name in (
     "sum", "mean", "var", "std", "max", "min", "argmax", "argmin", "cumsum", "prod",
     "swapaxes", "repeat", "dot", "clip",
@@ -234,7 +244,11 @@ class _Numpy:
         value = getattr(np, name)
         if name not in NEW:
             return value
-        return lambda *args, **more: seen(value(*bare(args), **more))
+        if not _running:
+            return lambda *args, **more: seen(value(*bare(args), **more))
+        return lambda *args, **more: _done(
+            Call(name, _plainly(value), list(args), dict(more))
+        )
 
 
 NEW = (

@@ -29,7 +29,7 @@ from minidl.check.paths import Slopes
 from minidl.check.program import WRITES, Edit, Op, Program, bare, run
 from minidl.check.relations import TIE, Verdict
 
-RUNS, WORK = 250, 40_000  # with a change, and operations in them, for each kind
+RUNS, WORK = 400, 60_000  # with a change, and operations in them, for each kind
 GROUPS = 40  # operations that are edited
 NAMED = 14  # arrays that may stand in the place of others
 

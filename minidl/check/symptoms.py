@@ -237,6 +237,19 @@ def _overlaps(d: Draw, by: tuple[int, ...]) -> bool:
     return _close(d.got[(..., *to)], d.want[(..., *of)], d.tolerance)
 
 
+def integers(draws: Sequence[Draw]) -> list[Verdict]:
+    """Whole numbers alone, though g and the right gradient have fractions."""
+    for d in draws:
+        whole = d.got.any() and not (d.got % 1).any()
+        if d.want.size < 3 or not whole or not (d.want % 1).any():
+            return []
+    said = (
+        "has whole numbers alone: it looks like an array of integers on the way "
+        "(dtype=int, astype(int), zeros_like(labels)), which cuts fractions off"
+    )
+    return [Verdict(said, 4.4, likely=True)]
+
+
 def nearly(d: Draw) -> list[Verdict]:
     """A small error everywhere: what it looks like."""
     size = _size(d.want)
@@ -290,12 +303,7 @@ def unknown(d: Draw) -> str:
     at = tuple(int(i) for i in np.unravel_index(gaps.argmax(), d.want.shape))
     where = f"[{', '.join(map(str, at))}]" if at else ""
     about = ""
-    if d.got.any() and d.want.size > 2 and not (d.got % 1).any():
-        about = (
-            "; it has whole numbers alone: something on the way is an array of "
-            "integers (dtype=int, astype(int))"
-        )
-    elif cosine > 0.9995 and _size(d.got - d.want) < 0.05 * b:
+    if cosine > 0.9995 and _size(d.got - d.want) < 0.05 * b:
         about = "; it looks like an approximation of it, or an eps left out"
     return (
         f"is wrong in a way of its own: {100 * float(off(d).mean()):.0f} % of its "

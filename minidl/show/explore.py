@@ -84,7 +84,9 @@ def explore(
     items = [_input_step(inputs, gradients)]
     items += [_step(stage, gradients) for stage in stages]
     unused = _unused(twin, gradients)
-    objective = "the loss" if target is not None else "½ mean y², for want of a target"
+    objective = (
+        "the loss" if target is not None else "½ mean y², because no target was given"
+    )
     parts = [
         f"<p>For one batch: {len(stages)} {calls} in their order. Gradients are those "
         f"of {objective}, {number(float(scalar.item()))}. Step with the slider, the "

@@ -254,7 +254,7 @@ def _why(
         "It visits a node again for each further gradient that arrives, and sends what "
         "it had sent before once more."
     )
-    alone = "One that sends only what is new is right, and visits as often."
+    alone = "A recursion that sends on only what is new is right, with as many visits."
     return [order, visits, cause, *lines, alone]
 
 
