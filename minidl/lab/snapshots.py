@@ -36,8 +36,8 @@ def snapshot_ensemble(
     Within a cycle the rate follows `schedules.cosine_restarts`: half a wave of the
     cosine, down to nearly 0. Afterwards the model holds the last snapshot, and the
     optimizer has its own rate again. A cycle that Ctrl-C or EarlyStopping cuts short is
-    the last, and gives no snapshot. Of many snapshots the last ones are the best:
-    `Ensemble(list(found.members)[-3:])`.
+    the last, and gives no snapshot. Early snapshots may be much weaker than late ones:
+    `Ensemble(list(found.members)[-3:])` keeps three.
 
     >>> from minidl import nn, ops, optim
     >>> from minidl.data import DataLoader, moons
