@@ -2,7 +2,7 @@
 
 Accuracies are those on the test data, as mean ± standard error over the seeds. A gain
 is taken seed by seed against the row that is named, and so is its standard error.
-Nothing was tuned. It takes about 4 minutes on one core.
+Nothing was tuned. It takes about 6 minutes on one core.
 """
 
 from __future__ import annotations
