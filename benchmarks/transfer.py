@@ -36,8 +36,8 @@ RATE = 1e-2  # of a head; all below it moves at a tenth
 HEAD = f"""# What a trained network is worth
 
 Written by `python -m benchmarks.transfer`. Accuracy on test images in percent, mean ±
-standard error over the seeds; a seed draws the images to learn from and the first
-weights. Nothing was tuned: heads by Adam at {RATE}, all below at a tenth of it."""
+standard error over the seeds; a seed draws the images to learn from and first weights.
+Nothing was tuned: Adam at {RATE}, and at a tenth of it below a trained head."""
 
 
 class Target(NamedTuple):
@@ -312,8 +312,8 @@ def emoji_table(seeds: int) -> list[str]:
     lines = [
         "## Emoji-32 in color, with features of ImageNet",
         "",
-        f"9 groups, 272 test images, enlarged to 48 × 48; {seeds} seeds. Needs the "
-        "extra `pretrained`.",
+        f"9 groups, 272 test images, enlarged to 48 × 48; {seeds} seeds. The last "
+        "convolution moves at a hundredth of the rate. Needs the extra `pretrained`.",
         "",
         f"| | {' | '.join(f'{n} a class' for n in SIZES)} |",
         "|---|---|---|",
