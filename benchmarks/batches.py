@@ -219,6 +219,10 @@ grows half a filter's length away, in the mean of 5 random directions (`lab.land
 
 ![maps](pictures/minima_maps.png)
 
+At one rate small batches are flatter, and a tenfold rate does as much. Test errors
+stand in the order of λ₁. At one rate all batches take about as many steps to the same
+loss, so that the small ones see the data fewer times.
+
 ## Sharpness is no property of the function
 
 {rescaled}
@@ -230,6 +234,10 @@ over the epochs after the first {warm}, with L the training loss after an epoch 
 that of batches of 32 with the same seed.
 
 {scaling}
+
+A warm-up makes the distance larger, for its epochs are lost. Up to 8 times the batch
+the curve is followed, up to 16 times its end; beyond that the rate is too high, with a
+warm-up of {warm} epochs or without.
 """
 
 

@@ -267,6 +267,16 @@ def test_a_loader_that_draws_anew_is_drawn_from_once():
     assert found.converged
 
 
+def test_a_loader_stays_where_it_is():
+    loader = DataLoader(moons(40, rng=0), 20, shuffle=True, seed=0)
+    before = loader.state_dict()
+    first = sharpness(MLP([2, 6, 2], rng=0), ops.cross_entropy, loader)
+    assert loader.state_dict() == before
+    assert repr(sharpness(MLP([2, 6, 2], rng=0), ops.cross_entropy, loader)) == repr(
+        first
+    )
+
+
 def test_no_grad_around_it_does_no_harm():
     with md.no_grad():
         inside = sharpness(mlp(), ops.cross_entropy, points())

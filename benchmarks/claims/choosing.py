@@ -164,6 +164,7 @@ class Saturated(nn.Module):
         "wrong sign": Says(high=0),
         "saturated": Says(high=0),
     },
+    note="One of five nets with a second softmax memorized the batches all the same.",
 )
 def five_batches(seed: int) -> Figures:
     """Digits, 64-50-10, 5 batches of 50, `lab.overfit` with 200 steps.
@@ -226,6 +227,7 @@ def one_epoch_tells(seed: int) -> Figures:
         "at the best rate of momentum": Says(0.0001, 0.01),
         "at the best rate of Adam": Says(0.0001, 0.01),
     },
+    note="In so short a training the best rates move the weights 20 times as fast.",
 )
 def update_ratio(seed: int) -> Figures:
     """784-30-10, 3 epochs; median ratio of the first layer at the best of 8 rates."""

@@ -87,9 +87,10 @@ def measured(claim: Claim, rows: list[Figures]) -> tuple[str, str]:
 
 def referred(other: Elsewhere) -> str:
     """Return the line of a claim that another page measures."""
-    where = f"[{other.page}]({other.page})" if other.page else other.page
+    link = f"[{other.page}]({other.page})" if other.page else ""
+    found = f"{other.found} {link}".strip()
     return (
-        f"| {other.topic} | {other.says} | {other.found} {where} | "
+        f"| {other.topic} | {other.says} | {found} | "
         f"**{other.verdict}** | `{other.command}` |"
     )
 

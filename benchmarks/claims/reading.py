@@ -88,8 +88,9 @@ def flat_then_drop(seed: int) -> Figures:
         "high / good": Says(low=2),
         "after the drop / good": Says(high=1.5),
     },
+    note="It is read rightly, and 50 steps at the good rate do not repair it.",
 )
-def plateau(seed: int) -> Figures:
+def rate_too_high(seed: int) -> Figures:
     """784-30-10, momentum at 0.5 against 0.05, 150 steps, then 50 at 0.05.
 
     Training loss.

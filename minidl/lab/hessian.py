@@ -8,6 +8,7 @@ v held fixed (Pearlmutter 1994, "Fast exact multiplication by the Hessian").
 
 from __future__ import annotations
 
+import copy
 import math
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -40,7 +41,7 @@ class Hessian:
 
     The loss is the mean over all data, in eval mode: without dropout, and with the
     running statistics of batch norm. Batches are drawn once, so that every product is
-    of the same H. The model is not changed: no weight, gradient, buffer or mode.
+    of the same H. Neither model nor loader is changed.
 
     >>> from minidl import nn, ops
     >>> net = nn.Linear(1, 1, rng=0).astype("float64")
@@ -67,6 +68,9 @@ class Hessian:
         self.device = device_of(self.weights[0].data)
         if is_samples(data):  # in the width of the weights
             data = DataLoader(data, BATCH, dtype=self.weights[0].dtype)
+        elif isinstance(data, DataLoader):  # its place in the epochs stays what it is
+            data = copy.copy(data)
+            data._pool = None
         with own_randomness(seed):
             self.batches = list(data)
         if not self.batches:
