@@ -140,6 +140,8 @@ def test_a_row_of_the_page(tmp_path):
 
 def test_a_cell_of_another_page():
     assert cell("regularizers.md", "Emoji-32", "dropout", "epochs") == "30"
+    assert cell("ensembles.md", "digits", "one net of width 5", "trainings") == "0.2"
+    assert cell("minima.md", "Minima", "500 | 0.05 |", "epochs").startswith("97")
     with pytest.raises(StopIteration):
         cell("regularizers.md", "Emoji-32", "drpout", "epochs")
 
