@@ -85,6 +85,7 @@ MISTAKES = [
     ("`inner.g, gamma. \\* x` is multiplied by gamma", norm, norm_back(inner=lambda g, gamma: g), (X, GAMMA)),
     ("the cube of `r\\*\\*power`", norm, norm_back(power=1), (X, GAMMA)),
     ("a root is missing", norm, norm_back(root=True), (X, GAMMA)),
+    ("has shape .5,., and b has .4,.: .* goes over axis 1, goes over axis 0", lambda x, w, b: (np.tanh(x) @ w + b, (np.tanh(x), w)), lambda g, c: (g @ c[1].T * (1 - c[0] ** 2), c[0].T @ g, g.sum(axis=1)), (X, W, W[0])),
     ("2 times as far from its start: a dilation", windows, windows_back(far=1), (WIDE,)),
     ("stride of 2", windows, windows_back(step=1), (WIDE,)),
     ("all `x.i. = v`, or `x.i. \\+= v`, .*add up", picked, picked_back, (RNG.standard_normal((5, 3)),)),

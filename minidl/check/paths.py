@@ -44,7 +44,9 @@ class Slopes:
         draw = np.random.default_rng(7)
         many = DIRECTIONS if d.x.size > 1 else 1
         self.vs = [draw.standard_normal(d.x.shape) * d.smooth for _ in range(many)]
-        self.got, self.want = self.along(d.got), self.along(d.want)
+        fits = np.shape(d.got) == d.x.shape
+        self.got = self.along(d.got if fits else np.zeros(d.x.shape))
+        self.want = self.along(d.want)
         self.host = [to_numpy(a) if hasattr(a, "dtype") else a for a in d.point.arrays]
 
     def along(self, a: Array) -> Array:

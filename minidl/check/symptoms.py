@@ -177,6 +177,12 @@ def _there(draws: Sequence[Draw], regions: list[Array]) -> str:
 
 def masks(draws: Sequence[Draw]) -> list[Verdict]:
     """Zero where it should not be, and not where it should: a mask is another one."""
+    if all(map(_passes_too_much, draws)):
+        said = (
+            "is right where it is not zero, and passes where it should be zero: a mask "
+            "is missing, or lets too much through"
+        )
+        return [Verdict(said, 2.95)]
     inverted = other = True
     for d in draws:
         some = d.smooth & (d.g != 0 if d.g.shape == d.x.shape else True)
@@ -201,6 +207,18 @@ def masks(draws: Sequence[Draw]) -> list[Verdict]:
         )
         return [Verdict(said, 5.5)]
     return []
+
+
+def _passes_too_much(d: Draw) -> bool:
+    """Whether all is right but for zeros, all of which are something else."""
+    want, got = d.want[d.smooth], d.got[d.smooth]
+    kept, cut = want != 0, want == 0
+    return bool(
+        kept.sum() > 1
+        and cut.any()
+        and got[cut].all()
+        and _close(got[kept], want[kept], d.tolerance)
+    )
 
 
 def slid(draws: Sequence[Draw]) -> list[Verdict]:

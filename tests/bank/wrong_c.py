@@ -1,7 +1,9 @@
 """Wrong gradients, held out: mistakes that courses, forums and trackers report.
 
-Written before the last work on the method, and without a look at it; nothing in
-`minidl.check` was changed for one of these. `d` is dout, `c` the cache.
+Written before the last work on the method, and without a look at it. Run once when that
+was done: 86 caught, 70 first verdicts right. What it showed was mended afterwards: an
+error raised for gradients of a wrong shape, and two verdicts that held by accident. Two
+rows (`roll`) belonged to another operation then. `d` is dout, `c` the cache.
 """
 
 from __future__ import annotations
@@ -187,6 +189,7 @@ def scattered_once(dout, c):
 
 
 row("gather: last write wins", P, 0, scattered_once, "last write wins", "repeat")
+P = pairs_c.roll
 row("roll: the same way again", P, 0, lambda d, _: np.roll(d, 2, axis=1), "shift",
     "shift|roll|direction | order")
 row("roll: the other axis", P, 0, lambda d, _: np.roll(d, -2, axis=0), "axis",
