@@ -226,7 +226,7 @@ def whole_sequence(
     def backward(dy, *dstate):
         dzs, dus = [None] * len(z), [None] * len(z)
         dys = unstack(dy, axis=1)
-        # region a7.5: the steps' ways back, the last step first; weights hear all times
+        # region a7.5: the steps' ways back, the last step first; then sums over time
         for t in times[::-1]:
             arrived = chosen(on[t], (dstate[0] + dys[t], *dstate[1:]))
             dzs[t], dus[t], straight, *rest = backs[t](*arrived)
