@@ -1,6 +1,7 @@
 """Hostile submissions and honest neighbors, all of them in one batch.
 
-Below L2 (no Landlock, no seccomp) what only L2 stops is left out, and one line says so.
+At L2, and at L3 where bubblewrap holds (slow). Below L2 (no Landlock, no seccomp) what
+only L2 stops is left out, and one line says so.
 """
 
 import os
@@ -15,6 +16,7 @@ from tests.attacks import honest, hostile
 
 PROOF = probe.probe("landlock")
 LEVEL = "landlock" if PROOF.holds else "process"
+LEVELS = [LEVEL, pytest.param("bwrap", marks=pytest.mark.slow)]
 NEEDS = f"needs L2, and {PROOF}"
 # what L1 does not stop: it would reach its canaries, or the reference
 ONLY_L2 = {
@@ -33,7 +35,8 @@ def course(tmp_path_factory):
 class Ground:
     """The canaries, and what came of the batch."""
 
-    def __init__(self, folder, course):
+    def __init__(self, folder, course, level):
+        self.level = level
         self.folder = folder
         self.canary = folder / "canary"
         self.canary.write_text("alive\n")
@@ -46,7 +49,7 @@ class Ground:
         inbox.mkdir()
         self.submit(inbox)
         self.children = sweep.children()
-        self.results, _ = kit.run(course, inbox, folder.parent / "out", LEVEL)
+        self.results, _ = kit.run(course, inbox, folder.parent / "out", level)
         self.left = sweep.children() - self.children
 
     def submit(self, inbox):
@@ -59,7 +62,7 @@ class Ground:
             ("backward", hostile.BACKWARD),
         ):
             for name, text in table.items():
-                if LEVEL == "landlock" or name not in ONLY_L2:
+                if self.level != "process" or name not in ONLY_L2:
                     code = hostile.code(text, **names)
                     kit.hand_in(inbox, f"x-{name}", kit.written(**{task: code}))
         for name, text in honest.REGIONS.items():
@@ -84,11 +87,14 @@ class Ground:
         return True
 
 
-@pytest.fixture(scope="module")
-def ground(course, tmp_path_factory):
+@pytest.fixture(scope="module", params=LEVELS)
+def ground(request, course, tmp_path_factory):
+    level = request.param
+    if level == "bwrap" and not (proof := probe.probe("bwrap")).holds:
+        pytest.skip(f"needs L3, and {proof}")
     folder = tmp_path_factory.mktemp("ground") / "theirs"
     folder.mkdir()
-    ground = Ground(folder, course)
+    ground = Ground(folder, course, level)
     yield ground
     ground.door.close()
 
@@ -100,7 +106,7 @@ def test_there_are_enough_of_both():
 
 @pytest.mark.parametrize("name", ATTACKS)
 def test_an_attack_gains_no_point(ground, name):
-    if LEVEL != "landlock" and name in ONLY_L2:
+    if ground.level == "process" and name in ONLY_L2:
         pytest.skip(NEEDS)
     result = ground.results[f"x-{name}"]
     assert not result.trouble, kit.shown(result)

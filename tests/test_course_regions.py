@@ -160,6 +160,15 @@ def test_a_graft_takes_one_region_and_nothing_else():
     assert graft(TINY, TINY, "t1.2") == TINY
 
 
+@pytest.mark.parametrize("task", ["t1.1", "t1.2", "t1.3"])
+def test_a_region_may_end_with_a_comment_or_be_longer(task):
+    code = region_of(TINY, task).code
+    for more in ("# done\n", "\n\n# a\n\n", "pass\n" * 9):
+        student = written(task, textwrap.dedent(code) + more)
+        made = region_of(graft(TINY, student, task), task).code
+        assert textwrap.dedent(made).endswith(more)
+
+
 def test_a_slip_in_one_task_does_not_cost_another():
     student = written("t1.2", "return (((\n").replace("root = todo", "root ===== todo")
     student = student.replace("# endregion\n    return root", "return root")
@@ -188,6 +197,8 @@ ESCAPE = "    return x, ()\n\n\ndef evil(g, y, d):\n    d = 3\n"
         (written("t1.1", 'd = """\ny = d\n'), "no Python"),
         (written("t1.1", "d = y = (x\n"), "no Python"),
         (TINY.replace(CODE, ESCAPE), "leave their block"),
+        (TINY.replace(CODE, "    y = x\n\n\nclass A:\n    d = 0\n"), "leave their block"),
+        (TINY.replace(CODE, "    if x:\n        d = y = 0\n    else:\n"), "no Python"),
     ],
 )  # fmt: skip
 def test_what_cannot_be_grafted_is_told(student, says):

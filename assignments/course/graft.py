@@ -7,6 +7,7 @@ that would tell the answer while a task is graded, or in what students get.
 from __future__ import annotations
 
 import ast
+from functools import cache
 
 from .errors import RegionError
 from .regions import (
@@ -37,8 +38,7 @@ def graft(reference: str, student: str, task: str, file: str = "your file") -> s
         tree = ast.parse(made)
     except (SyntaxError, ValueError, RecursionError, MemoryError) as error:
         raise RegionError(_unparsable(error, region, theirs, file)) from None
-    rest = _without(tree, region.start, region.end)
-    if rest != _without(ast.parse(reference), ours.start, ours.end):
+    if _around(tree, region.start, region.end) != _known(reference, ours):
         raise RegionError(
             f"{file}: the lines of {task} leave their block; keep them all between the "
             f"markers, none with a smaller indent than the markers ({len(ours.indent)} "
@@ -57,9 +57,31 @@ def _unparsable(error: Exception, made: Region, own: Region, file: str) -> str:
     )
 
 
-def _without(tree: ast.Module, start: int, end: int) -> str:
-    """Return the syntax of a file less what lies between two lines."""
-    for node in ast.walk(tree):
+@cache
+def _known(reference: str, region: Region) -> Around:
+    return _around(ast.parse(reference), region.start, region.end)
+
+
+Around = tuple[list[tuple[int, int]], str]
+
+
+def _around(tree: ast.Module, start: int, end: int) -> Around:
+    """Return what is around a region: other statements, and the one that holds it.
+
+    Outside of the region the text of a file is the same before and after. So it means
+    the same if every other statement begins and ends where it did (counted from the
+    region), and the one that holds the region has the same syntax but for the region.
+    """
+    before = [node for node in tree.body if node.lineno < start]
+    places = [(n.lineno, n.end_lineno or 0) for n in before[:-1]]
+    after = tree.body[len(before) :]
+    places += [(n.lineno - end, (n.end_lineno or 0) - end) for n in after]
+    return places, "".join(_without(n, start, end) for n in before[-1:])
+
+
+def _without(root: ast.stmt, start: int, end: int) -> str:
+    """Return the syntax of a statement less what lies between two lines."""
+    for node in ast.walk(root):
         for name, block in ast.iter_fields(node):
             if isinstance(block, list):
                 kept = [
@@ -68,7 +90,7 @@ def _without(tree: ast.Module, start: int, end: int) -> str:
                     if not (isinstance(child, ast.stmt) and start < child.lineno < end)
                 ]
                 setattr(node, name, kept)
-    return ast.dump(tree)
+    return ast.dump(root)
 
 
 def close(source: str, function: str, why: str = "closed") -> str:

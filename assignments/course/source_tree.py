@@ -19,6 +19,7 @@ from .assignment import Assignment, Task
 from .errors import CourseError
 from .graft import close, graft
 
+CLOSED = "it is closed while {} is graded"
 UNUSED = ("data/vendored", "data/rebuild")
 
 
@@ -68,14 +69,23 @@ def overrides(
     Raises RegionError where the student's region cannot be grafted.
     """
     task = assignment.tasks[task] if isinstance(task, str) else task
+    made = {task.file: grafted(assignment, task, student)}
+    for file, function in task.closed:
+        if file != task.file:
+            text = made[file] if file in made else assignment.source(file)
+            made[file] = close(text, function, CLOSED.format(task.name))
+    return made
+
+
+def grafted(assignment: Assignment, task: Task, student: str | None) -> str:
+    """Return the file of a task with the student's region, neighbors closed."""
     source = assignment.source(task.file)
     if student is not None:
         source = graft(source, student, task.name, task.file)
-    made = {task.file: source}
     for file, function in task.closed:
-        text = made[file] if file in made else assignment.source(file)
-        made[file] = close(text, function, f"it is closed while {task.name} is graded")
-    return made
+        if file == task.file:
+            source = close(source, function, CLOSED.format(task.name))
+    return source
 
 
 def module_name(file: str) -> str:

@@ -34,7 +34,7 @@ from ..rows import Row
 from ..sandbox import folders, frames, sweep
 from ..sandbox.box import Box, Job, statement
 from ..sandbox.process import EndedError, Process
-from ..source_tree import machinery, module_name, overrides, stripped
+from ..source_tree import grafted, machinery, module_name, stripped
 from .imports import refused
 from .intake import Submission
 from .results import Result, RowResult, TaskResult, clean
@@ -264,7 +264,7 @@ def _graft(assignment: Assignment, task: Task, text: str | None) -> str | Failur
             return Failure(UNWRITTEN)
         if why := refused(code):
             return Failure(why)
-        return overrides(assignment, task, text)[task.file]
+        return grafted(assignment, task, text)
     except RegionError as error:
         return Failure(str(error))
     except (RecursionError, MemoryError, ValueError, SyntaxError) as error:
