@@ -76,10 +76,13 @@ def _best(
         log_p[over] = -np.inf
         log_p[over, end] = 0.0  # what is over goes on at no cost, in one way
     v = log_p.shape[1]
+    # region a8.14: the k best of all k V continuations: of which beam, by which token
     ways = (total[..., None] + log_p.reshape(n, k, v)).reshape(n, k * v)
     total, best = ops.topk(ways, k, axis=1)
     rows = best // v + np.arange(n)[:, None] * k
-    return total, rows.reshape(-1), (best % v).reshape(-1)
+    token = best % v
+    # endregion
+    return total, rows.reshape(-1), token.reshape(-1)
 
 
 def _ranked(tokens: Array, total: Array, end: int | None, alpha: float) -> Beams:

@@ -55,8 +55,10 @@ class ConvFeatures(nn.Module):
     def places(self, x: Tensor) -> Tensor:
         """Return the same as a sequence of places, row by row.    -> (N, S, D)."""
         y = self(x)
+        # region a8.9: all places in a row, the features of a place last
         n, d, h, w = y.shape
         flat: Tensor = ops.reshape(y, shape=(n, d, h * w)).swapaxes(1, 2)
+        # endregion
         return flat
 
 

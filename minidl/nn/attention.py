@@ -28,6 +28,7 @@ from minidl.nn.interchange import Layout, State
 from minidl.nn.layer import takes_one
 from minidl.nn.linear import Linear
 from minidl.nn.module import Module
+from minidl.ops.attention import dot_scores
 
 __all__ = ["AdditiveAttention", "DotAttention", "MultiHeadAttention"]
 
@@ -56,8 +57,7 @@ class DotAttention(Module):
     ) -> tuple[Tensor, Tensor]:
         """Return context and weights."""
         _check_scores(self, query, key, query.shape[-1], query.shape[-1])
-        scale = 1 / math.sqrt(query.shape[-1]) if self.scaled else 1.0
-        s = ops.matmul(query * scale, key.swapaxes(axis1=1, axis2=2))
+        s, _ = dot_scores(query, key, None if self.scaled else 1.0)
         return _mixed(s, key if value is None else value, key_mask)
 
     def multiply_adds(
@@ -113,8 +113,12 @@ class AdditiveAttention(Module):
 def _mixed(s: Any, value: TensorLike, key_mask: TensorLike | None) -> tuple[Any, Any]:
     """Return the mixture of values by the scores s, and the weights."""
     mask = joined_masks(None, key_mask, s.shape[0], s.shape[2])
-    p = ops.masked_softmax(s, None if mask is None else mask[:, 0])
-    return ops.matmul(p, value), p
+    mask = None if mask is None else mask[:, 0]
+    # region a8.3: weights of the scores, and the mixture of the values
+    p = ops.masked_softmax(s, mask)
+    context = ops.matmul(p, value)
+    # endregion
+    return context, p
 
 
 def _check_scores(
@@ -237,7 +241,7 @@ class MultiHeadAttention(Module):
         key = query if key is None else key
         value = key if value is None else value
         self._check(query, key, value)
-        q = self._cut(self.query(query))
+        q = split_heads(self.query(query), self.heads)
         k, v = self._keys(key, value, own, cache)
         mask = joined_masks(mask, key_mask, q.shape[0], k.shape[2])
         if weights or (self.training and self.dropout.p):
@@ -246,7 +250,7 @@ class MultiHeadAttention(Module):
         else:
             p = None
             y = ops.scaled_dot_product_attention(q, k, v, mask, causal=causal)
-        y = self.output(ops.reshape(y.swapaxes(1, 2), shape=query.shape))
+        y = self.output(join_heads(y))
         return (y, p) if weights else y
 
     def multiply_adds(self, inputs: tuple[Any, ...], output: Any) -> int:
@@ -260,17 +264,11 @@ class MultiHeadAttention(Module):
         """Return keys and values, those of the cache included."""
         if cache is not None and not own and (kept := cache.get(self, key.shape[:2])):
             return kept
-        k, v = self._cut(self.key(key)), self._cut(self.value(value))
+        k = split_heads(self.key(key), self.heads)
+        v = split_heads(self.value(value), self.heads)
         if cache is None:
             return k, v
         return cache.append(self, k, v) if own else cache.keep(self, k, v)
-
-    def _cut(self, x: Tensor) -> Tensor:
-        """Deal features out to heads.    (N, L, D) -> (N, heads, L, D / heads)."""
-        n, length, d = x.shape
-        cut: Tensor = ops.reshape(x, shape=(n, length, self.heads, d // self.heads))
-        heads: Tensor = cut.swapaxes(1, 2)
-        return heads
 
     def _check(self, query: Tensor, key: Tensor, value: Tensor) -> None:
         for what, x in (("query", query), ("key", key), ("value", value)):
@@ -288,6 +286,28 @@ class MultiHeadAttention(Module):
             )
 
 
+def split_heads(x: Tensor, heads: int) -> Tensor:
+    """Share the features out among the heads.    (N, L, D) -> (N, heads, L, D / heads).
+
+    The first head gets the first D / heads features of every token.
+    """
+    # region a8.7: cut the features, then heads before tokens
+    n, length, d = x.shape
+    cut = ops.reshape(x, shape=(n, length, heads, d // heads))
+    parts: Tensor = cut.swapaxes(1, 2)
+    # endregion
+    return parts
+
+
+def join_heads(parts: Tensor) -> Tensor:
+    """Return the features of all heads, side by side: undo `split_heads`."""
+    # region a8.8: tokens before heads, then the features of all heads in a row
+    n, heads, length, size = parts.shape
+    x: Tensor = ops.reshape(parts.swapaxes(1, 2), shape=(n, length, heads * size))
+    # endregion
+    return x
+
+
 # Weights and masks
 
 
@@ -295,10 +315,7 @@ def attention_weights(
     q: TensorLike, k: TensorLike, mask: TensorLike | None = None, causal: bool = False
 ) -> Any:
     """softmax(q kᵀ / √D), masked: the weights of `ops.scaled_dot_product_attention`."""
-    s = ops.matmul(q * (1 / math.sqrt(q.shape[-1])), k.swapaxes(-1, -2))
-    if causal:
-        past = ops.causal_mask(s.shape[-2], s.shape[-1], like=s)
-        s = ops.masked_fill(s, ~past, value=-math.inf)
+    s, _ = dot_scores(q, k, causal=causal)
     return ops.masked_softmax(s, mask)
 
 

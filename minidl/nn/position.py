@@ -30,11 +30,13 @@ def sinusoids(length: int, dim: int) -> np.ndarray[Any, Any]:
     array([[0.  , 1.  , 0.  , 1.  ],
            [0.84, 0.54, 0.01, 1.  ]])
     """
+    # region a8.10: an angle for each time and pair; sine and cosine take turns
     k = np.arange(0, dim, 2)
     angle = np.arange(length)[:, None] * np.exp(k * (-math.log(10000) / dim))
     p = np.empty((length, dim))
     p[:, 0::2] = np.sin(angle)
     p[:, 1::2] = np.cos(angle[:, : dim // 2])
+    # endregion
     return p
 
 

@@ -83,10 +83,12 @@ class _Layer(Module):
         self, norm: LayerNorm, f: Callable[[Tensor], Tensor], x: Tensor
     ) -> Tensor:
         """Return x after one part, with its shortcut and its norm."""
+        # region a8.11: add what f says; the norm stands before f, or after the sum
         if self.norm_first:
             x = x + self.dropout(f(norm(x)))
         else:
             x = norm(x + self.dropout(f(x)))
+        # endregion
         return x
 
     def _feed_forward(self, x: Tensor) -> Tensor:
@@ -187,7 +189,6 @@ class TransformerDecoderLayer(_Layer):
     ) -> Any:
         """Return y; with `weights` also those of x on memory, (N, heads, T, S)."""
         own = {"mask": mask, "key_mask": key_mask, "causal": causal, "cache": cache}
-        x = self._around(self.norm1, lambda z: self.self_attn(z, **own), x)
         there = {"mask": memory_mask, "key_mask": memory_key_mask, "cache": cache}
         seen = []
 
@@ -198,6 +199,9 @@ class TransformerDecoderLayer(_Layer):
                 seen.append(found[1])
             return y
 
+        # region a8.12: look at what was written, look at the memory, feed forward
+        x = self._around(self.norm1, lambda z: self.self_attn(z, **own), x)
         x = self._around(self.norm2, look, x)
         y = self._around(self.norm3, self._feed_forward, x)
+        # endregion
         return (y, seen[0]) if weights else y

@@ -45,41 +45,61 @@ def scaled_dot_product_attention(
     Vaswani et al. 2017, equation 1.    dv = pᵀ g,  dp = g vᵀ,  ds = p (dp − Σ p dp).
     """
     _check(q, k, v)
-    scale = 1 / math.sqrt(q.shape[-1]) if scale is None else scale
     q_shape, k_shape, v_shape = q.shape, k.shape, v.shape
     check_mask("scaled_dot_product_attention", mask, (*q_shape[:-1], k_shape[-2]))
     k, v = without_hidden(k, mask), without_hidden(v, mask)
-    s = (q * scale) @ k.swapaxes(-1, -2)
-    if causal:
-        s = where(causal_mask(s.shape[-2], s.shape[-1], like=s), s, NEVER)
+    s, scale = dot_scores(q, k, scale, causal)
     p = _weights(s, mask)
-    keep, share = _kept(p, dropout_key, dropout)
-    used = p if keep is None else where(keep, p * share, 0.0)
+    dropped = _dropping(p, dropout_key, dropout)
+    used = dropped(p)
 
     def backward(g, wanted):
-        dv = used.swapaxes(-1, -2) @ g if wanted[2] else None
-        dp = g @ v.swapaxes(-1, -2)
-        dp = dp if keep is None else where(keep, dp * share, 0.0)
+        dq = dk = dv = None
+        # region a8.5: gradients of v, of the weights, of the scores, of q and of k
+        if wanted[2]:
+            dv = used.swapaxes(-1, -2) @ g
+        dp = dropped(g @ v.swapaxes(-1, -2))
         ds = p * (dp - (p * dp).sum(axis=-1, keepdims=True))
-        dq = ds @ k * scale if wanted[0] else None
-        dk = ds.swapaxes(-1, -2) @ q * scale if wanted[1] else None
+        if wanted[0]:
+            dq = ds @ k * scale
+        if wanted[1]:
+            dk = ds.swapaxes(-1, -2) @ q * scale
+        # endregion
         summed = (_summed(dq, q_shape), _summed(dk, k_shape), _summed(dv, v_shape))
         return *summed, sum_to(ds, shape=mask.shape) if wanted[3] else None, None
 
     return used @ v, backward
 
 
-def _kept(p, key, dropout):
-    """Return which weights are kept, and what they are multiplied by; None for all."""
+def dot_scores(
+    q: TensorLike, k: TensorLike, scale: float | None = None, causal: bool = False
+) -> Any:
+    """Return s = scale · q kᵀ, −∞ for keys of the future if causal, and the scale.
+
+    q (…, L, D), k (…, S, D) -> s (…, L, S). The scale is 1 / √D unless it is given.
+    """
+    # region a8.4: every query times every key, divided by the root of their length
+    if scale is None:
+        scale = 1 / math.sqrt(q.shape[-1])
+    s = (q * scale) @ k.swapaxes(-1, -2)
+    # endregion
+    if causal:
+        s = where(causal_mask(s.shape[-2], s.shape[-1], like=s), s, NEVER)
+    return s, scale
+
+
+def _dropping(p, key, dropout):
+    """Return what dropout does to the weights, a function; it is linear."""
     if not dropout:
-        return None, 1.0
+        return lambda x: x
     if key is None:
         raise RangeError(
             f"attention: dropout={dropout} needs a dropout_key, two uint64: "
             'np.array([seed, call], "uint64"), another for each call'
         )
     kept = threshold(dropout)
-    return keep_mask(values(p), values(key), kept), scale_of(kept)
+    keep, share = keep_mask(values(p), values(key), kept), scale_of(kept)
+    return lambda x: where(keep, x * share, 0.0)
 
 
 def without_hidden(x: TensorLike, mask: TensorLike | None) -> Any:
@@ -125,7 +145,9 @@ def additive_scores(q: TensorLike, k: TensorLike, v: TensorLike) -> Any:
             f"additive_scores: q {tuple(q.shape)}, k {tuple(k.shape)} and v "
             f"{tuple(v.shape)} must end with the same length"
         )
+    # region a8.1: every query meets every key
     return tanh(q[..., :, None, :] + k[..., None, :, :]) @ v
+    # endregion
 
 
 @op(linear=True)
@@ -164,12 +186,15 @@ def causal_mask(n_queries: int, n_keys: int, like: TensorLike) -> Array:
            [1, 1, 1]])
     """
     xp = namespace(values(like))
+    # region a8.6: a key may be seen if it is not later than the query
     now = xp.arange(n_queries)[:, None] + (n_keys - n_queries)
     return xp.arange(n_keys) <= now
+    # endregion
 
 
 def _weights(s, mask):
     """softmax(s) of what the mask lets through."""
+    # region a8.2: −∞ where nobody may look; then softmax, and zeros for an empty row
     if mask is not None:
         truth = values(mask).dtype.kind == "b"
         s = where(values(mask), s, NEVER) if truth else s + mask
@@ -177,6 +202,7 @@ def _weights(s, mask):
     e = exp(s - where(top == NEVER, 0.0, top))
     total = e.sum(axis=-1, keepdims=True)
     return e / where(values(total) == 0, 1.0, total)
+    # endregion
 
 
 def _summed(d, shape):
