@@ -101,6 +101,13 @@ HALVES = {
     "mse": (lambda: ops.mse_loss(MANY * 16, MANY * 0), 416),
     "cross entropy": (lambda: ops.cross_entropy(np.zeros((70_000, 2), half),
                                                 np.zeros(70_000, int)), math.log(2)),
+    "nll": (lambda: ops.nll_loss(-np.ones((70_000, 2), half), np.zeros(70_000, int)), 1),
+    "hinge": (lambda: ops.hinge_loss(np.zeros((70_000, 2), half), np.zeros(70_000, int)), 1),
+    "with logits": (lambda: ops.binary_cross_entropy_with_logits(MANY * 0, MANY * 0), math.log(2)),
+    "of chances": (lambda: ops.binary_cross_entropy(MANY * 0 + half(0.5), MANY * 0), math.log(2)),
+    "l1": (lambda: ops.l1_loss(MANY, MANY * 0), 1.25),
+    "huber": (lambda: ops.huber_loss(MANY * 4, MANY * 0, delta=1.0), 4.5),
+    "kl": (lambda: ops.kl_div(np.full((70_000, 2), -1, half), np.full((70_000, 2), 0.5, half), reduction="batchmean"), 1 - math.log(2)),
 }  # fmt: skip
 
 

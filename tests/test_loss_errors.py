@@ -65,3 +65,22 @@ X, Y = np.zeros((3, 4)), np.array([0, 1, 2])
 def test_what_does_not_fit_is_explained(call, error, says):
     with pytest.raises(error, match=says):
         call()
+
+
+TWO = {"binary_cross_entropy", "binary_cross_entropy_with_logits", "mse_loss", "l1_loss", "huber_loss", "kl_div", "hinge_embedding_loss"}  # fmt: skip
+OF_LABELS = {"cross_entropy", "nll_loss", "hinge_loss", "focal_loss"}
+
+
+@pytest.mark.parametrize("name", sorted(TWO | OF_LABELS))
+def test_every_loss_names_itself(name):
+    loss = getattr(ops, name)
+    with pytest.raises(RangeError, match=rf"^{name}: reduction"):
+        loss(X, X, reduction="average")
+    wrong = Y[:2] if name in OF_LABELS else X[:2]
+    with pytest.raises(ShapeError, match=rf"^{name}: "):
+        loss(X, wrong)
+    if name in OF_LABELS:
+        with pytest.raises(ShapeError, match=rf"^{name}: x has shape \(4,\)"):
+            loss(X[0], np.array(1))
+        with pytest.raises(RangeError, match=rf"^{name}: .* 0 to 9"):
+            loss(X, [0, 1, 9])
