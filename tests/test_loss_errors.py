@@ -51,6 +51,8 @@ X, Y = np.zeros((3, 4)), np.array([0, 1, 2])
         (lambda: ops.focal_loss(X[:0], X[:0]), ShapeError, "empty"),
         (lambda: ops.binary_cross_entropy_with_logits(X, X + 2), RangeError, "0 to 1"),
         (lambda: ops.binary_cross_entropy_with_logits(X, Y), ShapeError, "equal"),
+        (lambda: ops.binary_cross_entropy(X + 0.5, X + 1.5), RangeError, "^binary_cross_entropy: targets are 0 to 1"),
+        (lambda: ops.binary_cross_entropy_with_logits(X, X + 1.5), RangeError, "^binary_cross_entropy_with_logits: targets are 0 to 1"),
         (lambda: ops.mse_loss(np.zeros((3, 1)), Y), ShapeError, r"\(3, 1\) and \(3,\).*stretch.*reshape"),
         (lambda: ops.l1_loss(X[:0], X[:0]), ShapeError, "empty"),
         (lambda: ops.huber_loss(X, X, delta=0.0), RangeError, "delta"),

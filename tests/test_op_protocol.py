@@ -6,6 +6,8 @@ checked by nothing quicker than the table of all operations.
 
 from __future__ import annotations
 
+import copy
+
 import numpy as np
 import pytest
 
@@ -306,3 +308,33 @@ def test_a_gradient_given_is_not_kept():
     assert not np.shares_memory(x.grad, g)
     (x + 0).backward(x.grad)
     assert x.grad.tolist() == [2, 2]
+
+
+# ------------------------------------------------------------------------------ leaves
+
+
+def test_what_a_leaf_is_and_says():
+    x = leaf(1.0, dtype="f8")
+    assert x.is_leaf is True
+    assert (x * 2).is_leaf is False
+    assert repr(x * 2) == "Tensor([2.], dtype=float64, made by multiply)"
+    assert repr(leaf([1.0], [2.0])) == (
+        "Tensor([[1.],\n        [2.]], requires_grad=True)"
+    )
+    assert x.requires_grad_(False) is x
+    assert x.requires_grad is False
+    assert x.requires_grad_().requires_grad is True
+    labels = Tensor([1, 2], dtype="i8")
+    assert labels.requires_grad_(False).requires_grad is False
+    with pytest.raises(DTypeError, match="only floats have gradients"):
+        labels.requires_grad_()
+
+
+def test_a_leaf_is_copied_once_and_shared_where_that_is_asked():
+    x = leaf(1.0, 2.0)
+    a, b = copy.deepcopy([x, x])
+    assert a is b
+    assert a is not x
+    array = np.ones(3, "f4")
+    assert Tensor(array, dtype="f4", copy=False).data is array
+    assert not np.shares_memory(Tensor(array, dtype="f4").data, array)

@@ -24,9 +24,9 @@ class _Moments(Optimizer):
     def __init__(
         self,
         params: Params,
-        lr: Rate = 1e-3,
-        betas: tuple[float, float] = (0.9, 0.999),
-        eps: float = 1e-8,
+        lr: Rate,
+        betas: tuple[float, float],
+        eps: float,
         **options: Any,
     ) -> None:
         super().__init__(params, lr, **options)
