@@ -275,10 +275,8 @@ def _kept(bench: Bench) -> Iterator[Repair]:
                 yield Repair(said, 3.5, kept={i: f})
         for axis, n in enumerate(host[i].shape):
             for by in (-1, 1) if n > 1 else ():
-                said = (
-                    f"is right with {name} moved by {by} along axis {axis}: an index "
-                )
-                said += "is off by one"
+                said = f"is right with {name} moved by {by} along axis {axis}: an "
+                said += "index is off by one"
                 yield Repair(said, 3.6, kept={i: _rolled(by, axis)})
 
 

@@ -1,7 +1,7 @@
 """Backward over a graph that stands, one node after the other, and what each one sends.
 
-Two orders: by age, as the engine goes, and as a recursion would go that hurries on with
-what has arrived so far. Neither writes into `.grad`, nor frees the graph.
+Two orders: by age, as the engine goes, and as a recursion would go, at once with what
+has arrived so far. Neither writes into `.grad`, nor frees the graph.
 
     g     ∂L/∂y of a node's output        totals   {(node or leaf, which output): ∂L/∂·}
 """
