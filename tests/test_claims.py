@@ -39,8 +39,10 @@ def test_names_are_unique_and_no_result_is_of_a_claim_that_is_gone():
 
 def test_every_other_page_has_its_command():
     for other in elsewhere():
-        module = other.command.removeprefix("python -m ").replace(".", "/")
-        assert (DOCS.parent / f"{module}.py").is_file(), other.topic
+        *_, name = other.command.split()
+        path = name if name.endswith(".py") else f"{name.replace('.', '/')}.py"
+        assert (DOCS.parent / path).is_file(), other.topic
+        assert not other.page or (DOCS / other.page).is_file(), other.topic
 
 
 # -------------------------------------------------------------------------- the verdicts
