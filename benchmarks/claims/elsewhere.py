@@ -202,13 +202,13 @@ def transfer() -> list[Elsewhere]:
                   f"with 5 images a class; {emoji(frozen, '100')} and "
                   f"{emoji(tuned, '100')} % with 100.", **where),
         Elsewhere("Nearest neighbours in feature space", "They find images that mean "
-                  "the same.", "depends", "Precision at 5 for digits 5 to 9 and Emoji-32: "
+                  "the same.", "depends", "Precision at 5, digits 5 to 9 and Emoji-32: "
                   f"pixels {near('pixels')}, features of a small CNN "
                   f"{near('features of a small CNN')} %.", **where),
         Elsewhere("Which layers to train: the table", "Four cells: little or much "
                   "data, alike or different.", "see there", "", **where),
         Elsewhere("Replace the last layer", "All other weights stay, and the first "
-                  "loss is log C again.", "confirmed", "A test holds them to it.", **tests),
+                  "loss is log C again.", "confirmed", "A test says so.", **tests),
         Elsewhere("Pretrained weights", "Better on ImageNet means better elsewhere.",
                   "not measured", "It takes several networks of ImageNet, and there is "
                   "one.", **where),
