@@ -16,15 +16,14 @@ import numpy as np
 
 from .answers import Answer, Arrays, Failure
 from .rows import Row
+from .sentences import say
 
-KINDS = {"b": "truth values", "i": "whole numbers", "u": "whole numbers", "f": "floats"}
-HIDDEN = "this property does not hold; of a hidden row no numbers are shown"
-WIDE = "float64 came, float32 fits"
-WIDER = (
-    "float32 must stay float32: an array or a NumPy number in float64 widens what it "
-    "meets; bring it back with .astype(x.dtype)"
-)
-ALONE = "right, and counts as soon as another property of the task is right"
+KINDS = {
+    "b": say("truth values"), "i": say("whole numbers"), "u": say("whole numbers"),
+    "f": say("floats"),
+}  # fmt: skip
+HIDDEN, ALONE, WIDER = say("hidden"), say("alone"), say("wider")
+WIDE = say("width", given="float64", right="float32")
 
 
 @dataclass(frozen=True)
@@ -67,7 +66,7 @@ def settled(pairs: Iterable[tuple[Row, Verdict]]) -> list[Verdict]:
 
 def _verdict(row: Row, wrong: str) -> Verdict:
     if not wrong:
-        return Verdict(row.points, True, "right")
+        return Verdict(row.points, True, say("right"))
     if row.hidden:
         return Verdict(0, False, HIDDEN, "", wrong)
     return Verdict(0, False, wrong, WIDER if wrong.endswith(WIDE) else row.hint, wrong)
@@ -79,7 +78,7 @@ def fault(row: Row, given: Answer, expected: Arrays) -> str:
         return given.what
     for name in row.answers or tuple(expected):
         if name not in given:
-            return f"{name}: absent"
+            return f"{name}: {say('absent')}"
         if wrong := _compare(row, given[name], expected[name]):
             return f"{name}: {wrong}"
     return ""
@@ -87,22 +86,22 @@ def fault(row: Row, given: Answer, expected: Arrays) -> str:
 
 def _compare(row: Row, y: Any, right: np.ndarray[Any, Any]) -> str:
     if type(y) is not np.ndarray:
-        return f"a {type(y).__name__} came, not an array"
+        return say("no array", kind=type(y).__name__)
     if y.shape != right.shape:
-        return f"shape {y.shape} came, {right.shape} fits"
+        return say("shape", given=y.shape, right=right.shape)
     kind, wanted = (KINDS.get(d.kind, str(d)) for d in (y.dtype, right.dtype))
     if kind != wanted:
-        return f"{kind} came ({y.dtype}), {wanted} fit ({right.dtype})"
+        return say("kind", given=kind, dtype=y.dtype, right=wanted, wanted=right.dtype)
     if row.compare == "kind":
         widens = y.dtype.kind == "f" and y.dtype != right.dtype
-        return f"{y.dtype} came, {right.dtype} fits" if widens else ""
+        return say("width", given=y.dtype, right=right.dtype) if widens else ""
     if y.dtype.kind != "f":
         return _differs(y, right, y != right)
     finite = np.isfinite(right)
     lost = finite & ~np.isfinite(y)
     if lost.any():
         at = _first(lost)
-        return f"{y[at]} came{_place(at)}, where a finite number should be"
+        return say("lost", given=y[at], place=_place(at))
     y64, right64 = y.astype(np.float64), right.astype(np.float64)
     same = (y64 == right64) | (np.isnan(y64) & np.isnan(right64))
     with np.errstate(invalid="ignore", over="ignore"):
@@ -114,8 +113,10 @@ def _differs(y: Any, right: Any, wrong: np.ndarray[Any, Any]) -> str:
     if not wrong.any():
         return ""
     count, at = int(wrong.sum()), _first(wrong)
-    some = "the value is" if y.ndim == 0 else f"{count} of {y.size} values are"
-    return f"{some} wrong: {y[at]:.7g} came{_place(at)}, {right[at]:.7g} is right"
+    told = {"given": f"{y[at]:.7g}", "place": _place(at), "right": f"{right[at]:.7g}"}
+    if y.ndim == 0:
+        return say("value", **told)
+    return say("values", count=count, of=y.size, **told)
 
 
 def _first(mask: np.ndarray[Any, Any]) -> tuple[int, ...]:
@@ -123,4 +124,4 @@ def _first(mask: np.ndarray[Any, Any]) -> tuple[int, ...]:
 
 
 def _place(at: tuple[int, ...]) -> str:
-    return f" at {list(at)}" if at else ""
+    return say("at", place=list(at)) if at else ""

@@ -25,24 +25,25 @@ from .graft import graft
 from .judge import ALONE, Verdict, judge_row, settled
 from .regions import region_of, regions
 from .rows import Row
+from .sentences import say
 from .source_tree import module_name
 
-UNWRITTEN = "not written yet"
-FOREIGN = "comes from TASK: that is wrong, and every row that fails here runs it"
-MAYBE = "or it comes from TASK: that is not right either, and all that fails runs it"
+UNWRITTEN = say("unwritten")
 
 
 @dataclass(frozen=True)
 class TaskScore:
     """What a task has so far: its rows with their verdicts, and what to say of it.
 
-    ran   the regions that ran, by the names of the rows
+    ran      the regions that ran, by the names of the rows
+    foreign  whether it fails because of another task only
     """
 
     task: Task
     verdicts: Sequence[tuple[Row, Verdict]]
     note: str
     ran: Mapping[str, set[str]] = field(default_factory=dict)
+    foreign: bool = False
 
     @property
     def points(self) -> int:
@@ -172,8 +173,11 @@ def explained(scores: Sequence[TaskScore]) -> list[TaskScore]:
 def _explained_by(score: TaskScore, names: list[str], surely: bool) -> TaskScore:
     if not names or _unwritten(score.note):
         return score
-    note = FOREIGN if surely else f"{score.note}\n{MAYBE}"
-    return replace(score, note=note.replace("TASK", " and ".join(names)))
+    tasks = " and ".join(names)
+    note = say("foreign", tasks=tasks)
+    if not surely:
+        note = f"{score.note}\n{say('perhaps', tasks=tasks)}"
+    return replace(score, note=note, foreign=surely)
 
 
 def _verdict(assignment: Assignment, row: Row, given: Sequence[Answer]) -> Verdict:
@@ -193,20 +197,21 @@ def _explained(answer: Answer, task: Task, mine: Work) -> Answer:
     if answer.needs == task.name:
         return Failure(UNWRITTEN)
     if answer.needs:
-        return Failure(f"needs {answer.needs} first", answer.needs)
+        return Failure(say("needs", task=answer.needs), answer.needs)
     where = mine.where(answer.place)
     return Failure(answer.what + (f" ({where})" if where else ""))
 
 
 def _unwritten(what: str) -> bool:
-    return what == UNWRITTEN or what.startswith("needs ")
+    needs = say("needs", task="\0").partition("\0")[0]
+    return what == UNWRITTEN or what.startswith(needs)
 
 
 def _said(row: Row, verdict: Verdict) -> str:
     """Return what a student is told who fails at a row."""
     if _unwritten(verdict.what):
         return verdict.what
-    return f"{row.name}: {verdict.what}\nhint: {verdict.hint}"
+    return f"{row.name}: {verdict.what}\n{say('hint', hint=verdict.hint)}"
 
 
 # The same rows for pytest
@@ -243,9 +248,9 @@ class Check:
     def wrong(self) -> str:
         """Return what is wrong and the hint, or "" if nothing is."""
         found = self.scores.verdicts[self.row.task, self.row.name]
-        hint, note = found.hint, self.scores.tasks[self.row.task].note
-        if note.startswith(FOREIGN.partition("TASK")[0]):
-            hint = f"it {note}"
+        hint, task = found.hint, self.scores.tasks[self.row.task]
+        if task.foreign:
+            hint = f"it {task.note}"
         return "" if found.right else f"{self}: {found.what}\nHint: {hint}"
 
     def __str__(self) -> str:

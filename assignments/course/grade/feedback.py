@@ -9,6 +9,7 @@ from __future__ import annotations
 import html as pages
 import re
 
+from ..sentences import say
 from .results import Result, RowResult, TaskResult
 
 STYLE = """
@@ -18,6 +19,8 @@ h2 { margin: 1.6em 0 .3em; font-size: 1.1em; }
 table { border-collapse: collapse; width: 100%; }
 td, th { padding: .25em .6em; border-top: 1px solid #ddd; text-align: left;
          vertical-align: top; }
+table.rows { table-layout: fixed; }
+table.rows td:nth-child(1) { width: 3em; } table.rows td:nth-child(2) { width: 15em; }
 td.n, th.n { text-align: right; white-space: nowrap; }
 .good { color: #18794e; } .bad { color: #b42318; } .hint { color: #555; }
 footer { margin-top: 2em; color: #666; font-size: .85em; }
@@ -36,9 +39,9 @@ def markdown(result: Result) -> str:
         "",
     ]
     if result.trouble:
-        lines += [f"**Not graded yet**: {apology(result)}", ""]
+        lines += [f"**{say('not graded')}**: {apology(result)}", ""]
     else:
-        lines += [f"**{result.points} of {result.worth} points**", ""]
+        lines += [f"**{_points(result)}**", ""]
     lines += [f"- {plain(note)}" for note in result.notes]
     for task in result.tasks:
         lines += _task_lines(task)
@@ -52,20 +55,22 @@ def _task_lines(task: TaskResult) -> list[str]:
         "",
     ]
     for row in task.rows:
-        name = plain(row.name) + (" (hidden)" if row.hidden else "")
-        mark = "right" if row.points == row.worth else plain(row.what)
+        name = plain(_name(row))
+        mark = say("right") if row.points == row.worth else plain(row.what)
         lines.append(f"- {row.points}/{row.worth} {name}: {mark}")
         if row.hint:
-            lines.append(f"    - hint: {plain(row.hint)}")
+            lines.append(f"    - {plain(say('hint', hint=row.hint))}")
     return lines
 
 
 def html(result: Result) -> str:
     """Return a student's feedback as a page of its own."""
     title = f"{result.assignment} {result.title}: {result.student}"
-    points = f"<strong>{result.points} of {result.worth} points</strong>"
+    points = f"<strong>{safe(_points(result))}</strong>"
     if result.trouble:
-        points = f"<strong class=bad>Not graded yet</strong>: {safe(apology(result))}"
+        points = (
+            f"<strong class=bad>{say('not graded')}</strong>: {safe(apology(result))}"
+        )
     notes = "".join(f"<li>{safe(note)}</li>\n" for note in result.notes)
     return (
         HEAD.format(title=safe(title), style=STYLE)
@@ -79,15 +84,15 @@ def html(result: Result) -> str:
 def _task_page(task: TaskResult) -> str:
     rows = "".join(_row_page(row) for row in task.rows)
     head = f"{safe(task.task)} {safe(task.title)}: {task.points} of {task.worth}"
-    return f"<h2>{head}</h2>\n<table>\n{rows}</table>\n"
+    return f"<h2>{head}</h2>\n<table class=rows>\n{rows}</table>\n"
 
 
 def _row_page(row: RowResult) -> str:
     right = row.points == row.worth
-    said = "right" if right else safe(row.what)
+    said = say("right") if right else safe(row.what)
     if row.hint:
-        said += f"<br><span class=hint>hint: {safe(row.hint)}</span>"
-    name = safe(row.name) + (" (hidden)" if row.hidden else "")
+        said += f"<br><span class=hint>{safe(say('hint', hint=row.hint))}</span>"
+    name = safe(_name(row))
     kind = "good" if right else "bad"
     return (
         f"<tr><td class='n {kind}'>{row.points}/{row.worth}</td><td>{name}</td>"
@@ -97,11 +102,19 @@ def _row_page(row: RowResult) -> str:
 
 def apology(result: Result) -> str:
     """Say that the grader failed, not the student."""
-    return f"the grader itself failed ({result.trouble}); your course will look at it"
+    return say("apology", trouble=result.trouble)
+
+
+def _points(result: Result) -> str:
+    return say("of", points=result.points, worth=result.worth)
+
+
+def _name(row: RowResult) -> str:
+    return say("hidden row", name=row.name) if row.hidden else row.name
 
 
 def _small(result: Result) -> str:
-    return f"graded in the sandbox {result.sandbox}"
+    return say("sandbox", sandbox=result.sandbox)
 
 
 def safe(words: str) -> str:

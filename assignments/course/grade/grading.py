@@ -34,13 +34,14 @@ from ..rows import Row
 from ..sandbox import folders, frames, sweep
 from ..sandbox.box import Box, Job, statement
 from ..sandbox.process import EndedError, Process
+from ..sentences import say
 from ..source_tree import grafted, machinery, module_name, stripped
 from .imports import refused
 from .intake import Submission
 from .results import Result, RowResult, TaskResult, clean
 from .trees import Trees
 
-UNWRITTEN = "not written yet"
+UNWRITTEN = say("unwritten")
 OURS = ("start", "killed")  # ends of a process that are not the student's doing
 SAID = 160  # letters of an exception's text that are shown
 EXPLAINED = Path(__file__).with_name("explained.py")
@@ -124,7 +125,7 @@ class Grader:
             return self._asked(task, graft, rows, student, place)
         except EndedError as error:
             if error.why == "start" and self._starts(task):
-                return _all(rows, f"the code {error}"), ""
+                return _all(rows, say("the code", said=error)), ""
             raise NotGradedError(f"{task.name}: the process {error}, twice") from None
 
     def _asked(
@@ -137,7 +138,8 @@ class Grader:
         """
         with self._process(task, graft) as process:
             found = [(r, self._judged(process, r, student, place)) for r in rows]
-            return settled(found), clean(process.output.decode("utf-8", "replace"))
+            printed = process.output.decode("utf-8", "replace")
+            return settled(found), clean(_anywhere(printed, process))
 
     def _starts(self, task: Task) -> bool:
         """Whether a blank starts, where a student's file does not."""
@@ -204,12 +206,13 @@ class Grader:
             try:
                 process.send({frames.CALL: frames.text(row.call), **inputs})
                 expected.append(self._right(row, inputs))
-                given.append(self._answer(process.receive(), place))
+                answer = process.receive()
+                given.append(self._answer(answer, place, process))
             except EndedError as error:
                 if error.why in OURS:
                     raise
                 expected = expected or [self._right(row, inputs)]
-                given = [Failure(f"the code {error}")]
+                given = [Failure(say("the code", said=error))]
                 return judge_row(row, given, expected[:1])
         return judge_row(row, given, expected)
 
@@ -218,19 +221,21 @@ class Grader:
             warnings.simplefilter("ignore")
             return ask(self.assignment.calls, row, inputs)
 
-    def _answer(self, answer: dict[str, Any], place: tuple[str, int]) -> Answer:
+    def _answer(
+        self, answer: dict[str, Any], place: tuple[str, int], process: Process
+    ) -> Answer:
         """Return the arrays that came back, or what came instead of them."""
         told = frames.told(answer)
         if told is None:
             return answer
-        words, line = told
+        words, line = _anywhere(told[0], process), told[1]
         if words.startswith(("TodoError:", "NameError: name 'todo'")):
             return Failure(UNWRITTEN)
         said = clean(words, SAID)
         if quotes(words, self.solutions):
-            said = f"{said.partition(':')[0]} (its text quotes a solution)"
+            said = say("quotes", said=said.partition(":")[0])
         where = f" ({place[0]}, line {line + place[1]})" if line else ""
-        return Failure(f"raised {said}{where}")
+        return Failure(say("raised", said=f"{said}{where}"))
 
     @cached_property
     def solutions(self) -> tuple[str, ...]:
@@ -242,6 +247,11 @@ class Grader:
         )
         codes = (r.code for text in texts for r in regions(text).values())
         return tuple(line for code in codes for line in telling(code))
+
+
+def _anywhere(words: str, process: Process) -> str:
+    """Return a text without the throw-away folder, which has another name each time."""
+    return words.replace(str(Path(process.home).parent), "")
 
 
 def quotes(words: str, lines: Sequence[str]) -> bool:
@@ -257,7 +267,7 @@ def quotes(words: str, lines: Sequence[str]) -> bool:
 def _graft(assignment: Assignment, task: Task, text: str | None) -> str | Failure:
     """Return the file that is graded, or why nothing needs to run."""
     if text is None:
-        return Failure(f"{task.file} is not in the submission")
+        return Failure(say("missing", file=task.file))
     try:
         code = region_of(text, task.name, task.file).code
         if code.split() == _empty(assignment.source(task.file), task.name):
