@@ -15,7 +15,11 @@ class MinidlError(Exception):
 
     def __str__(self) -> str:
         text = super().__str__()
-        return f"{self.layer}: {text}" if self.layer else text
+        kind = self.layer.rpartition("(")[2].removesuffix(")")
+        if kind and text.startswith((f"{kind} ", f"{kind}:")):  # it names the layer
+            return self.layer + text.removeprefix(kind)
+        alone = not kind or (kind == self.layer and text.startswith(f"{kind}("))
+        return text if alone else f"{self.layer}: {text}"
 
 
 class ShapeError(MinidlError, ValueError):

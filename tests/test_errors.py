@@ -26,6 +26,7 @@ def test_an_error_says_what_the_page_says(case):
         getattr(errors, kind), (errors.MinidlError, errors.MistakeWarning)
     )
     if case.layer:
-        assert message.startswith(f"{case.layer}: ")
+        assert re.match(rf"{re.escape(case.layer)}(: | |\()", message)
+        assert not re.search(r"\b(\w+)\)?: \1\b", message)  # named once
     assert ADVICE.search(message), message
     assert entry(case) in PAGE, "python -m docs.errors"

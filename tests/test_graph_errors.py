@@ -113,6 +113,25 @@ def test_an_op_without_a_way_back_is_noticed_at_its_first_call(make):
         with pytest.raises(GraphError, match="forgot returned one ndarray"):
             forgot(make(shape))
 
+    @op
+    def alone(x):
+        return (x * 2,)
+
+    with pytest.raises(GraphError, match="alone returned one ndarray"):
+        alone(make(2))
+
+
+@pytest.mark.parametrize("make", [leaf, np.ones])
+@pytest.mark.parametrize("aux", [(np.ones(2),), (3,), ([1, 2],), ((1,), (2,))])
+def test_what_an_op_returns_beside_its_pair_is_one_tuple(make, aux):
+    @op
+    def more(x):
+        return x * 2, (lambda g: g * 2,), *aux
+
+    kinds = ", ".join(type(x).__name__ for x in aux)
+    with pytest.raises(GraphError, match=rf"more returned {kinds} after.*one tuple"):
+        more(make(2))
+
 
 def test_a_backward_that_writes_into_g_is_named():
     @op

@@ -156,7 +156,7 @@ def on_arrays(op: Any, arrays: Sequence[Any], settings: dict[str, Any]) -> Any:
             made = in_one_width(op, arrays, settings)
     except Exception as error:
         raise messages.failure(op, arrays, error) from error
-    if type(made) is not tuple:
+    if type(made) is not tuple or len(made) < 2:
         raise messages.no_pair(op, made)
     return made
 
@@ -203,7 +203,7 @@ def in_one_width(op: Any, arrays: Sequence[Any], settings: dict[str, Any]) -> An
             raise refused or error from error
         if refused or not _wider(again, width):  # not asked for, as by astype
             made = again
-    if type(made) is not tuple:
+    if type(made) is not tuple or len(made) < 2:
         return made
     return made[0], Narrow(made[1], width), *made[2:]
 

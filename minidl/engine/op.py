@@ -151,7 +151,7 @@ def op(  # noqa: C901  it holds the hot path, which calls as little as it can
                 break
         else:  # only arrays: nothing to record
             made = on_arrays(call, args, settings)
-            return made[0] if len(made) == 2 else (*outputs(made), *made[2])
+            return made[0] if len(made) == 2 else (*outputs(made), *_aux(call, made))
         arrays: list[Any] = []
         edges: list[Edge | None] = []
         tracked, dtypes, dtype = False, 0, None
@@ -181,7 +181,7 @@ def op(  # noqa: C901  it holds the hot path, which calls as little as it can
                 made = body(*arrays, **settings)
         except Exception as error:
             raise messages.failure(call, arrays, error) from error
-        if type(made) is not tuple:
+        if type(made) is not tuple or len(made) < 2:
             raise messages.no_pair(call, made)
         if watchers:
             watchers[-1].computed(call, arrays, made)
@@ -197,8 +197,8 @@ def op(  # noqa: C901  it holds the hot path, which calls as little as it can
                 counted = n_inputs is not None
             if watchers:
                 watchers[-1].recorded(node, arrays)
-        if len(made) == 3 or type(made[0]) is tuple:
-            return _several(made, node)
+        if len(made) > 2 or type(made[0]) is tuple:
+            return _several(call, made, node)
         if node is None:
             return wrap(made[0])
         y = made[0] if isinstance(made[0], np.ndarray) else as_array(made[0])
@@ -228,7 +228,7 @@ def op(  # noqa: C901  it holds the hot path, which calls as little as it can
     return call
 
 
-def _several(made: tuple[Any, ...], node: Node | None) -> tuple[Any, ...]:
+def _several(op: Any, made: tuple[Any, ...], node: Node | None) -> tuple[Any, ...]:
     """Return the outputs of a node, or of nothing that was recorded, then aux."""
     tensors = tuple(wrap(y) for y in outputs(made))
     if node:
@@ -236,7 +236,15 @@ def _several(made: tuple[Any, ...], node: Node | None) -> tuple[Any, ...]:
         for i, y in enumerate(tensors):
             if y.data.dtype.kind == "f":
                 y.edge, y.requires_grad = (node, i), True
-    return tensors + (made[2] if len(made) == 3 else ())
+    return tensors + _aux(op, made)
+
+
+def _aux(op: Any, made: tuple[Any, ...]) -> tuple[Any, ...]:
+    """Return what a body returned beside its outputs and the way back."""
+    aux = made[2] if len(made) > 2 else ()
+    if type(aux) is not tuple or len(made) > 3:
+        raise messages.no_aux(op, made[2:])
+    return aux
 
 
 def wrap(y: TensorLike) -> Tensor:
