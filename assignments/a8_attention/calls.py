@@ -217,6 +217,14 @@ def around(x, w, gamma, beta, keep, first):
     return {"y": y.data, **gradients([ops.sum(y * y)], None, **leaf)}
 
 
+def around_both(**inputs):
+    """The norm before the part, and after it."""
+    pre, post = around(**inputs, first=True), around(**inputs, first=False)
+    return {f"pre {n}": x for n, x in pre.items()} | {
+        f"post {n}": x for n, x in post.items()
+    }
+
+
 # a8.12
 
 

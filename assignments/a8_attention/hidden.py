@@ -109,25 +109,26 @@ def layer(draw):
 
 def late(draw):
     """Tokens far from the beginning."""
-    n, t, d = draw.sizes(3, low=3, high=12)
+    n, t = draw.sizes(2, low=3, high=12)
+    d = 2 * draw.integer(2, 6)
     return {"x": draw.away(n, t, d), "start": draw.integer(100, 3000)}
 
 
 def long_table(draw):
-    return {"length": draw.integer(200, 400), "dim": draw.integer(30, 50)}
+    return {"length": draw.integer(200, 400), "dim": 2 * draw.integer(15, 25)}
 
 
 def dropped(draw):
-    """Some of what is added is dropped; before or after a norm."""
-    inputs = public.part(draw, draw.choice([True, False]))
+    """Some of what is added is dropped; the norm stands before, then after."""
+    inputs = without(public.pre, "first")(draw)
     keep = 2.0 * (draw.uniform(*inputs["x"].shape) < 0)
     keep[0, 0, 0], keep[0, 0, 1] = 0, 2
     return {**inputs, "keep": keep}
 
 
 def silent(draw):
-    """A part that adds nothing; the norm may stand before or after."""
-    inputs = public.part(draw, draw.choice([True, False]))
+    """A part that adds nothing; the norm stands before, then after."""
+    inputs = without(public.pre, "first")(draw)
     return {**inputs, "w": 0 * inputs["w"]}
 
 
@@ -154,8 +155,9 @@ def tokens_back(draw):
 
 
 def search(draw):
-    """A table of scores, in which END is likely enough."""
-    n, k, v, length = draw.sizes(4, low=3, high=8)
+    """A table of scores; there are more words than beams."""
+    n, length, *two = draw.sizes(4, low=3, high=8)
+    k, v = sorted(two)
     return {
         "table": 1.5 * draw.normal(v, v), "prompt": draw.integers(0, v, n, 1),
         "length": length, "beams": k, "end": draw.integer(0, v),
@@ -223,9 +225,9 @@ ROWS = [
         "angles are t / 10000^(2k/D), in radians", rtol=1e-6, atol=1e-8, hidden=True),
     Row("a8.10", "slow pairs", 1, "sines", long_table,
         "the exponent goes from 0 to nearly 1", hidden=True),
-    Row("a8.11", "dropout", 1, "around", dropped,
+    Row("a8.11", "dropout", 1, "around_both", dropped,
         "dropout on what is added, never on the shortcut", hidden=True),
-    Row("a8.11", "a part that says nothing", 1, "around", silent,
+    Row("a8.11", "a part that says nothing", 1, "around_both", silent,
         "x, or the norm of x", hidden=True),
     Row("a8.12", "post-norm", 1, "decoded", post,
         "self._around knows where the norm stands", hidden=True),

@@ -391,7 +391,7 @@ MUTANTS = [
         - x = self.positions(self.embedding(tokens), start=start)
         + x = self.positions(self.embedding(tokens))
     """),
-    Mutant("a8.13", "one place too far", """
+    Mutant("a8.13", "one place too near", """
         - start = 0 if cache is None else len(cache)
         + start = 0 if cache is None or not len(cache) else len(cache) - 1
     """),

@@ -1,10 +1,11 @@
 # %% [markdown]
 # # a8 · Attention and transformers, with your own lines
 #
-# First we check your gradients. Then we look at single parts: why scores are divided by
-# the root of D, and what positions are for. In the end your code trains two networks: a
-# transformer that reverses and sorts letters, whose attention maps show how it does
-# this, and a small GPT that invents first names. Run the cells in order, in this folder:
+# First we check your gradients. Then we look at single parts: why scores are divided
+# by the root of D, and what positions are for. In the end your code trains two
+# networks: a transformer that reverses and sorts letters, whose attention maps show
+# how it does this, and a small GPT that invents first names. Run the cells in order,
+# in this folder:
 #
 #     jupyter lab notebook.py        (with jupytext), or        python notebook.py
 
@@ -30,7 +31,11 @@ md.seed(SEED)
 # `minidl course score` tells you more.
 
 # %%
-q, k, v = rng.normal(size=(2, 3, 4)), rng.normal(size=(2, 5, 4)), rng.normal(size=(2, 5, 3))
+q, k, v = (
+    rng.normal(size=(2, 3, 4)),
+    rng.normal(size=(2, 5, 4)),
+    rng.normal(size=(2, 5, 3)),
+)
 may_look = rng.random((3, 5)) < 0.7
 may_look[1] = False  # this query may look at nothing
 functions = {
@@ -49,9 +54,9 @@ for name, (f, inputs) in functions.items():
 # %% [markdown]
 # ## 2. Why the root of D?
 #
-# Queries and keys are random numbers of variance 1, 16 keys for each query. **Predict**:
-# how large is the largest of the 16 weights, on average, for D = 4 and for D = 256? And
-# if the scores are divided by the root of D?
+# Queries and keys are random numbers of variance 1; each query has 16 keys.
+# **Predict**: how large is the largest of the 16 weights, on average, for D = 4 and for
+# D = 256? And if the scores are divided by the root of D?
 
 
 # %%
@@ -193,7 +198,7 @@ def map_of(word, command):
 
 
 def looks_at(maps, source, answer):
-    """Share of letters for which the largest weight is at the letter that is written."""
+    """Share of letters with the largest weight at the letter that is written."""
     seen = np.take_along_axis(source, maps.argmax(axis=-1), axis=1)
     return (seen == answer).mean()
 
@@ -305,7 +310,9 @@ with show.style.sheet():
     ax = picture.add_subplot(grid[0, 8:])
     window = np.ones(25) / 25
     for i, (name, losses) in enumerate({"letters": curve, "names": learned}.items()):
-        ax.plot(np.convolve(losses, window, "valid"), color=show.style.color(i), label=name)
+        ax.plot(
+            np.convolve(losses, window, "valid"), color=show.style.color(i), label=name
+        )
     ax.axhline(bigrams, color=show.style.GRAY, ls=":")
     ax.text(0, bigrams + 0.04, "names, by pairs of letters", fontsize=7)
     ax.set(xlabel="step", title="Nats a letter", ylim=(0, 3.4))
