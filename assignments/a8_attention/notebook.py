@@ -154,7 +154,7 @@ def said(source, answer):
 
 
 # %%
-clerk, STEPS, curve = Clerk(), 1000, []
+clerk, STEPS, curve = Clerk(), 1500, []
 rate = optim.schedules.warmup(100, optim.schedules.cosine(3e-3, STEPS))
 rule = optim.Adam(clerk.parameters(), lr=rate)
 began = time.perf_counter()
@@ -247,7 +247,7 @@ print(f"a table of pairs: {bigrams:.3f} nats a letter")
 
 # %%
 SIZE = {"context": LONGEST + 1, "dim": 48, "heads": 4, "layers": 2, "dropout": 0.1}
-gpt, STEPS_GPT, learned = models.GPT(len(letters), rng=SEED, **SIZE), 1200, []
+gpt, STEPS_GPT, learned = models.GPT(len(letters), rng=SEED, **SIZE), 1500, []
 rate = optim.schedules.warmup(100, optim.schedules.cosine(6e-3, STEPS_GPT))
 rule = optim.AdamW(gpt.parameters(), lr=rate, weight_decay=0.05)
 began = time.perf_counter()
