@@ -92,6 +92,16 @@ def test_hinge_loss_agrees_with_torch(torch):
         )
 
 
+def test_hinge_loss_of_sequences_is_that_of_their_tokens(rng):
+    x, y, _, _ = draw((2, 3, 4), 0)
+    g = rng.standard_normal((2, 4))
+    t = Tensor(x, requires_grad=True)
+    flat = Tensor(np.moveaxis(x, 1, 2).reshape(-1, 3), requires_grad=True)
+    (dt,) = grad(ops.hinge_loss(t, y, reduction="none"), t, g)
+    (df,) = grad(ops.hinge_loss(flat, y.ravel(), reduction="none"), flat, g.ravel())
+    np.testing.assert_allclose(np.moveaxis(dt, 1, 2).reshape(-1, 3), df, rtol=1e-12)
+
+
 def test_binary_cross_entropy_agrees_with_torch(torch):
     cases = itertools.product(SHAPES, REDUCTIONS, (False, True), (False, True))
     for seed, (shape, reduction, weighted, posed) in enumerate(cases):

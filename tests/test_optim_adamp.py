@@ -24,10 +24,11 @@ def adamp_by_the_paper(w, gradient, steps, lr, beta1, beta2, eps, delta, decay, 
             cosines = []
             for index in vectors:
                 a, b = w[index].ravel(), g[index].ravel()
-                cosines.append(abs(a @ b) / (np.linalg.norm(a) * np.linalg.norm(b)))
+                lengths = [max(np.linalg.norm(x), eps) for x in (a, b)]
+                cosines.append(abs(a @ b) / (lengths[0] * lengths[1]))
             if max(cosines) < delta / math.sqrt(w[vectors[0]].size):
                 for index in vectors:
-                    unit = w[index] / np.linalg.norm(w[index])
+                    unit = w[index] / (np.linalg.norm(w[index]) + eps)
                     step[index] -= np.sum(unit * step[index]) * unit
                 shrink = decay * ratio
                 break
@@ -69,19 +70,35 @@ def invariant_gradient(view, share):
     ],
 )
 @pytest.mark.parametrize(
-    ("decay", "delta", "ratio"), [(0.0, 0.1, 0.1), (0.3, 0.1, 0.1), (0.3, 0.5, 0.4)]
+    ("decay", "delta", "ratio", "eps"),
+    [
+        (0.0, 0.1, 0.1, 0.0),
+        (0.3, 0.1, 0.1, 0.0),
+        (0.3, 0.5, 0.4, 0.0),
+        (0.0, 0.5, 0.4, 1.5),  # more than some lengths
+    ],
 )
-def test_adamp_is_algorithm_2(rng, shape, view, share, decay, delta, ratio):
+def test_adamp_is_algorithm_2(rng, shape, view, share, decay, delta, ratio, eps):
     start, gradient = rng.normal(size=shape), invariant_gradient(view, share)
     p = Tensor(start, requires_grad=True)
-    opt = optim.AdamP([p], 0.01, delta=delta, wd_ratio=ratio, weight_decay=decay, eps=0)
+    opt = optim.AdamP(
+        [p], 0.01, eps=eps, delta=delta, wd_ratio=ratio, weight_decay=decay
+    )
     for t in range(1, 101):
         p.grad = gradient(t, p.data)
         opt.step()
     paper = adamp_by_the_paper(
-        start, gradient, 100, 0.01, 0.9, 0.999, 0, delta, decay, ratio
+        start, gradient, 100, 0.01, 0.9, 0.999, eps, delta, decay, ratio
     )
     np.testing.assert_allclose(p.data, paper, rtol=1e-9, atol=1e-11)
+
+
+def test_a_channel_without_a_gradient_is_orthogonal_to_it():
+    """cos = 0 / (‖w‖ ε) = 0; the other channel's g is along w: the whole makes it."""
+    p = Tensor(np.array([[3.0, 1.0], [4.0, 0.0]]), requires_grad=True)
+    p.grad = np.array([[0.0, 0.0], [0.0, 1.0]])
+    optim.AdamP([p], lr=0.1).step()
+    np.testing.assert_allclose(p.data, [[3.0, 1.0], [4.0, -0.1]], atol=1e-8)
 
 
 def test_adamp_does_not_lengthen_and_adam_does():
