@@ -188,6 +188,15 @@ def test_initial_values_of_the_others():
     assert ops.binary_cross_entropy_with_logits(x, x) == pytest.approx(math.log(2))
 
 
+@pytest.mark.parametrize("alpha", [0, 0.0, 0.25, 1, 1.0])
+def test_alpha_is_the_weight_of_the_label_1(alpha):
+    losses = ops.focal_loss(
+        np.zeros(2), np.array([1, 0]), alpha=alpha, reduction="none"
+    )
+    expected = np.array([alpha, 1 - alpha]) * 0.25 * math.log(2)
+    np.testing.assert_allclose(losses, expected, rtol=1e-12)
+
+
 def test_equalities(rng):
     """Losses that are one another in special cases."""
     x, y, p, w = draw((6, 4), 0)
@@ -207,6 +216,7 @@ def test_equalities(rng):
     assert ops.binary_cross_entropy_with_logits(x[:, 0], yes) == pytest.approx(
         ops.cross_entropy(two, yes)
     )
+    assert ops.focal_loss(x[:, 0], yes) == pytest.approx(ops.focal_loss(two, yes))
     assert ops.huber_loss(x, p, delta=100.0) == pytest.approx(ops.mse_loss(x, p) / 2)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 import itertools
 
 import numpy as np
@@ -46,7 +47,7 @@ X, Y = np.zeros((3, 4)), np.array([0, 1, 2])
         (lambda: ops.focal_loss(X[:, :1], [0, 0, 0]), ShapeError, "one class"),
         (lambda: ops.focal_loss(X, X + 0.5), RangeError, "0 or 1"),
         (lambda: ops.focal_loss(X, Y, gamma=-1), RangeError, "gamma"),
-        (lambda: ops.focal_loss(X, X, alpha=3.0), RangeError, "alpha"),
+        (lambda: ops.focal_loss(X, X, alpha=1.5), RangeError, "alpha"),
         (lambda: ops.focal_loss(X, X, alpha=[0.5, 0.5]), RangeError, "a number from 0 to 1"),
         (lambda: ops.focal_loss(X[:0], X[:0]), ShapeError, "empty"),
         (lambda: ops.binary_cross_entropy_with_logits(X, X + 2), RangeError, "0 to 1"),
@@ -58,6 +59,7 @@ X, Y = np.zeros((3, 4)), np.array([0, 1, 2])
         (lambda: ops.huber_loss(X, X, delta=0.0), RangeError, "delta"),
         (lambda: ops.kl_div(X + 0.1, X), RangeError, "log-probabilities"),
         (lambda: ops.kl_div(X, X, reduction="avg"), RangeError, "batchmean"),
+        (lambda: ops.hinge_embedding_loss(X, X), RangeError, "^hinge_embedding_loss: .*-1 or 1"),
         (lambda: ops.cosine_embedding_loss(X, X, [0, 1, 1]), RangeError, "-1 or 1"),
         (lambda: ops.cosine_embedding_loss(X, X, [1, 1]), ShapeError, r"should be \(3,\)"),
         (lambda: ops.mse_loss(Tensor(X), X.astype("float32")), DTypeError, "astype"),
@@ -86,3 +88,27 @@ def test_every_loss_names_itself(name):
             loss(X[0], np.array(1))
         with pytest.raises(RangeError, match=rf"^{name}: .* 0 to 9"):
             loss(X, [0, 1, 9])
+
+
+CLASSES = {"weight": None, "ignore_index": -100}
+DEFAULTS = {  # PyTorch's, where it has the loss
+    "cross_entropy": CLASSES | {"label_smoothing": 0.0},
+    "nll_loss": CLASSES,
+    "hinge_loss": {"margin": 1.0},
+    "binary_cross_entropy_with_logits": {"weight": None, "pos_weight": None},
+    "binary_cross_entropy": {"weight": None},
+    "hinge_embedding_loss": {"margin": 1.0},
+    "focal_loss": {"gamma": 2.0, "alpha": None},
+    "mse_loss": {},
+    "l1_loss": {},
+    "huber_loss": {"delta": 1.0},
+    "kl_div": {"log_target": False},
+    "cosine_embedding_loss": {"margin": 0.0},
+}
+
+
+@pytest.mark.parametrize("name", DEFAULTS)
+def test_a_loss_that_is_given_nothing_has_the_usual_settings(name):
+    known = inspect.signature(getattr(ops, name)).parameters.values()
+    found = {p.name: p.default for p in known if p.default is not p.empty}
+    assert found == DEFAULTS[name] | {"reduction": "mean"}

@@ -1,5 +1,6 @@
 """The metrics against scikit-learn, on random labels and on degenerate ones."""
 
+import inspect
 import warnings
 
 import numpy as np
@@ -109,6 +110,14 @@ def test_the_default_is_zero_without_a_warning():
     assert f1_score([0, 0], [0, 0], classes=2) == 0.5
 
 
+@pytest.mark.parametrize("metric", [precision, recall, f1_score, top_k])
+def test_a_metric_that_is_given_nothing_has_the_usual_settings(metric):
+    known = inspect.signature(metric).parameters.values()
+    found = {p.name: p.default for p in known if p.default is not p.empty}
+    usual = {"average": "macro", "classes": None, "positive": 1, "zero_division": 0.0}
+    assert found == ({"k": 5} if metric is top_k else usual)
+
+
 @pytest.mark.parametrize(("said", "truth"), CASES)
 def test_counts(said, truth):
     expected = quietly(sk.confusion_matrix, truth, said)
@@ -196,6 +205,15 @@ REFUSED = {
     "nan": (lambda: top_k(THREE * np.nan, [0, 1, 2], 2), RangeError, "diverged"),
     "k": (lambda: top_k(THREE, [0, 1, 2], 5), RangeError, "4 classes"),
     "top labels": (lambda: top_k([0, 1], [0, 1]), ShapeError, "scores"),
+    "k of 0": (lambda: top_k(THREE, [0, 1, 2], 0), RangeError, "k = 0"),
+    "a cube": (
+        lambda: accuracy(np.ones((2, 3, 4)), [0, 1]),
+        ShapeError,
+        r"\(2, 3, 4\)",
+    ),
+    "no classes": (lambda: accuracy(np.ones((2, 0)), [0, 1]), ShapeError, "K ≥ 2"),
+    "one number": (lambda: accuracy(1, [1]), ShapeError, r"predictions \(\)"),
+    "one label": (lambda: accuracy([1], 1), ShapeError, r"labels must be .* not \(\)"),
     "average": (lambda: recall([0], [0], "mean"), RangeError, "macro"),
     "zero": (lambda: recall([0], [0], zero_division=2), RangeError, "nan"),
     "three": (

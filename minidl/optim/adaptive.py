@@ -36,8 +36,6 @@ class Adagrad(Optimizer):
     array([0.92], dtype=float32)
     """
 
-    slots = ("s",)
-
     def __init__(
         self,
         params: Params,
