@@ -195,7 +195,7 @@ def huge(draw):
 # fmt: off
 ROWS = [
     Row("a7.1", "kind", 1, "taken_dw", narrow(tokens),
-        "y has a row of D numbers for each token; dw is shaped like the table",
+        "y has one axis more than i; backward returns dw alone, shaped like the table",
         compare="kind"),
     Row("a7.1", "rows", 1, "taken", without(tokens, "u"),
         "an array may be indexed by an array of integers, of whatever shape"),
@@ -203,11 +203,11 @@ ROWS = [
         "a row that was taken twice was used twice: its gradients add up"),
 
     Row("a7.2", "kind", 1, "tanh_back", narrow(step),
-        "dz and du are shaped like z", compare="kind"),
+        "back(dh) returns three things; dz and du are shaped like z", compare="kind"),
     Row("a7.2", "state", 2, "tanh_step", without(step, "g"),
-        "h is in u already; z, u and h must stay as they are"),
+        "h′ = tanh(z + u), an array, no tuple; h is in u already; change no input"),
     Row("a7.2", "way back", 3, "tanh_back", step,
-        "the slope of tanh in its own value is 1 − tanh²; nothing passes beside u"),
+        "back returns dz, du, 0.0; the slope of tanh, from its value, is 1 − tanh²"),
 
     Row("a7.3", "kind", 1, "gru_one_step", narrow(gru_step),
         "each gradient is shaped like what it is the gradient of", compare="kind"),
@@ -223,7 +223,8 @@ ROWS = [
 
     Row("a7.4", "kind", 1, "gru_over_time",
         narrow(without(sequence, "u", "v")),
-        "y has a state of H numbers for every time", compare="kind"),
+        "write ys[t], before[t] and backs[t]; ys[t] is the new h, an array (N, H)",
+        compare="kind"),
     Row("a7.4", "all times", 2, "gru_over_time", without(sequence, "u", "v"),
         "the state after step t is the one before step t + 1; y[t] is the one after t",
         answers=("y",)),
@@ -242,7 +243,7 @@ ROWS = [
         "what arrives at the state after step t comes from y[t] and from step t + 1",
         answers=("dx", "dh", "u", "v")),
     Row("a7.5", "weights", 2, "gru_through_time", no_last,
-        "all times used the same weights: sum over time; wh met the state before",
+        "sum over all times; wh met h before the step: is before[t] of a7.4 an array?",
         answers=("dwx", "dwh", "db", "dbh")),
     Row("a7.5", "the last state", 2, "gru_through_time", only_last,
         "dstate holds the gradient of the state after all steps: begin with it"),
@@ -260,9 +261,9 @@ ROWS = [
     Row("a7.7", "kind", 1, "lstm_back", narrow(lstm),
         "dz has 4H columns, dc is shaped like c", compare="kind"),
     Row("a7.7", "straight path", 3, "lstm_back", straight,
-        "c′ = f c + i g: what is the slope of c′ in c?", answers=("dc",)),
+        "c′ = f c + i g: what is ∂c′/∂c?", answers=("dc",)),
     Row("a7.7", "gates", 4, "lstm_back", lstm,
-        "dc′ gets a second share, through h′ = o tanh(c′); in the end σ′ and tanh′",
+        "c′ gets a second gradient, through h′ = o tanh(c′); at the end σ′ and tanh′",
         answers=("dz", "du")),
 
     Row("a7.8", "kind", 1, "clipped", narrow(long),
@@ -283,9 +284,9 @@ ROWS = [
     Row("a7.10", "kind", 1, "carried", narrow(without(batches, "u")),
         "scores are what the model returned", compare="kind"),
     Row("a7.10", "goes on", 1, "carried", without(batches, "u"),
-        "the model takes the state that it returned for the batch before"),
+        "begin with the last state; remember self._state and self._last in each call"),
     Row("a7.10", "gradient", 2, "carried_dw", batches,
-        "what was seen in the batch before counts as a constant: nn.detach_state"),
+        "the state of the batch before counts as a constant: nn.detach_state"),
 
     Row("a7.11", "kind", 1, "loss_over_time_dx", narrow(scores),
         "the gradient is shaped like the scores", compare="kind"),
@@ -293,15 +294,15 @@ ROWS = [
         "divide by the number of words that are not padding, of all rows together"),
 
     Row("a7.12", "words", 2, "said", script,
-        "the next thing to read is the word just written, with the state after it"),
+        "next, read only the new word, `given` (N, 1), with the state from `read`"),
     Row("a7.12", "until END", 2, "said", with_end,
-        "a row that has said END is filled up with END; when all have, stop"),
+        "a row that has said END says it again; break last, after the column is added"),
 
     Row("a7.13", "kind", 1, "chances", narrow(unequal),
         "a row of probabilities for each row of scores", compare="kind"),
     Row("a7.13", "chances", 1, "chances", unequal,
         "divide the scores by the temperature, then softmax"),
     Row("a7.13", "large scores", 1, "chances", huge,
-        "exp overflows: take the largest score of the row away first"),
+        "exp overflows: subtract the largest score of the row first"),
 ]
 # fmt: on

@@ -64,7 +64,7 @@ def generate(
     with reading(model) as read:
         read = read if cache else anew(read, state)
         for _ in range(length):
-            # region a7.12: read, choose, write; whoever has said `end` says it again
+            # region a7.12: one more column of `written`; then `given`, `state`, `over`
             scores, state = read(given, state)
             token = choose(scores)
             if end is not None:

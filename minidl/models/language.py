@@ -26,7 +26,7 @@ IGNORED = -100  # a label that does not count
 
 def next_loss(scores: TensorLike, y: TensorLike, ignore_index: int = IGNORED) -> Any:
     """Return nats per token: −log p(y), on average.    (N, C, V), y (N, C) -> scalar"""
-    # region a7.11: every true token counts the same, of whatever sequence and time
+    # region a7.11: the mean over all tokens that are not padding
     flat = ops.reshape(scores, shape=(-1, scores.shape[-1]))
     labels = ops.reshape(y, shape=(-1,))
     return ops.cross_entropy(flat, labels, ignore_index=ignore_index)
@@ -67,7 +67,7 @@ class AlignedChunks:
                 f"of {rows + 1} tokens at least for {rows} rows"
             )
         self.length, self.times = length, (len(tokens) - 1) // rows
-        # region a7.9: the text as streams side by side, and what comes next in each
+        # region a7.9: the text as parallel streams x, and the next tokens y
         used = rows * self.times
         x = tokens[:used].reshape(rows, self.times)
         y = tokens[1 : used + 1].reshape(rows, self.times)
@@ -101,7 +101,7 @@ class Stateful(nn.Module):
     def forward(self, x: TensorLike) -> Tensor:
         """Return scores."""
         now = self.training, len(x)
-        # region a7.10: go on from the last state; no gradient goes into its past
+        # region a7.10: scores from the last state, detached; self._state and self._last
         before = nn.detach_state(self._state) if self._last == now else None
         scores, self._state = self.model(x, before)
         self._last = now

@@ -34,7 +34,7 @@ def embedding(i, weight, *, padding_idx=None):
     _check(i, weight, padding_idx)
     shape = weight.shape
     pad = None if padding_idx is None else padding_idx % shape[0]
-    # region a7.1: the row of each token, and the way back to where it was taken from
+    # region a7.1: the row of each token, and the gradient of the table
     y = weight[i]
 
     def backward(g):

@@ -71,7 +71,7 @@ def _rnn_step(nonlinearity: str) -> Step:
         raise RangeError(f'nonlinearity is "tanh" or "relu", not {nonlinearity!r}')
 
     def tanh_step(z, u, h):
-        # region a7.2: the new state, and the way back through the tanh
+        # region a7.2: the new state, and the backward function of the step
         h_new = tanh(z + u)
 
         def back(dh):
@@ -121,7 +121,7 @@ def lstm(x, h, c, wx, wh, b=None, mask=None, *, reverse=False):
 
 def _lstm_step(z, u, h, c):
     """One step, of z = x wx + b and u = h wh."""
-    # region a7.6: three gates and what is new, then the cell, then what it shows
+    # region a7.6: the gates i, f, o and the new value g; then c_new; then h_new
     zi, zf, zo, zg = split(z + u, sections=4, axis=1)
     i, f, o, g = sigmoid(zi), sigmoid(zf), sigmoid(zo), tanh(zg)
     c_new = f * c + i * g
@@ -130,7 +130,7 @@ def _lstm_step(z, u, h, c):
     # endregion
 
     def back(dh, dc_new):
-        # region a7.7: to c on both ways, then to the gates, then through σ and tanh
+        # region a7.7: the gradient of c_new; then of c and the gates; then dz
         do = dh * squashed
         dc_new = dc_new + dh * o * (1 - squashed * squashed)
         di, df, dg = dc_new * g, dc_new * c, dc_new * i
@@ -201,7 +201,7 @@ def one_step(name: str, step: Step, inputs: Inputs) -> tuple[State, Callable[...
 
     def backward(*dnew):
         dz, du, straight, *rest = back(*dnew)
-        # region a7.3: through both products, to what they multiplied
+        # region a7.3: gradients of what both products multiply, and of the biases
         dx, dwx, db = dz @ wx.T, x.T @ dz, dz.sum(axis=0)
         dh, dwh, dbh = du @ wh.T + straight, h.T @ du, du.sum(axis=0)
         # endregion
@@ -226,7 +226,7 @@ def whole_sequence(
     def backward(dy, *dstate):
         dzs, dus = [None] * len(z), [None] * len(z)
         dys = unstack(dy, axis=1)
-        # region a7.5: the steps' ways back, the last step first; then sums over time
+        # region a7.5: `back` of every step, the last step first; then sums over time
         for t in times[::-1]:
             arrived = chosen(on[t], (dstate[0] + dys[t], *dstate[1:]))
             dzs[t], dus[t], straight, *rest = backs[t](*arrived)
@@ -248,7 +248,7 @@ def forth(step, z, wh, bh, state, on, times):
     """
     ys, before, backs = ([None] * len(z) for _ in range(3))
     for t in times:
-        # region a7.4: one step, what it leaves behind, and the state for the next one
+        # region a7.4: one step: before[t], backs[t], ys[t], and the next state
         before[t] = state[0]
         new, backs[t] = step(z[t], affine(state[0], wh, bh), *state)
         state = chosen(on[t], new, state)

@@ -67,7 +67,7 @@ def clip_grad_norm(
             f"clip_grad_norm: the gradient of {bad} holds NaN or Inf, or is too long "
             "to measure; try a smaller lr, and `with minidl.debug():` to find the cause"
         )
-    # region a7.8: the length of all gradients as one vector, cut to max_norm
+    # region a7.8: the norm of all gradients together; each p.grad times one factor
     total = sums.max() if norm_type == float("inf") else sums.sum() ** (1 / norm_type)
     factor = xp.minimum(max_norm / (total + 1e-6), 1)
     for _, p in pairs:
