@@ -1,4 +1,4 @@
-"""The rows that you can see, one test each; `pytest -k a1.6` asks one task alone."""
+"""The rows that you can see, one test each; `pytest -k a1.6:` asks one task alone."""
 
 import pytest
 

@@ -1,4 +1,4 @@
-"""The rows that you can see, one test each; `pytest -k a7.5` asks one task alone."""
+"""The rows that you can see, one test each; `pytest -k a7.5:` asks one task alone."""
 
 import pytest
 
