@@ -3,8 +3,9 @@
 #
 # A network has millions of numbers, and training asks of every one of them the same
 # question: *if you grew a little, what would the loss do?* Backpropagation answers for
-# all of them at once, and for the price of about one more evaluation. We build it here
-# from nothing, in some twenty lines, and then watch minidl do the same with arrays.
+# all of them at once: for each product of matrices in the loss it needs two, one for
+# each factor. We build it here from nothing, in some twenty lines, and then watch
+# minidl do the same with arrays.
 #
 # Every section asks a question. **Write your prediction down before you run the cell**;
 # each cell ends with an `assert` that settles the matter.
@@ -186,7 +187,7 @@ net = md.nn.Sequential(
 )  # fmt: skip
 F.cross_entropy(net(md.Tensor(images)), labels).backward()
 filled = sum(p.grad.size for p in net.parameters())
-print(f"one walk: {filled} gradients; nudging: {filled + 1} evaluations of the loss")
+print(f"one backward pass: {filled} gradients; nudging: {filled + 1} times the loss")
 
 assert filled == 2778 == (64 * 32 + 32) + (32 * 16 + 16) + (16 * 10 + 10)
 
@@ -333,8 +334,8 @@ assert np.allclose(third[300], -2) and abs(bend[300]) < 1e-12  # at x = 0
 # ## Exercise: the Hessian, without the Hessian
 #
 # The second derivatives of a loss with a million weights would be a matrix of $10^{12}$
-# numbers. But its product with *one* vector, $Hv$, costs only two walks. The hint is in
-# one line: $Hv = \partial \langle \nabla L, v \rangle / \partial x$.
+# numbers. But its product with *one* vector, $Hv$, costs about two backward passes.
+# The hint is in one line: $Hv = \partial \langle \nabla L, v \rangle / \partial x$.
 #
 # Write `answer(f, x, v)` that returns $Hv$ as an array, for a function `f` of Tensors
 # and arrays `x` and `v` of one shape. Run the cell to see whether it is right.

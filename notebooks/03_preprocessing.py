@@ -340,8 +340,8 @@ assert np.ptp(list(best.values())[:3]) < 0.04
 # ## 10. So what does one do with images?
 #
 # Three numbers and three more: the mean and the deviation of each color, over all
-# pixels of all training images. AlexNet subtracted a mean image, VGG a mean color,
-# ResNet and most since do this.
+# pixels of all training images. The papers on AlexNet and ResNet subtract a mean image,
+# the one on VGG a mean color; the weights that libraries offer today want this.
 #
 # **Predict.** For 32 × 32 color images: how many numbers does standardizing learn for
 # each pixel of each color, and how many for each color?

@@ -276,12 +276,14 @@ for name, factor in factors.items():
     print(f"{name:<15} {factor:.1e}")
 
 good = [name for name, factor in factors.items() if 1 / 5 < factor < 5]
-assert good == ["tanh, Xavier", "ReLU, He"]
+assert good == ["tanh, Xavier", "ReLU, He"] and factors["tanh, σ = 1"] > 1e3
 
 # %% [markdown]
-# Signal and gradient fare alike, here where all layers are equally wide: the same
-# weights multiply both. Where layers differ, one must choose between $n_{in}$ and
-# $n_{out}$, or take the middle.
+# With the right scale both keep their size, here where all layers are equally wide: the
+# same weights multiply both. They need not do the same otherwise: with tanh and
+# $\sigma = 1$ the signal stays at ±1, because tanh cannot go beyond, and the gradient
+# grows a thousandfold and more. Where layers differ in width, one must choose between
+# $n_{in}$ and $n_{out}$, or take the middle.
 #
 # ## 9. Does it decide whether the network learns?
 #

@@ -373,7 +373,8 @@ assert reached["wrong sign"] < 0.5
 # %% [markdown]
 # All but the wrong sign pass 90 %. *That a network learns proves nothing about its
 # gradient*: whatever points less than a right angle away from it goes downhill. (Random
-# $B$ even has a name, feedback alignment: the weights turn until $B$ is nearly right.)
+# $B$ is known as feedback alignment: Lillicrap et al. 2016 found that the weights turn
+# towards $B$.)
 #
 # ## 9. And if the function is not the same twice?
 #

@@ -121,7 +121,25 @@ assert 0.9 < power["SGD"] < 1.1 and 0.4 < power["Momentum"] < 0.65
 
 # %% [markdown]
 # A hundred times as many, and somewhat more than ten times: about $\kappa$ against
-# $\sqrt\kappa$. In general no method that sees only gradients can do better.
+# $\sqrt\kappa$. That is the best for two fixed numbers $\eta$ and $\mu$. *Conjugate
+# gradients* choose both anew in each step, so that each direction is orthogonal to the
+# ones before in the metric of the curvature.
+#
+# **Predict.** How many steps do they need in two dimensions?
+
+# %%
+for k in kappas:
+    x, h = np.array([1.0, 1.0]), np.array([1.0, k])
+    r = d = -h * x  # minus the gradient, and the first direction
+    for _ in range(2):
+        a = (r @ r) / (d @ (h * d))
+        x, new = x + a * d, r - a * h * d
+        d, r = new + (new @ new) / (r @ r) * d, new
+    assert abs(x).max() < 1e-12
+
+# %% [markdown]
+# Two, whatever $\kappa$ is. But they need the exact gradient and a loss that is a
+# quadratic function; with the noise of batches they lose that property.
 #
 # ## 3. What does it cost to roll?
 #
@@ -248,9 +266,30 @@ assert max(moved[k] for k in ("Adagrad", "RMSProp", "Adam")) < 1e-4
 assert min(moved["SGD"], moved["Momentum"]) > 0.1
 
 # %% [markdown]
-# Those that divide. They do not mind either if *one weight* is measured in other units
-# than another: for them a ravine along the axes is round. But axes are a matter of how
-# we look.
+# Those that divide: the unit of the *loss* cancels in $g/\sqrt v$. And the unit of the
+# weights? Let both be measured in millimeters instead of meters: the numbers are 1000
+# times as large, the same point and the same loss.
+#
+# **Predict.** Does Adam take the same path?
+
+# %%
+changed = {}
+for name, rule in makers.items():
+    meters = descend(rule, 200, (0.1, 2.0), (-8.0, 0.5))
+    millis = descend(rule, 200, (1e-7, 2e-6), (-8000.0, 500.0)) / 1000
+    changed[name] = float(abs(meters - millis).max())
+print({name: f"{difference:.1f}" for name, difference in changed.items()})
+
+assert min(changed.values()) > 0.5
+
+# %% [markdown]
+# Nobody does. A step of Adam is about $\eta$ long *in the unit of the weight*: 0.3
+# meters, or 0.3 millimeters. Dividing by $\sqrt v$ makes a method blind to the scale of
+# the gradient, not of the weight; it helps where weights are of a similar size, and
+# initialization sees to that.
+#
+# It also gives every weight a rate of its own, so that a ravine along the axes is less
+# of a ravine. But axes are a matter of how we look.
 #
 # **Predict.** A ravine with $\kappa = 200$, along the axes, and turned by 45°. Steps to
 # a ten-thousandth of the height, for Momentum and for Adam: who notices the turn?
@@ -361,25 +400,43 @@ assert best["SGD"] > 20 * best["Adam"]
 # the same place for many networks, since its rate is a length: $10^{-3}$ to $10^{-2}$
 # is seldom far off. The next notebook lets the rate change on the way.
 #
-# ## Exercise: Adam, by hand
+# ## 9. No rate at all?
 #
-# Write `answer(gradients, lr)`: the place, as a list of numbers, where Adam is after
-# each of the gradients (a list of numbers), starting from 0, with $\beta_1 = 0.9$,
-# $\beta_2 = 0.999$ and $\varepsilon = 10^{-8}$.
+# **Adadelta** divides by the size of the gradients and multiplies by the size of its
+# own last updates. So its unit is right (section 6), and its paper promises that no
+# rate has to be chosen: it is 1.
+#
+# **Predict.** With the loss as in section 8: is 1 the best of 0.1, 1 and 10?
 
 # %%
-answer = None  # a function (gradients, lr) -> places, in place of None
+adadelta = {lr: final_loss(optim.Adadelta, lr) for lr in (0.1, 1, 10)}
+print({lr: round(float(loss), 3) for lr, loss in adadelta.items()})
+
+assert adadelta[10] < adadelta[1] / 1.5 and adadelta[1] < adadelta[0.1]
+
+# %% [markdown]
+# Not here: it begins with updates near $\sqrt\varepsilon$ and needs many steps until
+# they have grown; three epochs are few. It is insensitive only in a long training.
+#
+# ## Exercise: where Adam climbs
+#
+# Reddi et al. (2018) found gradients that lead Adam uphill, with $\beta_1 = 0$. The
+# gradient repeats in a cycle of three numbers whose sum is positive, so that on average
+# the weight should go down. Write `answer()`: three such numbers, with which Adam with
+# `betas=(0, 0.1)` goes up. (A rare large gradient is divided by a large root.)
+
+# %%
+answer = None  # a function () -> three numbers, in place of None
 
 
 def check(answer):
-    gradients, places = rng.normal(size=20), []
+    cycle = [float(g) for g in answer()]
     p = md.Tensor(np.zeros(1), requires_grad=True)
-    adam = optim.Adam([p], lr=0.1)
-    for g in gradients:
-        p.grad = np.array([g])
+    adam = optim.Adam([p], lr=0.01, betas=(0.0, 0.1))
+    for t in range(900):
+        p.grad = np.array([cycle[t % 3]])
         adam.step()
-        places.append(float(p.data[0]))
-    assert np.allclose(answer(gradients, 0.1), places)
+    assert len(cycle) == 3 and sum(cycle) > 0 and float(p.data[0]) > 1
     return "right"
 
 
@@ -389,16 +446,8 @@ print(check(answer) if answer else "Your turn.")
 # <details><summary>A solution</summary>
 #
 # ```python
-# def answer(gradients, lr):
-#     m = v = place = 0.0
-#     places = []
-#     for t, g in enumerate(gradients, start=1):
-#         m = 0.9 * m + 0.1 * g
-#         v = 0.999 * v + 0.001 * g * g
-#         m_hat, v_hat = m / (1 - 0.9**t), v / (1 - 0.999**t)
-#         place -= lr * m_hat / (v_hat**0.5 + 1e-8)
-#         places.append(place)
-#     return places
+# def answer():
+#     return [3, -1, -1]
 # ```
 # </details>
 #
@@ -415,5 +464,7 @@ print(check(answer) if answer else "Your turn.")
 # - J. Duchi, E. Hazan, Y. Singer, *Adaptive subgradient methods*, JMLR 12 (2011).
 # - T. Tieleman, G. Hinton, *Lecture 6.5: RMSProp*, Coursera (2012).
 # - D. Kingma, J. Ba, *Adam: a method for stochastic optimization*, ICLR 2015.
+# - M. Zeiler, *ADADELTA: an adaptive learning rate method*, 2012.
+# - S. Reddi, S. Kale, S. Kumar, *On the convergence of Adam and beyond*, ICLR 2018.
 # - Lectures: CS231n, *Training neural networks II*; EECS 498, *Optimization*.
 # - In the source: `minidl/optim/sgd.py`, `adaptive.py`, `adam.py`.
