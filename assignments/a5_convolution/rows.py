@@ -1,7 +1,7 @@
 """What is asked of each task: the rows that a student can see.
 
 Draws choose the shapes as well as the numbers: N images, C channels, H × W pixels,
-F kernels, KH × KW a window, and u = ∂L/∂y. A row that looks easy may hold a corner.
+F kernels, KH × KW a window, and u = ∂L/∂y. An easy row may hold a special case.
 """
 # ruff: noqa: D103  most draw what their names say
 
@@ -232,7 +232,8 @@ ROWS = [
         "slices with a step, of `framed`", answers=("y",)),
 
     Row("a5.4", "kind", 1, "folded", narrow(columns),
-        "y is (N, C, H, W), as `output_size` says", compare="kind"),
+        "y is (N, C, H, W), as `output_size` says; a slice that ends at -0 is empty",
+        compare="kind"),
     Row("a5.4", "overlaps add up", 3, "folded", columns,
         "a pixel that was copied to several columns gets a number from each of them",
         answers=("y",)),
@@ -252,7 +253,8 @@ ROWS = [
         "columns() knows the settings; oh and ow say how many windows there are"),
 
     Row("a5.6", "kind", 1, "convolved_all", narrow(with_u(biased)),
-        "every gradient is shaped as what it is the gradient of", compare="kind"),
+        "a gradient is shaped as its input; fold takes (N, C KH KW, OH OW), no groups",
+        compare="kind"),
     Row("a5.6", "gradient of b", 1, "convolved_all", with_u(biased),
         "b[f] was added in every image and at every place: sum over all of them",
         answers=("db",)),
@@ -266,7 +268,7 @@ ROWS = [
         "fold needs the settings of unfold, and the size of the image"),
 
     Row("a5.7", "kind", 1, "largest_dx", narrow(pools),
-        "dx is shaped like x", compare="kind"),
+        "dx is shaped like x; fold takes (N, C KH KW, OH OW)", compare="kind"),
     Row("a5.7", "value", 1, "largest", without(pools, "u"),
         "each channel for itself: columns have (N, C KH KW, OH OW), so reshape first"),
     Row("a5.7", "negative numbers in a frame", 1, "largest", below_zero,
@@ -277,7 +279,7 @@ ROWS = [
         "one pixel may win in several windows: fold adds up", answers=("dx",)),
 
     Row("a5.8", "kind", 1, "mean_dx", narrow(pools),
-        "dx is shaped like x", compare="kind"),
+        "dx is shaped like x; fold takes (N, C KH KW, OH OW)", compare="kind"),
     Row("a5.8", "value", 1, "mean", without(pools, "u"),
         "the sum of each window, times `share`"),
     Row("a5.8", "zeros of a frame", 1, "mean", mean_in_a_frame,
@@ -289,7 +291,7 @@ ROWS = [
         "k places next to each other see k − 1 steps more than one place does",
         answers=("sees",)),
     Row("a5.9", "strides", 2, "sights", striding_layers,
-        "how many pixels apart are neighbors? The layers below decide that"),
+        "the steps of this window are steps of the layer below: use its `apart`"),
 
     Row("a5.10", "one image", 1, "adds", costs,
         "the numbers in the weights, once for each position of the output"),
@@ -307,7 +309,7 @@ ROWS = [
     Row("a5.12", "kind", 1, "pasted", narrow(labeled),
         "as many images as before; labels have become rows", compare="kind"),
     Row("a5.12", "images", 2, "pasted", labeled,
-        "draw λ, rows, columns, partners, in this order; the partner is in the box",
+        "draw λ, rows, columns, partners in this order; the box has (1 − λ) H W pixels",
         answers=("x",)),
     Row("a5.12", "labels", 2, "pasted", labeled,
         "count the pixels of the box: it may have been cut off at the border",

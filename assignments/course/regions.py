@@ -161,6 +161,8 @@ def _blank(tree: ast.Module, region: Region, others: list[tuple[int, int]]) -> s
         notes.append(f"leave behind: {', '.join(gives)}")
     elif returns:
         notes.append("return the answer")
+    elif not any(isinstance(node, ast.Return) for node in ast.walk(block)):
+        notes.append("change in place what the handout says")
     call = f'todo("{region.task}")'
     head = (
         " = ".join([*gives, call]) if gives else f"return {call}" if returns else call

@@ -28,7 +28,7 @@ class Reach(NamedTuple):
     """What one place of a layer's output sees of the image, height and width in pixels.
 
     sees   the sides of its receptive field
-    apart  how many pixels lie between what neighboring places see
+    apart  by how many pixels what neighboring places see is shifted
     """
 
     name: str

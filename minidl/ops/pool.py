@@ -23,7 +23,7 @@ from minidl.ops.reduce import sum
 from minidl.ops.shape import broadcast_to, reshape, transpose
 from minidl.ops.windows import (
     Lengths,
-    Pair,
+    Padding,
     Windows,
     check_images,
     fold,
@@ -39,8 +39,6 @@ __all__ = [
     "adaptive_avg_pool2d", "avg_pool1d", "avg_pool2d", "global_avg_pool2d",
     "max_pool1d", "max_pool2d", "upsample",
 ]  # fmt: skip
-
-NO_FRAME = ((0, 0), (0, 0))
 
 
 @op(linear=True)
@@ -95,8 +93,7 @@ def avg_pool2d(
     (n, c), places, (oh, ow) = x.shape[:2], at.size[0] * at.size[1], at.out
     share = 1 / places
     if ceil_mode or not count_include_pad:
-        inner = frame_of("avg_pool2d", padding, at.size, at.stride, at.dilation)
-        share = _share(x, at, inner if count_include_pad else NO_FRAME)
+        share = _share(x, at, padding if count_include_pad else 0)
     # region a5.8: the mean of each window, and the way back to all its pixels
     columns = unfold(x, **at.settings)
     y = columns.reshape(n, c, places, oh, ow).sum(axis=2) * share
@@ -270,11 +267,12 @@ def _hanging(name: str, at: Windows) -> Windows:
     )
 
 
-def _share(x: Array, at: Windows, counted: tuple[Pair, Pair]) -> Array:
+def _share(x: Array, at: Windows, padding: Padding) -> Array:
     """Return 1 / how many pixels count in each window.    (OH, OW).
 
-    Those of the image and of the frame `counted` around it, not what lies further out.
+    Those of the image and of the frame `padding` around it, not what lies further out.
     """
+    counted = frame_of("avg_pool2d", padding, at.size, at.stride, at.dilation)
     ones = namespace(x).ones((1, 1, *at.image), x.dtype)
     rest = tuple(
         (a - c, b - d) for (a, b), (c, d) in zip(at.padding, counted, strict=True)

@@ -67,8 +67,9 @@ def fold(x, *, output_size, kernel_size, dilation=1, padding=0, stride=1):
     kh, kw = pair("fold", "kernel_size", kernel_size)
     if x.ndim != 3 or x.shape[1] % (kh * kw):
         raise ShapeError(
-            f"fold takes columns (N, C·{kh}·{kw}, windows), and x has shape {x.shape}; "
-            "its second axis must be a multiple of the window's size"
+            f"fold takes columns (N, C·{kh}·{kw}, windows): three axes, the second a "
+            f"multiple of the window's size {kh * kw}; x has shape {x.shape}; try "
+            "x.reshape(…)"
         )
     n, c = x.shape[0], x.shape[1] // (kh * kw)
     at = place("fold", image, (kh, kw), stride, padding, dilation)
