@@ -74,9 +74,11 @@ class KFold:
         n = len(dataset)
         if n < self.k:
             raise RangeError(f"{n} samples cannot be parted into {self.k} folds")
-        fold = np.empty(n, np.int64)  # deal the samples out like cards, class by class
         order = _order(dataset, self.stratify, generator(self.rng))
+        # region a6.11: deal the samples out like cards, in their order
+        fold = np.empty(n, np.int64)
         fold[order] = np.arange(n) % self.k
+        # endregion
         for i in range(self.k):
             held_out = np.flatnonzero(fold == i)
             yield _take(dataset, np.flatnonzero(fold != i)), _take(dataset, held_out)
@@ -93,8 +95,11 @@ def bootstrap(*data: TensorLike, rng: Seed = None) -> tuple[Any, Any]:
     """
     dataset = _dataset(data)
     n = len(dataset)
-    drawn = generator(rng).integers(n, size=n)
+    g = generator(rng)
+    # region a6.12: n of n samples, drawn with replacement, and those never drawn
+    drawn = g.integers(n, size=n)
     never = np.setdiff1d(np.arange(n), drawn)
+    # endregion
     return _take(dataset, drawn), _take(dataset, never)
 
 

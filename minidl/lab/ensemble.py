@@ -41,10 +41,12 @@ def averaged(scores: TensorLike, weights: TensorLike) -> tuple[Any, Any]:
     >>> p.tolist(), disagreement.round(3).tolist()       # the first: log 2
     ([[0.5, 0.5], [0.5, 0.5]], [0.693, 0.0])
     """
+    # region a6.14: the members' mean probabilities, and how much of H is disagreement
     w = weights / weights.sum()
     p = ops.softmax(scores, axis=2)
     mean = (w[:, None] * p).sum(axis=1)
     disagreement = entropy(mean) - (w * entropy(p)).sum(axis=1)
+    # endregion
     return mean, disagreement
 
 

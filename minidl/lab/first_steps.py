@@ -59,7 +59,7 @@ def first_loss(make_model: Make, data: Data, **how: Unpack[How]) -> Step:
     """
     bench = Bench(make_model, data, **how)
     name, complaints = "1. first loss", list(inspection.of_data(bench))
-    model, losses, expected = bench.model(), [], math.nan
+    model, losses = bench.model(), []
     try:
         with no_grad():
             for number, batch in enumerate(bench.batches(10)):
@@ -68,22 +68,22 @@ def first_loss(make_model: Make, data: Data, **how: Unpack[How]) -> Step:
                 if number == 0:
                     complaints += inspection.of_scores(bench, model, batch, scores)
                     complaints += inspection.of_loss(bench, scores, y)
-                    expected = float(bench.loss(scores * 0, y))
+                    begun = scores, y
+            first = float(np.mean(losses))
+            expected, ratio, verdict = compared(first, bench.loss, *begun)
     except (MinidlError, IndexError, ValueError, TypeError) as error:
         complaints.append((f"the first batch fails: {error}", ""))
         return judged(name, complaints)
-    first = float(np.mean(losses))
     facts = {"first": first, "expected": expected}
     name_of = f"log {scores.shape[1]} = " if bench.labels else ""
     known = f"{name_of}{expected:.3f}"
     saw = f"the first loss is {first:.3f}, and that of equal scores {known}"
-    ratio = first / expected if expected else math.nan
-    if abs(ratio - 1) <= NEAR:
+    if verdict == "right":
         return judged(
             name, complaints, saw, "all classes get nearly equal scores", facts
         )
     if bench.labels:
-        complaints += _far_from(ratio, saw)
+        complaints += _far_from(verdict, ratio, saw)
     means = (
         "the first scores are spread, and the first steps are spent on bringing them "
         "together; that is no mistake. To begin at log K make the last layer "
@@ -92,13 +92,35 @@ def first_loss(make_model: Make, data: Data, **how: Unpack[How]) -> Step:
     return judged(name, complaints, saw, means, facts)
 
 
-def _far_from(ratio: float, saw: str) -> list[Complaint]:
+def compared(
+    first: float, loss: Callable[..., Any], scores: Any, y: Any
+) -> tuple[float, float, str]:
+    """Return the loss of equal scores, the first loss in units of it, and a verdict.
+
+    scores (N, K), y (N,) of one batch; the verdict is "low", "right" (within 10 %),
+    "spread" (up to twice as much) or "high", which a ratio of NaN is as well
+
+    >>> from minidl import ops
+    >>> compared(2 * math.log(3), ops.cross_entropy, np.ones((5, 3)), [0, 0, 1, 1, 0])
+    (1.0986..., 2.0, 'spread')
+    """
+    # region a6.1: the loss of equal scores, and how far from it the first loss is
+    expected = float(loss(scores * 0, y))
+    ratio = first / expected if expected else math.nan
+    verdict = "low" if ratio < 1 else "spread" if ratio <= HIGH else "high"
+    if abs(ratio - 1) <= NEAR:
+        verdict = "right"
+    # endregion
+    return expected, ratio, verdict
+
+
+def _far_from(verdict: str, ratio: float, saw: str) -> list[Complaint]:
     """Return the complaint about a first loss that is too far from log K."""
-    if ratio < 1 - NEAR:
+    if verdict == "low":
         return [(f"{saw}: lower, the net knows the answer before it has learned",
                  "look for the label in the input, for a loss of another form (a sum? "
                  "a sign?), for a model that was trained already")]  # fmt: skip
-    if ratio > HIGH or math.isnan(ratio):
+    if verdict == "high":
         return [(f"{saw}: {ratio:.1f} times as much, the net is sure of what is wrong",
                  "look at the scale of the inputs (about 1) and of the first weights "
                  '(init="kaiming_normal"; init="head" in the last layer)')]  # fmt: skip

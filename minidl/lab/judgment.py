@@ -30,17 +30,21 @@ def _rising_validation(run: Reading) -> Evidence | None:
     train, val = run["train_loss"], run["val_loss"]
     if len(val) < 5:
         return None
-    best = int(np.argmin(trend.smoothed(val)))
-    low, last = float(trend.smoothed(val)[best]), _last(val)
+    smooth = trend.smoothed(val)
+    best, last = int(np.argmin(smooth)), _last(val)
+    low = float(smooth[best])
     place, rise = best / (len(val) - 1), last - low
-    if len(train) and train[-1] > 0.9 * trend.at(train, place):
-        return None  # training learned nothing more either
     if place > 0.85 or rise * (run.judges or UNKNOWN) < 4:
         return None  # it is too late to tell, or one or two samples make the rise
-    clear = rise > max(4 * trend.noise(val), 0.02 * run.start)
     # a net that becomes sure of its mistakes, and makes no more, is a milder case
     enough = 0.25 if len(run["val_accuracy"]) and not _accuracy_fell(run) else 0.2
-    if clear and trend.line(val[best:]).t > 3 and rise > enough * low:
+    least = max(enough * low, 0.02 * run.start)
+    # region a6.10: is the rise large, clear of the noise, steady, and training's loss?
+    learns = not len(train) or train[-1] <= 0.9 * trend.at(train, place)
+    large, clear = rise > least, rise > 4 * trend.noise(val)
+    overfits = learns and large and clear and trend.line(val[best:]).t > 3
+    # endregion
+    if overfits:
         return {"rise": rise / low, "best validation loss": low, "last": last}
     return None
 

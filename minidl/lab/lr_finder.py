@@ -196,12 +196,15 @@ def read(rates: Vector, losses: Vector) -> RateRange:
     rates, losses, means = rates[:end], losses[:end], means[:end]
     steepest = lowest = suggestion = math.nan
     if end > BURN_IN + 1:
+        # region a6.7: where the mean is smallest, where it fell fastest, and between
         bottom = BURN_IN + int(np.argmin(means[BURN_IN:]))
         slopes = [_slope(np.log(rates), means, t) for t in range(BURN_IN, bottom + 1)]
         at = BURN_IN + int(np.argmin(slopes))
-        if means[bottom] < _sure_fall(losses):
-            steepest, lowest = float(rates[at]), float(rates[bottom])
-            suggestion = math.sqrt(steepest * lowest / 3)
+        steepest, lowest = float(rates[at]), float(rates[bottom])
+        suggestion = math.sqrt(steepest * lowest / 3)
+        # endregion
+        if not means[bottom] < _sure_fall(losses):
+            steepest = lowest = suggestion = math.nan
     return RateRange(suggestion, rates, losses, means, steepest, lowest, how)
 
 

@@ -70,5 +70,7 @@ def weights(layer: nn.Module) -> list[Array]:
 
 def update_ratio(before: list[Array], after: list[Array]) -> Array:
     """‖W' − W‖ / ‖W‖ of one step."""
+    # region a6.8: the length of the step, in lengths of the weights
     steps = [b - a for a, b in zip(before, after, strict=True)]
     return norm(steps) / norm(before)
+    # endregion

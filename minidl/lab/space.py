@@ -119,7 +119,9 @@ class LogUniform(Domain):
 
     def at(self, u: float) -> float:
         """Return a (b / a)ᵘ."""
-        value: float = self.low * (self.high / self.low) ** u
+        # region a6.6: the value at position u, where equal steps are equal ratios
+        value = float(self.low * (self.high / self.low) ** u)
+        # endregion
         return min(max(value, self.low), self.high)  # rounding must not leave the range
 
     def position(self, value: float) -> float:

@@ -79,11 +79,14 @@ def line(y: Vector) -> Line:
         return Line(float(y[-1] - y[0]) if n else 0.0, math.inf)
     x = np.linspace(0, 1, n)
     x -= x.mean()
+    # region a6.9: the slope of the line, and its error
     spread = float(x @ x)
     slope = float(x @ y) / spread
     residuals = y - y.mean() - slope * x
     sigma = math.sqrt(float(residuals @ residuals) / (n - 2))
-    return Line(round(slope, 12), sigma / math.sqrt(spread))
+    error = sigma / math.sqrt(spread)
+    # endregion
+    return Line(round(slope, 12), error)
 
 
 def at(y: Vector, place: float) -> float:

@@ -294,7 +294,10 @@ def focal_loss(
     labels = as_target(x, labels)
     two = labels.shape == x.shape
     m, weight = (_two_classes if two else _k_classes)(x, labels, alpha)
-    losses = softplus(-m) * exp(-gamma * softplus(m)) * weight
+    # region a6.5: log p and log(1 − p) of the margin, then the loss of each
+    log_p, log_rest = -softplus(-m), -softplus(m)
+    losses = -log_p * exp(gamma * log_rest) * weight
+    # endregion
     return reduced(losses, reduction, losses.size)
 
 

@@ -40,12 +40,13 @@ def newest_weight(n: int, decay: float | None = None, warmup: bool = False) -> f
     >>> [round(newest_weight(n, 0.9, warmup=True), 3) for n in (1, 11, 1000)]
     [1.0, 0.45, 0.1]
     """
-    if n == 1:
-        return 1.0
-    if decay is None:
-        return 1 / n
-    d = min(decay, n / (n + 9)) if warmup else decay
-    return 1 - d
+    # region a6.13: the weight of the n-th value in a mean, plain or forgetting
+    if decay is None or n == 1:
+        w = 1 / n
+    else:
+        w = 1 - (min(decay, n / (n + 9)) if warmup else decay)
+    # endregion
+    return w
 
 
 class Average:

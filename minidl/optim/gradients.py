@@ -150,23 +150,28 @@ class Accumulation:
     def backward(self, loss: Tensor, size: float = 1) -> bool:
         """Add size · ∂loss/∂θ; step on the k-th, and return whether it did."""
         size = positive("Accumulation", "size", size)
+        # region a6.2: weigh and count a micro-batch, and step on the k-th
         (loss if size == 1 else loss * size).backward()
         self.waiting, self.total = self.waiting + 1, self.total + size
         if self.waiting == self.k:
             self.flush()
+        # endregion
         return self.waiting == 0
 
     def flush(self) -> None:
         """Step on what waits, be it fewer than k; afterwards the gradients are gone."""
         if not self.waiting:
             return
-        for _, p in _with_gradient(self.optimizer.params, "Accumulation"):
+        params = [p for _, p in _with_gradient(self.optimizer.params, "Accumulation")]
+        # region a6.3: from the sum to the mean, one step, and all begins anew
+        for p in params:
             p.grad *= 1 / self.total
         if self.before_step is not None:
             self.before_step()
         self.optimizer.step()
         self.optimizer.zero_grad()
         self.waiting, self.total = 0, 0.0
+        # endregion
 
     def __enter__(self) -> Accumulation:
         self.optimizer.zero_grad()

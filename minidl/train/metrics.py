@@ -16,7 +16,7 @@ The numbers are scikit-learn's, and so are the names and settings, except that
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import Any, Literal
 
 import numpy as np
@@ -28,7 +28,6 @@ from minidl.errors import DTypeError, RangeError, ShapeError
 Classes = int | Sequence[int] | None
 Vector = np.ndarray[Any, Any]
 Average = Literal["macro", "micro", "weighted", "binary", "none"] | None
-Formula = Callable[[Vector, Vector, Vector], tuple[Vector, Vector]]
 
 AVERAGES = ("macro", "micro", "weighted", "binary", "none")
 
@@ -130,7 +129,7 @@ def precision(
     array([1.        , 0.66666667])
     """
     how = (average, classes, positive, zero_division)
-    return _share("precision", lambda tp, said, true: (tp, said), scores, labels, *how)
+    return _share("precision", scores, labels, *how)
 
 
 def recall(
@@ -150,7 +149,7 @@ def recall(
     array([0.5, 1. ])
     """
     how = (average, classes, positive, zero_division)
-    return _share("recall", lambda tp, said, true: (tp, true), scores, labels, *how)
+    return _share("recall", scores, labels, *how)
 
 
 def f1_score(
@@ -171,14 +170,11 @@ def f1_score(
     0.8
     """
     how = (average, classes, positive, zero_division)
-    return _share(
-        "f1_score", lambda tp, said, true: (2 * tp, said + true), scores, labels, *how
-    )
+    return _share("f1_score", scores, labels, *how)
 
 
 def _share(
     name: str,
-    formula: Formula,
     scores: TensorLike,
     labels: TensorLike,
     average: Average,
@@ -186,7 +182,7 @@ def _share(
     positive: int,
     zero_division: float,
 ) -> Any:
-    """Divide two counts, made by `formula` of TP, TP + FP and TP + FN, and average."""
+    """Divide two counts, made of TP, TP + FP and TP + FN, and average."""
     if average not in (*AVERAGES, None):
         raise RangeError(f"{name}: average={average!r}; there are {AVERAGES}")
     if not (zero_division in (0, 1) or np.isnan(zero_division)):
@@ -199,14 +195,19 @@ def _share(
     elif average in ("none", None) and classes is None:
         classes = n_classes
     c, at = count(name, said, truth, classes)
+    zero = float(zero_division)
+    # region a6.4: count hits, predictions and truths of each class, and divide
     counts = [c.diagonal()[at], c.sum(axis=0)[at], c.sum(axis=1)[at]]
     if average == "micro":
         counts = [n.sum(keepdims=True) for n in counts]
-    part, whole = formula(*counts)
-    shares = np.where(whole == 0, float(zero_division), part / np.maximum(whole, 1))
+    tp, called, support = counts
+    shared = {"precision": (tp, called), "recall": (tp, support)}
+    part, whole = shared.get(name, (2 * tp, called + support))
+    shares = np.where(whole == 0, zero, part / np.maximum(whole, 1))
+    # endregion
     if average in ("none", None):
         return shares
-    return _mean(shares, counts[2] if average == "weighted" else np.ones(len(shares)))
+    return _mean(shares, support if average == "weighted" else np.ones(len(shares)))
 
 
 def _mean(shares: Vector, weights: Vector) -> float:
