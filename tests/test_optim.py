@@ -218,6 +218,12 @@ def test_check_finite_names_the_parameter_and_moves_nothing(bad):
     assert (good.data < 1).all()
 
 
+def test_gradients_are_not_looked_at_unless_asked():
+    p = Plain(np.ones(2), np.array([1.0, math.nan]))
+    optim.SGD([p], lr=0.5).step()
+    np.testing.assert_array_equal(p.data, [0.5, math.nan])
+
+
 def test_an_optimizer_dies_without_the_garbage_collector(rng):
     gc.collect()
     gc.disable()
