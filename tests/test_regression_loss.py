@@ -59,6 +59,13 @@ def test_kl_div_where_a_probability_is_zero(torch):
     )
 
 
+def test_kl_div_takes_the_logarithm_of_zero_for_zero_in_its_slope():
+    """dt = (log t − x + 1) g / n, with log 0 as 0: 2 + 1 at t = 0, 1 + 2 at 1."""
+    x, t = np.array([-2.0, -2.0]), Tensor(np.array([0.0, 1.0]), requires_grad=True)
+    (dt,) = grad(ops.kl_div(x, t, reduction="sum"), t)
+    np.testing.assert_allclose(dt, [3.0, 3.0], rtol=1e-12)
+
+
 def test_hinge_embedding_loss_agrees_with_torch(torch):
     for seed in range(21):
         rng = np.random.default_rng(seed)
