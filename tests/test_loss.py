@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 import math
+import weakref
 
 import numpy as np
 import pytest
@@ -297,6 +298,16 @@ def test_what_is_ignored_gets_no_gradient(rng):
     np.testing.assert_array_equal(
         ops.cross_entropy(x, [-100] * 4, reduction="none").data, np.zeros(4)
     )
+
+
+@pytest.mark.parametrize("f", [ops.nll_loss, ops.hinge_loss, ops.l1_loss])
+def test_a_linear_loss_keeps_none_of_its_inputs(f):
+    x = Tensor(-np.ones((2, 3)), requires_grad=True) * 1
+    y = f(x, np.zeros((2, 3)) if f is ops.l1_loss else np.array([0, 2]))
+    seen = weakref.ref(x)
+    del x
+    assert seen() is None
+    assert y.requires_grad
 
 
 def test_hinge_at_the_margin_does_not_push():
