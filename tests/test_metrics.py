@@ -224,9 +224,9 @@ REFUSED = {
     "no one": (lambda: recall([0, 2], [0, 2], "binary"), RangeError, "positive"),
     "sign": (lambda: precision([-1, 1], [1, 1], classes=3), RangeError, "from -1"),
     "classes": (
-        lambda: confusion_matrix([0, 3], [0, 1], classes=3),
+        lambda: confusion_matrix([0, 3, 1], [0, 1, 2], classes=3),
         RangeError,
-        "0 … 2",
+        "0 … 2, but they run from 0 to 3",
     ),
 }
 
