@@ -218,6 +218,16 @@ def test_check_finite_names_the_parameter_and_moves_nothing(bad):
     assert (good.data < 1).all()
 
 
+@pytest.mark.parametrize(
+    ("settings", "kept"),
+    [({}, "s"), ({"centered": True}, "sm"), ({"momentum": 0.5}, "sb")],
+)
+def test_rmsprop_keeps_what_its_settings_want(settings, kept):
+    opt = optim.RMSProp([Plain(np.ones(2), np.ones(2))], **settings)
+    opt.step()
+    assert list(opt.members[0].slots) == list(kept)
+
+
 def test_gradients_are_not_looked_at_unless_asked():
     p = Plain(np.ones(2), np.array([1.0, math.nan]))
     optim.SGD([p], lr=0.5).step()
