@@ -101,6 +101,13 @@ def test_a_channel_without_a_gradient_is_orthogonal_to_it():
     np.testing.assert_allclose(p.data, [[3.0, 1.0], [4.0, -0.1]], atol=1e-8)
 
 
+def test_with_a_delta_of_zero_nothing_counts_as_orthogonal():
+    p = Tensor(np.array([[3.0], [4.0]]), requires_grad=True)
+    p.grad = np.array([[4.0], [-3.0]])
+    optim.AdamP([p], lr=0.1, delta=0.0).step()
+    np.testing.assert_allclose(p.data, [[2.9], [4.1]], rtol=1e-8)
+
+
 def test_adamp_does_not_lengthen_and_adam_does():
     lengths = {}
     for rule in (optim.AdamP, optim.AdamW):
