@@ -149,9 +149,11 @@ def warming(draw):
 
 
 def certain(draw):
-    """Members that are sure, of different classes."""
+    """Members that are sure, of different classes; one wavers between two."""
     inputs = public.weighted(draw)
-    return {**inputs, "scores": 1000 * inputs["scores"]}
+    scores = 1000 * inputs["scores"]
+    scores[0, 0, :2] = 1000.0 * draw.integer(20, 30)
+    return {**inputs, "scores": scores}
 
 
 # fmt: off

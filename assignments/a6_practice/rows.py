@@ -94,9 +94,9 @@ def huge(draw):
 
 
 def decades(draw):
-    """A range of two to five decades, and positions in it."""
-    low = number(draw, 1, 9) * 10.0 ** -draw.integer(3, 7)
-    high = low * 10 ** number(draw, 2, 5)
+    """A range of two to four decades below 1, and positions in it."""
+    low = number(draw, 1, 9) * 10.0 ** -draw.integer(5, 8)
+    high = low * 10 ** number(draw, 2, 4)
     return {"u": draw.uniform(9, low=0.02, high=0.98), "low": low, "high": high}
 
 
