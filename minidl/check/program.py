@@ -11,13 +11,13 @@ second run with an edit in one place says what that backward would return then.
 from __future__ import annotations
 
 import types
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
-from minidl.backend import to_numpy
+from minidl.backend import DType, to_numpy
 from minidl.check.tape import names_in, source
 from minidl.engine.tensor import TensorLike
 
@@ -38,9 +38,9 @@ class Call:
     run: Callable[..., Any]
     args: list[Any]
     settings: dict[str, Any]
-    into: Any = None
+    into: object = None
 
-    def do(self, args: Sequence[Any] | None = None, **changed: Any) -> Any:
+    def do(self, args: Sequence[object] | None = None, **changed: object) -> Any:
         """Do it, with other operands or settings if they are given."""
         return self.run(*(self.args if args is None else args),
                         **{**self.settings, **changed})  # fmt: skip
@@ -52,7 +52,7 @@ class Op(Call):
 
     result: Any = None
     text: str = ""
-    place: Any = None
+    place: tuple[object, ...] = (None,)
 
 
 class Program:
@@ -84,13 +84,15 @@ class Program:
         self.ops.append(Op(call.name, call.run, kept, call.settings, call.into, *made))
         return result
 
-    def mark(self, into: Any, args: Sequence[Any], ks: Sequence[int] = ()) -> None:
+    def mark(
+        self, into: object, args: Sequence[object], ks: Sequence[int] = ()
+    ) -> None:
         """Note that an array was written to, and what was written."""
         owner = _owner(into)
         kept = self.written.setdefault(id(owner), (owner, set()))
         kept[1].update(self.sources(args), ks)
 
-    def sources(self, a: Any) -> set[int]:
+    def sources(self, a: object) -> set[int]:
         """Return the operations that an array, or several, was computed by."""
         if isinstance(a, (tuple, list)):
             return {k for b in a for k in self.sources(b)}
@@ -127,7 +129,7 @@ class Seen(np.ndarray):
 
     made_by: frozenset[int] = frozenset()
 
-    def __array_finalize__(self, like: Any) -> None:
+    def __array_finalize__(self, like: object) -> None:
         self.made_by = getattr(like, "made_by", frozenset())
 
     def __array_ufunc__(
@@ -149,23 +151,25 @@ class Seen(np.ndarray):
             _running[-1].mark(out[0], [result])
         return out[0]
 
-    def __array_function__(self, func: Any, types: Any, args: Any, kwargs: Any) -> Any:
+    def __array_function__(
+        self, func: Any, types: object, args: Any, kwargs: Mapping[str, Any]
+    ) -> Any:
         if not _running or "out" in kwargs:
             return func(*bare(args), **{k: bare(v) for k, v in kwargs.items()})
         return _done(Call(func.__name__, _plainly(func), list(args), dict(kwargs)))
 
-    def __getitem__(self, index: Any) -> Any:
+    def __getitem__(self, index: object) -> Any:
         if not _running:
             return super().__getitem__(bare(index))
         take = lambda a, i: np.asarray(a)[bare(i)]  # noqa: E731
         return _done(Call("getitem", take, [self, index], {}))
 
-    def __setitem__(self, index: Any, value: Any) -> None:
+    def __setitem__(self, index: object, value: object) -> None:
         if not _running:
             super().__setitem__(bare(index), bare(value))
             return
 
-        def put(a: Any, i: Any, v: Any) -> None:
+        def put(a: object, i: object, v: object) -> None:
             bare(a)[bare(i)] = bare(v)
 
         _done(Call("setitem", put, [self, index, value], {}, self))
@@ -186,13 +190,13 @@ class Seen(np.ndarray):
 def _method(name: str) -> Callable[..., Any]:
     """Return a method that is the function of NumPy, so that it is one operation."""
 
-    def method(self: Seen, *args: Any, **kwargs: Any) -> Any:
+    def method(self: Seen, *args: object, **kwargs: object) -> Any:
         return getattr(np, name)(self, *args, **kwargs)
 
     return method
 
 
-def _astype(self: Seen, dtype: Any, **more: Any) -> Any:
+def _astype(self: Seen, dtype: DType, **more: Any) -> Any:
     """Convert; as one operation."""
     cast: Callable[..., Any] = lambda a: bare(a).astype(dtype, **more)  # noqa: E731
     return _done(Call("astype", cast, [self], {})) if _running else cast(self)
@@ -257,7 +261,7 @@ NEW = (
 )  # fmt: skip
 
 
-def noting(f: Any, twins: dict[int, Any] | None = None) -> Any:
+def noting(f: object, twins: dict[int, Any] | None = None) -> Any:
     """Return a function whose new arrays are Seen, and so those of its helpers."""
     twins = {} if twins is None else twins
     if isinstance(f, types.MethodType):
@@ -278,11 +282,11 @@ def noting(f: Any, twins: dict[int, Any] | None = None) -> Any:
     return twins[id(f)]
 
 
-def _noted(value: Any, twins: dict[int, Any]) -> Any:
+def _noted(value: object, twins: dict[int, Any]) -> Any:
     return _Numpy() if value is np else noting(value, twins)
 
 
-def changed(a: Any, changes: dict[int, Callable[[Any], Any]]) -> Any:
+def changed(a: object, changes: dict[int, Callable[[Any], Any]]) -> Any:
     """Return a nest of arrays of which some, by their number, are changed."""
     count = iter(range(LONGEST))
 
@@ -308,7 +312,7 @@ def bare(a: Any) -> Any:
     return a
 
 
-def _owner(a: Any) -> Any:
+def _owner(a: object) -> object:
     while isinstance(a, np.ndarray) and a.base is not None:
         a = a.base
     return a

@@ -107,7 +107,7 @@ class Stump:
         return found
 
 
-def halfway(a: Any, b: Any) -> float:
+def halfway(a: float, b: float) -> float:
     """Return the middle of a < b; a itself where it would be rounded to b."""
     middle = a + (b - a) / 2
     return float(middle if middle < b else a)

@@ -101,7 +101,7 @@ class Ensemble(nn.Module):
         self.weights = nn.Buffer(shares, device(self))
         self.regression = regression
 
-    def forward(self, *inputs: Any) -> Tensor:
+    def forward(self, *inputs: TensorLike) -> Tensor:
         """Return log p̄ (N, K); of a regression the mean of the outputs (N, …)."""
         outputs = self.outputs(*inputs)
         w = self.weights.astype(outputs.dtype)
@@ -112,7 +112,7 @@ class Ensemble(nn.Module):
         scores: Tensor = ops.log(above_zero(p))
         return scores
 
-    def outputs(self, *inputs: Any) -> Tensor:
+    def outputs(self, *inputs: TensorLike) -> Tensor:
         """Return what all members put out, side by side.    x (N, …) -> (N, M, …)"""
         outputs = [member(*inputs) for member in self.members]
         shapes = [tuple(output.shape) for output in outputs]
@@ -191,7 +191,7 @@ class _Outputs(nn.Module):
     def __init__(self, ensemble: Ensemble) -> None:
         self.ensemble = ensemble
 
-    def forward(self, *inputs: Any) -> Tensor:
+    def forward(self, *inputs: TensorLike) -> Tensor:
         return self.ensemble.outputs(*inputs)
 
 

@@ -121,7 +121,7 @@ def _objective(y: Any, target: Any, loss: Loss) -> Any:
     return ops.multiply(ops.mean(ops.square(found[0])), 0.5) if found else None
 
 
-def _tensors(y: Any) -> list[Tensor]:
+def _tensors(y: object) -> list[Tensor]:
     """Return the Tensors in an output: one, a nest of tuples, or a dictionary."""
     if isinstance(y, Tensor):
         return [y]
@@ -163,7 +163,7 @@ class _Note:
     before: int = 0  # how many there were when this one ended the last time
     times: int = 0
 
-    def __call__(self, module: Module, came: tuple[Any, ...], out: Any) -> None:
+    def __call__(self, module: Module, came: tuple[object, ...], out: object) -> None:
         inside = {id(m) for m in self.module.modules()[1:]}
         below = [m for m in self.calls[self.before :] if id(m) in inside]
         theirs = {id(p) for m in below for p in m.parameters()}

@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 
 from minidl.engine.op import Node
-from minidl.engine.tensor import Edge, Tensor
+from minidl.engine.tensor import Edge, Tensor, TensorLike
 from minidl.show import page
 from minidl.show.formulas import formula
 from minidl.show.graph import Drawing, Sketch, sketch_of
@@ -55,7 +55,7 @@ class _Graph:
             self.first.setdefault(to, k)
         self.age = {node: k for k, node in enumerate(self.nodes, 1)}
 
-    def name(self, thing: Any) -> str:
+    def name(self, thing: object) -> str:
         """What a vertex is called in sentences; ages tell equal operations apart."""
         label = self.sketch.labels[self.number[thing]]
         return f"{label} ({self.age[thing]})" if thing in self.age else label
@@ -178,7 +178,7 @@ def _arrived(
     return f'{body}<p class="quiet">{escape(why)}</p>'
 
 
-def _sent(graph: _Graph, node: Node, a: Arrival, g: Any) -> str:
+def _sent(graph: _Graph, node: Node, a: Arrival, g: TensorLike) -> str:
     """What one edge carries: local derivative × upstream = sent, and the sum there."""
     said = formula(node.name, a.which)
     words = f"∂L/∂{graph.name(a.edge[0])}" + (f" gets {said}" if said else " gets")
@@ -195,7 +195,7 @@ def _sent(graph: _Graph, node: Node, a: Arrival, g: Any) -> str:
     return f'<div class="sent"><h3>{escape(words)}</h3>{line}{total}</div>'
 
 
-def _product(node: Node, a: Arrival, g: Any) -> str:
+def _product(node: Node, a: Arrival, g: TensorLike) -> str:
     """The local derivative × g = what is sent: as numbers, or as a matrix."""
     matrix = jacobian(node, a.which, g)
     sent = array(a.sent)
@@ -267,7 +267,7 @@ def _at_leaves(visits: Sequence[Visit]) -> dict[Any, Any]:
     }
 
 
-def _brief(g: Any) -> str:
+def _brief(g: TensorLike) -> str:
     g = numbers(g)
     return short(g) if g.size == 1 else f"{g.shape} that add up to {short(g.sum())}"
 

@@ -14,7 +14,7 @@ from typing import Any
 
 import numpy as np
 
-from minidl.backend import namespace
+from minidl.backend import Array, namespace
 from minidl.engine.backward import gradients_of
 from minidl.engine.modes import no_grad
 from minidl.engine.op import Node
@@ -34,9 +34,9 @@ class Arrival:
 
     which: int
     edge: Edge
-    sent: Any
-    before: Any
-    after: Any
+    sent: Array
+    before: Array
+    after: Array
 
 
 @dataclass(frozen=True)
