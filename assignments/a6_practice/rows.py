@@ -258,7 +258,8 @@ ROWS = [
         "backward adds up gradients; flush() divides and steps", answers=("path",)),
 
     Row("a6.3", "the mean of a group", 2, "accumulated", groups,
-        "divide the sum by self.total before anything else", answers=("path",)),
+        "divide the sum by self.total before anything else; path is the parameter",
+        answers=("path",)),
     Row("a6.3", "before the step", 1, "accumulated", groups,
         "before_step wants the mean, and comes before optimizer.step()",
         answers=("seen",)),
@@ -266,10 +267,11 @@ ROWS = [
         "clear the gradients, and set both counters back", answers=("cleared", "path")),
 
     Row("a6.4", "precision", 2, "shares", pairs,
-        "hits over all that was called this class: a column of c",
+        "hits over all that was called this class: the sum of a column of c",
         answers=("precision",)),
     Row("a6.4", "recall", 1, "shares", pairs,
-        "hits over all that is of this class: a row of c", answers=("recall",)),
+        "hits over all that is of this class: the sum of a row of c",
+        answers=("recall",)),
     Row("a6.4", "F1", 2, "shares", pairs,
         "2 TP / (2 TP + FP + FN); called + support has TP twice",
         answers=("f1_score",)),
@@ -294,7 +296,7 @@ ROWS = [
         "log(value) goes from log(low) to log(high) as u goes from 0 to 1"),
 
     Row("a6.7", "the smallest mean", 2, "sweep", sweeping,
-        "argmin over steps from BURN_IN on; do not forget to add BURN_IN again",
+        "argmin over steps from BURN_IN on, plus BURN_IN: leave it behind as bottom",
         answers=("lowest",)),
     Row("a6.7", "the steepest fall", 2, "sweep", sweeping,
         "the smallest _slope over log(rates), from BURN_IN to the smallest mean",
@@ -308,7 +310,7 @@ ROWS = [
         "norm takes a list of arrays, and gives one length for all of them"),
 
     Row("a6.9", "slope", 3, "slope", line,
-        "x has mean 0: b = Σ x y / Σ x²", answers=("rise",)),
+        "rise is your slope; x has mean 0: b = Σ x y / Σ x²", answers=("rise",)),
     Row("a6.9", "error", 2, "slope", line,
         "σ² = Σ r² / (n − 2), and the error of b is σ / √Σ x²", answers=("error",)),
 
@@ -325,7 +327,8 @@ ROWS = [
         "sizes of the folds differ by one at most", answers=("sizes", "times")),
 
     Row("a6.12", "drawn", 2, "bag", samples,
-        "n whole numbers below n, drawn at once from g", answers=("drawn",)),
+        "n whole numbers below n, drawn at once from g; both answers are arrays",
+        answers=("drawn",)),
     Row("a6.12", "never drawn", 1, "bag", samples,
         "which of 0 … n − 1 are not among them? In rising order"),
 
@@ -335,9 +338,11 @@ ROWS = [
         "decay is the weight of what is old; the first value has weight 1"),
 
     Row("a6.14", "kind", 1, "answers", narrow(members),
-        "p (N, K), disagreement (N,)", compare="kind"),
+        "mean (N, K), disagreement (N,); weights[:, None] stand beside (N, M, K)",
+        compare="kind"),
     Row("a6.14", "mean probabilities", 2, "answers", members,
-        "softmax over classes first, then the mean over members", answers=("p",)),
+        "p is your mean: softmax over classes first, then the mean over members",
+        answers=("p",)),
     Row("a6.14", "weights", 1, "answers", weighted,
         "divide the weights by their sum", answers=("p",)),
 ]

@@ -39,7 +39,7 @@ def _rising_validation(run: Reading) -> Evidence | None:
     # a net that becomes sure of its mistakes, and makes no more, is a milder case
     enough = 0.25 if len(run["val_accuracy"]) and not _accuracy_fell(run) else 0.2
     least = max(enough * low, 0.02 * run.start)
-    # region a6.10: is the rise large, clear of the noise, steady, and training's loss?
+    # region a6.10: does it still learn, is the rise large, clear of noise, steady?
     learns = not len(train) or train[-1] <= 0.9 * trend.at(train, place)
     large, clear = rise > least, rise > 4 * trend.noise(val)
     overfits = learns and large and clear and trend.line(val[best:]).t > 3

@@ -163,7 +163,7 @@ class Accumulation:
         if not self.waiting:
             return
         params = [p for _, p in _with_gradient(self.optimizer.params, "Accumulation")]
-        # region a6.3: from the sum to the mean, one step, and all begins anew
+        # region a6.3: divide by the sum of the sizes, step, and set everything back
         for p in params:
             p.grad *= 1 / self.total
         if self.before_step is not None:
