@@ -69,7 +69,7 @@ class GPT(nn.Module):
 
     def forward(self, tokens: TensorLike, cache: nn.KVCache | None = None) -> Tensor:
         """Return scores at every time; with a cache, `tokens` are the new ones only."""
-        # region a8.13: new tokens stand behind those in the cache, and look at all
+        # region a8.13: new tokens stand after those in the cache; none sees a later one
         start = 0 if cache is None else len(cache)
         x = self.positions(self.embedding(tokens), start=start)
         for block in self.blocks:

@@ -78,7 +78,7 @@ def dot_scores(
 
     q (…, L, D), k (…, S, D) -> s (…, L, S). The scale is 1 / √D unless it is given.
     """
-    # region a8.4: every query times every key, divided by the root of their length
+    # region a8.4: every query times every key, times the scale
     if scale is None:
         scale = 1 / math.sqrt(q.shape[-1])
     s = (q * scale) @ k.swapaxes(-1, -2)
