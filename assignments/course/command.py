@@ -2,6 +2,7 @@
 
   minidl course score               a student's own points so far, and the next hints
   minidl course submit --student ID what a student hands in, as a zip
+  minidl course path my_engine.py   an engine from nothing, checked in eight stages
   minidl course release a1 --to DIR the student's edition, a folder and its zip
   minidl course check               prove all assignments (or name one: check a1)
   minidl course grade DIR --out OUT grade everything named aN_<student> in DIR
@@ -73,6 +74,7 @@ def _actions() -> dict[str, tuple[str, Add, Action]]:
     actions: dict[str, tuple[str, Add, Action]] = {
         "score": ("the points of the work in this folder, and hints", _score, score),
         "submit": ("write the zip file to hand in", _student, submit),
+        "path": ("check an engine of your own, stage by stage", _path, path),
     }
     for folder in ("author", "grade"):  # a student's edition has neither
         if (HERE / folder / "command.py").is_file():
@@ -91,6 +93,13 @@ def _student(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--student", required=True, metavar="ID", help=text)
     text = "where to write it (the folder of the assignment)"
     parser.add_argument("--to", type=Path, metavar="DIR", help=text)
+
+
+def _path(parser: argparse.ArgumentParser) -> None:
+    text = "your engine, such as my_engine.py"
+    parser.add_argument("file", type=Path, metavar="FILE", help=text)
+    text = "this stage only, 1 to 8 (all, up to the first that fails)"
+    parser.add_argument("--stage", type=int, default=0, metavar="N", help=text)
 
 
 def score(options: argparse.Namespace) -> int:
@@ -128,4 +137,22 @@ def submit(options: argparse.Namespace) -> int:
     for doubt in doubts:
         print(f"careful: {doubt}")
     print(f"{path} is what you hand in: {', '.join(assignment.files)}")
+    return 0
+
+
+def path(options: argparse.Namespace) -> int:
+    """Print the stages that pass and what to do next; status 1 if one fails."""
+    from .path import HANDOUT, STAGES, walk
+
+    stage = 0
+    for stage, wrong in walk(options.file, options.root, options.stage):
+        print(f"{' ' if wrong else '✓'} stage {stage}  {STAGES[stage - 1]}", flush=True)
+        if wrong:
+            print(f"  {wrong}")
+            print(f"next: stage {stage} of {HANDOUT}")
+            return 1
+    if stage < len(STAGES):
+        print(f"next: stage {stage + 1}, {STAGES[stage]}, of {HANDOUT}")
+    else:
+        print("nothing is left to do")
     return 0
