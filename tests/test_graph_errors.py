@@ -43,6 +43,8 @@ def test_backward_of_something_that_is_no_number():
 def test_backward_of_what_depends_on_nothing():
     with pytest.raises(GraphError, match="depends on nothing"):
         (Tensor([1.0]) * 2.0).sum().backward()
+    with pytest.raises(GraphError, match="depends on nothing"):
+        grad(np.float32(1), leaf(1))  # a plain number
 
 
 def test_create_graph_belongs_to_grad():
@@ -103,7 +105,7 @@ def test_too_few_gradients_are_noticed():
         worse(leaf(2), leaf(2))
 
 
-@pytest.mark.parametrize("make", [leaf, np.ones])
+@pytest.mark.parametrize("make", [leaf, np.ones, np.arange])
 def test_an_op_without_a_way_back_is_noticed_at_its_first_call(make):
     @op
     def forgot(x):
@@ -121,7 +123,7 @@ def test_an_op_without_a_way_back_is_noticed_at_its_first_call(make):
         alone(make(2))
 
 
-@pytest.mark.parametrize("make", [leaf, np.ones])
+@pytest.mark.parametrize("make", [leaf, np.ones, np.arange])
 @pytest.mark.parametrize("aux", [(np.ones(2),), (3,), ([1, 2],), ((1,), (2,))])
 def test_what_an_op_returns_beside_its_pair_is_one_tuple(make, aux):
     @op
@@ -239,6 +241,34 @@ def test_debug_names_the_line_that_made_a_nan():
     x = Tensor([1.0, 0.0], requires_grad=True)
     with md.debug(), pytest.raises(NonFiniteError, match=r"log made -inf.*test_graph"):
         (x * 2.0).log()
+
+
+@pytest.mark.parametrize("one", [False, True], ids=["maps", "one function"])
+@pytest.mark.parametrize("several", [False, True], ids=["one output", "several"])
+def test_debug_names_the_first_place(several, one):
+    @op
+    def inverse(x):
+        y, slope = 1 / x, -1 / x**2
+        back = (lambda g, h: h * slope) if several else (lambda g: g * slope)
+        return (x, y) if several else y, back if one else (back,)
+
+    place = r"inverse made inf .*\(shape \(2, 2\), first at \(1, 0\)\)"
+    with md.debug(), pytest.raises(NonFiniteError, match=place):
+        inverse(Tensor([[1.0, 2.0], [0.0, 4.0]], requires_grad=True))
+
+
+def test_debug_watches_the_inputs_that_higher_orders_start_from():
+    @op
+    def cube(x):
+        slope = 3 * x**2
+        return x**3, (lambda g: g * slope,)
+
+    x = leaf(3)
+    with md.debug():
+        y = cube(x).sum()
+        x.data[0] = 5.0
+        with pytest.raises(GraphError, match=r"cube, recorded at test_graph"):
+            grad(y, x, create_graph=True)
 
 
 def test_debug_watches_the_way_back():

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import linecache
 import warnings
 
 import numpy as np
@@ -139,8 +140,11 @@ def test_a_missing_zero_grad_is_said_under_debug():
     net = nn.Linear(3, 2, rng=0)
     sgd = optim.SGD(net.parameters(), lr=0.01)
     training(net, sgd, clear=None)  # nothing is looked for
-    with md.debug(), pytest.warns(MistakeWarning, match=r"last step.*zero_grad\(\)"):
+    says = pytest.warns(MistakeWarning, match=r"last step.*zero_grad\(\)")
+    with md.debug(), says as caught:
         training(net, sgd, clear=None)
+    where = linecache.getline(caught[0].filename, caught[0].lineno)
+    assert where.strip() == "loss.backward()"
 
     def zeros():
         for p in net.parameters():

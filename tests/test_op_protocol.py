@@ -13,9 +13,17 @@ import pytest
 
 import minidl as md
 from minidl import Tensor, grad, ops
+from minidl.engine import messages
 from minidl.engine.backward import backward
 from minidl.engine.op import op
-from minidl.errors import DTypeError, GraphError, MinidlError, ShapeError, WidthError
+from minidl.errors import (
+    DeviceError,
+    DTypeError,
+    GraphError,
+    MinidlError,
+    ShapeError,
+    WidthError,
+)
 
 SINGLE, HALF = np.dtype("f4"), np.dtype("f2")
 
@@ -115,6 +123,28 @@ def test_two_widths_are_refused_whatever_they_come_in():
                 ops.multiply(x, y)
 
 
+def test_of_any_number_of_inputs_the_odd_one_is_counted():
+    one, two = np.ones(2, "f4"), np.ones(2)
+    with pytest.raises(WidthError, match=r"xs\[0\] is float32 .*xs\[2\] is float64"):
+        ops.concatenate([one, one, two])
+    with pytest.raises(WidthError, match=r"xs\[2\] is float16 .*xs\[1\] is float32"):
+        ops.concatenate([two, one, np.ones(2, "f2")])
+
+
+def test_shapes_that_do_not_fit_are_met_with_a_hint():
+    with pytest.raises(ShapeError, match=r"reshape: .*\(6,\).*; try -1 for one axis"):
+        ops.reshape(np.ones(6), (4, 2))
+    with pytest.raises(ShapeError, match=r"concatenate: .*; only the joined axis may"):
+        ops.concatenate([np.ones((2, 3)), np.ones((2, 4))])
+
+
+def test_arrays_of_two_devices_are_named_where_the_library_refuses_them():
+    elsewhere = type("ndarray", (), {"__module__": "cupy", "shape": (2,)})()
+    error = messages.failure(ops.add, [np.ones(2), elsewhere], TypeError())
+    assert type(error) is DeviceError
+    assert str(error).startswith("add got arrays on cpu and cuda; bring them to one")
+
+
 def test_what_integers_made_wide_inside_of_a_body_is_computed_again():
     w = np.array([[1], [2]])
     assert ops.affine(np.ones((1, 2), "f4"), w, np.ones(1, "f4")).dtype == SINGLE
@@ -123,10 +153,26 @@ def test_what_integers_made_wide_inside_of_a_body_is_computed_again():
     def f(x, n):
         return x * 1, (lambda g: g * n, None), ("said",)
 
+    @op
+    def alone(x, n):
+        return x * 1, (lambda g: g * n, None)
+
     x = leaf(1.0, 2.0)
     y, said = f(x, np.array([3, 4]))
     assert said == "said"
-    assert grad(y.sum(), x)[0].dtype == SINGLE
+    for out in (y, alone(x, np.array([3, 4]))):
+        (slope,) = grad(out.sum(), x)
+        assert slope.dtype == SINGLE
+        assert slope.tolist() == [3, 4]
+
+    @op
+    def two_steps(x, n, b):
+        wide = x * n  # float64, which the sum refuses beside a float32
+        return ops.add(wide, b), (lambda g: g * n, None, lambda g: g)
+
+    y = two_steps(x, np.array([3, 4]), np.ones(2, "f4"))
+    assert y.dtype == SINGLE
+    assert y.data.tolist() == [4, 9]
 
     @op
     def g(x, i):
@@ -164,6 +210,24 @@ def test_lists_and_numpy_numbers_take_the_width_of_the_array_beside_them():
                 assert (y.data == x.data * np.asarray(other, dtype)).all()
             for y in (ops.multiply(x.data, other), ops.multiply(other, x.data)):
                 assert y.dtype == x.dtype
+
+
+def test_integers_in_a_list_stay_integers_where_nothing_is_computed_with_them():
+    scores = np.eye(2, dtype="f4")
+    for x in (scores, Tensor(scores)):
+        loss = ops.cross_entropy(x, [0, 1])
+        assert loss.dtype == SINGLE
+        np.testing.assert_allclose(getattr(loss, "data", loss), np.log1p(np.exp(-1)))
+    assert ops.add(np.array([1, 2]), [3, 4]).dtype.kind == "i"
+    assert ops.add([1, 2], [3, 4]).tolist() == [4, 6]
+
+
+def test_numpy_numbers_alone_keep_their_width():
+    for dtype in (HALF, SINGLE, np.dtype("f8")):
+        for other in (dtype.type(2), np.int64(2), np.True_):
+            assert ops.multiply(dtype.type(3), other).dtype == dtype
+    with pytest.raises(WidthError, match="two widths"):
+        ops.add(np.float32(1), np.float64(2))
 
 
 def test_complex_numbers_are_refused():

@@ -12,6 +12,7 @@ import numpy as np
 import pytest
 
 from minidl import Tensor, optim
+from minidl.engine.modes import mode
 from minidl.errors import DTypeError, GraphError, MinidlError, RangeError, ShapeError
 from minidl.optim import schedules
 
@@ -153,6 +154,7 @@ def test_zero_grad_and_add_group(rng):
     opt.step()
     assert (p.data.tolist(), q.data.tolist()) == ([0.5, 0.5], [0.75, 0.75])
     assert opt.members[1].name == "late"
+    assert opt.params == [p, q]
     opt.zero_grad()
     assert p.grad is None
     assert q.grad is None
@@ -174,7 +176,7 @@ def test_lr_is_a_number_a_schedule_and_a_scale():
     opt.lr = 2
     opt.lr_scale = 0.5
     opt.step()
-    assert (opt.lr, p.data[0]) == (1.0, -3.5)
+    assert (opt.lr, opt.lr_scale, p.data[0]) == (1.0, 0.5, -3.5)
     assert repr(opt) == "SGD(lr=1, 1 parameters with 1 numbers, step 5)"
 
 
@@ -186,6 +188,23 @@ def test_a_numpy_scalar_for_a_rate_does_not_widen(rng):
         optim.SGD([p], lr=lr).step()
         moved.add(p.data.tobytes())
     assert len(moved) == 1
+
+
+def test_climbing_turns_the_gradient_but_not_the_penalty():
+    for maximize, moved in ((False, -0.25), (True, 1.75)):
+        p = Plain(np.ones(1), np.full(1, 2.0))
+        optim.SGD([p], lr=0.5, weight_decay=0.5, maximize=maximize).step()
+        assert p.data == moved
+
+
+def test_a_step_can_be_taken_over(monkeypatch):
+    p, taken = Plain(np.ones(2), np.ones(2)), []
+    opt = optim.SGD([p], lr=0.5)
+    monkeypatch.setattr(mode, "stateful", lambda *call: taken.append(call))
+    opt.step()
+    assert [(method.__name__, owner) for method, owner in taken] == [("step", opt)]
+    assert (p.data == 1).all()
+    assert opt.t == 0
 
 
 def test_no_decay_spares_biases_and_norms():
@@ -258,9 +277,9 @@ def computed():
 @pytest.mark.parametrize(
     ("build", "error", "says"),
     [
-        (lambda: optim.SGD([], 0.1), RangeError, "no parameters; is the model empty"),
-        (lambda: optim.SGD([W, W], 0.1), RangeError, "moved twice"),
-        (lambda: optim.SGD([W], -0.1), RangeError, "lr must be .* at least 0, not -0.1"),
+        (lambda: optim.SGD([], 0.1), RangeError, "^SGD got no parameters; is the model empty"),
+        (lambda: optim.SGD([W, W], 0.1), RangeError, "^SGD: .* moved twice"),
+        (lambda: optim.SGD([W], -0.1), RangeError, "^SGD: lr must be .* at least 0, not -0.1"),
         (lambda: optim.SGD([W], math.nan), RangeError, "finite"),
         (lambda: optim.SGD([W], "0.1"), DTypeError, "lr must be a number, not str"),
         (lambda: optim.SGD([W], 0.1, weight_decay=-1), RangeError, "weight_decay"),

@@ -221,6 +221,16 @@ def test_what_would_leave_the_graph_is_refused_while_tracked(leave):
         np.testing.assert_array_equal(leave(x), expected)
 
 
+def test_the_values_of_what_is_tracked_can_be_read_alone():
+    x = leaf([1.0, 2.0])
+    with md.no_grad():
+        values = x.numpy()
+    with pytest.raises(ValueError, match="read-only"):
+        values[0] = 3.0
+    x.detach().numpy()[0] = 3.0  # the same memory
+    assert values.tolist() == x.data.tolist() == [3, 2]
+
+
 def test_detach_shares_memory_and_tracks_nothing():
     x = leaf([1.0])
     y = (x * 1).detach()
