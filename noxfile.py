@@ -23,6 +23,7 @@ MUTATED = {  # what is mutated, and the tests that a mutant meets: quick, then t
         "minidl/engine",
         " ".join(f"tests/test_{name}.py" for name in ENGINE.split()),
         "tests/test_edges.py tests/test_ops_base.py tests/test_foreign.py "
+        "tests/test_device.py "
         'tests/test_autograd.py -k "not million and not long_graph"',
     ),
     "rules": (
@@ -31,7 +32,8 @@ MUTATED = {  # what is mutated, and the tests that a mutant meets: quick, then t
             for name in ("sgd", "adam", "adaptive", "adamp", "optimizer")
         ),
         "tests/test_stored.py tests/test_optim.py",
-        "tests/test_optim_torch.py tests/test_optim_adamp.py tests/test_optim_state.py",
+        "tests/test_optim_torch.py tests/test_optim_adamp.py tests/test_optim_state.py "
+        "tests/test_foreign.py",
     ),
     "losses": (
         "minidl/ops/loss.py",

@@ -56,6 +56,13 @@ def test_the_default_is_the_home_of_what_is_new(device):
         assert (x.device, y.device) == (device, device)
 
 
+def test_a_list_is_brought_to_the_device_of_what_it_meets(device):
+    x = md.Tensor([1.0, 2.0], device=device)
+    for y in (x * [3, 4], [3, 4] * x):
+        assert y.device == device
+        assert y.tolist() == [3, 8]
+
+
 def test_a_seed_gives_the_same_weights_on_every_device(device):
     md.seed(3)
     here = nn.Linear(5, 4)
