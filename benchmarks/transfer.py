@@ -211,7 +211,8 @@ def two_by_two(seeds: int) -> list[str]:
         '"digits-cnn", which knows the digits 0 to 4, is given other digits (alike) '
         f"and gray emoji (different); {seeds} seeds. Some groups of emoji have less "
         "than 100 images. All that is trained below a head, and the network from "
-        "nothing, makes 20 epochs of few images, 4 of many.",
+        "nothing, makes 20 epochs of few images, 4 of many. That is short: longer "
+        "training may raise these rows, and with them the verdicts on fine-tuning.",
         "",
         f"| | {' | '.join(names)} |",
         "|---|---|---|---|---|",
