@@ -3,7 +3,7 @@
     python -m notebooks.build              all of them
     python -m notebooks.build 01 04        those whose names begin so
     python -m notebooks.build --seeds 3    make nothing: run the sources as scripts,
-                                           with seeds 0, 1 and 2
+                                           with seeds 0, 1 and 2; --quick: with QUICK=1
 
 It needs the extra `notebooks`. What is written is stable: a cell is named after its
 text, no date or duration is kept, and pictures are reduced to a palette.
@@ -34,22 +34,23 @@ METADATA = {
 }
 
 
-def environment(seed: int, **more: str) -> dict[str, str]:
+def environment(seed: int, quick: bool = False, **more: str) -> dict[str, str]:
     """Return the variables that a notebook runs under: one thread, minidl in reach."""
     path = [str(FOLDER.parent), *filter(None, [os.environ.get("PYTHONPATH")])]
     threads = dict.fromkeys(("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS"), "1")
-    own = {"SEED": str(seed), "PYTHONPATH": os.pathsep.join(path)}
+    own = {"SEED": str(seed), "QUICK": "1" if quick else "0"}
+    own["PYTHONPATH"] = os.pathsep.join(path)
     return os.environ | threads | own | more
 
 
 def run_as_script(
-    path: Path, seed: int = 0, timeout: float | None = None
+    path: Path, seed: int = 0, quick: bool = False, timeout: float | None = None
 ) -> subprocess.CompletedProcess[str]:
     """Run a source, its solution and its check in a fresh process, strictly."""
     command = [sys.executable, "-W", "error", "-m", "notebooks.percent", str(path)]
     return subprocess.run(
-        command, env=environment(seed, MPLBACKEND="Agg"), cwd=FOLDER.parent, text=True,
-        capture_output=True, timeout=timeout,
+        command, env=environment(seed, quick, MPLBACKEND="Agg"), cwd=FOLDER.parent,
+        text=True, capture_output=True, timeout=timeout,
     )  # fmt: skip
 
 
@@ -151,13 +152,14 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser = argparse.ArgumentParser(prog="python -m notebooks.build")
     parser.add_argument("names", nargs="*", help="beginnings of names; none: all")
     parser.add_argument("--seeds", type=int, metavar="N", help="only run, N times each")
+    parser.add_argument("--quick", action="store_true", help="with --seeds: QUICK=1")
     options = parser.parse_args(arguments)
     failed = 0
     for path in sources(*options.names):
         for seed in range(options.seeds or 1):
             start = time.perf_counter()
             if options.seeds:
-                done = run_as_script(path, seed)
+                done = run_as_script(path, seed, options.quick)
                 failed += done.returncode != 0
                 what = f"seed {seed} {done.stderr or 'holds'}"
             else:
