@@ -17,7 +17,7 @@ def release_arguments(parser: argparse.ArgumentParser) -> None:
 
 def check_arguments(parser: argparse.ArgumentParser) -> None:
     """What may stand behind `minidl course check`."""
-    parser.add_argument("names", nargs="*", help="such as a1 (all)")
+    parser.add_argument("names", nargs="*", help="such as a1, or path (all)")
     parser.add_argument("--dry", action="store_true", help="write no manifest.json")
     text = "also ask every answer as N students would be: luck decides no point"
     parser.add_argument("--students", type=int, default=0, metavar="N", help=text)
@@ -36,17 +36,23 @@ def release(options: argparse.Namespace) -> int:
 
 def check(options: argparse.Namespace) -> int:
     """Print the proof of each assignment; status 1 if something in it does not hold."""
-    from ..assignment import all_assignments, find
+    from ..assignment import all_assignments, find, home
     from .check import check as prove
+    from .path import proof
 
-    root = options.root
-    chosen = [find(name, root) for name in options.names] or all_assignments(root)
+    root, names = options.root, options.names
+    chosen = [find(name, root) for name in names if name != "path"]
+    chosen = chosen if names else all_assignments(root)
     faults = 0
     for assignment in chosen:
         start = time.perf_counter()
         report = prove(assignment, write=not options.dry, students=options.students)
         print(report.table(), f"  in {time.perf_counter() - start:.1f} s", sep="\n")
         faults += len(report.faults)
+    if not names or "path" in names:
+        table, wrong = proof(home(root))
+        print(table)
+        faults += len(wrong)
     print("all is well" if not faults else f"{faults} faults")
     return 1 if faults else 0
 
