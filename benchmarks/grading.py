@@ -19,7 +19,7 @@ from collections.abc import Iterator
 from itertools import cycle, islice
 from pathlib import Path
 
-from benchmarks.run import RECORD, remember
+from benchmarks.history import RECORD, remember
 from minidl_course.assignment import Assignment, find
 from minidl_course.author.mutation import mutated
 from minidl_course.regions import blank, region_of, replace

@@ -1,9 +1,9 @@
 """Does the price of an operation grow with the graph?  python -m benchmarks.growth
 
-The chain of benchmarks/chain.py at three lengths in one process, forward and backward:
-microseconds per operation, with Python's garbage collector off and on. minidl frees a
-graph by reference counts alone and never changes the collector; when it is on, it
-walks the growing graph again and again, and that is the second column.
+The chain of the harness (workload g) at three lengths in one process, forward and
+backward: microseconds per operation, with Python's garbage collector off and on. minidl
+frees a graph by reference counts alone and never changes the collector; when it is on,
+it walks the growing graph again and again, and that is the second row.
 """
 
 from __future__ import annotations
@@ -13,15 +13,19 @@ import gc
 import statistics
 import time
 
-from benchmarks.chain import minidl
-from benchmarks.run import RECORD, remember
+import numpy as np
+
+from benchmarks.history import RECORD, remember
+from benchmarks.peers.minidl import chain
+from benchmarks.workloads import WORKLOADS
 
 LENGTHS, ROUNDS = (1_000, 10_000, 100_000), 7
 
 
 def per_op(length: int) -> float:
     """The median microseconds of one operation in a chain of `length`."""
-    step = minidl(length // 2)
+    given = WORKLOADS["g"].draw(np.random.default_rng(0))
+    step = chain(given, length)
     step()
     times = []
     for _ in range(ROUNDS):

@@ -15,7 +15,7 @@ import time
 from collections.abc import Callable, Iterable
 from typing import Any
 
-from benchmarks.run import RECORD, remember
+from benchmarks.history import RECORD, remember
 from minidl import backend, data, demo, ops, optim
 
 STEPS, BATCH = 25, 50

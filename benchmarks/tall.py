@@ -5,7 +5,6 @@ in pieces (minidl/ops/total.py), which should cost no more than NumPy's own sum.
 is, for each shape, the median over rounds of the ratio of minidl's time to NumPy's, and
 its range: the two take turns, as both wait for memory more than for the processor. The
 last shape is too short to be cut: its ratio is what the machine's noise makes of 1.
-`python -m benchmarks.run tall` measures all shapes together, in processes of their own.
 """
 
 from __future__ import annotations
@@ -19,35 +18,11 @@ from typing import Any
 import numpy as np
 
 SHAPES = ((3_000_000, 2), (1_000_000, 10), (100_000, 64), (20_000, 512), (4_096, 512))
-TALL = SHAPES[1:4]
-Step = Callable[[], float]
 
 
 def drawn(shape: tuple[int, ...]) -> Any:
     """Return numbers between 0 and 1."""
     return np.random.default_rng(0).random(shape, dtype=np.float32)
-
-
-def numpy() -> Step:
-    """NumPy's own sum."""
-    xs = [drawn(shape) for shape in TALL]
-    return lambda: float(sum(x.sum(axis=0)[0] / len(x) for x in xs))
-
-
-def minidl() -> Step:
-    """The engine, on arrays."""
-    from minidl import ops
-
-    xs = [drawn(shape) for shape in TALL]
-    return lambda: float(sum(ops.sum(x, 0)[0] / len(x) for x in xs))
-
-
-def torch() -> Step:
-    """PyTorch, eager."""
-    import torch
-
-    xs = [torch.from_numpy(drawn(shape)) for shape in TALL]
-    return lambda: float(sum(x.sum(dim=0)[0] / len(x) for x in xs))
 
 
 def seconds(call: Callable[[], Any]) -> float:

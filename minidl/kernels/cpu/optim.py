@@ -11,8 +11,8 @@ numbers, go into η and ε and not over the arrays (Kingma & Ba 2015, end of sec
 It takes float32 that is contiguous; everything else is left to the printed lines, which
 are the specification (tests/test_optim_fast.py compares).
 
-Without it the whole step of the network of benchmarks/mlp.py takes 1.6 times as long
-(`python -m benchmarks.kernels adam`). Two sums of vectors by BLAS (axpby), which NumPy
+Without it the whole step of an MLP takes 1.6 times as long (`python -m benchmarks
+--only a --peers plain`). Two sums of vectors by BLAS (axpby), which NumPy
 does not offer but its library holds, gained 2 % more and were left out.
 The same was tried for SGD, Momentum and Nesterov, and did not pay: they are a few
 passes over memory either way.

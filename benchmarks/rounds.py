@@ -1,0 +1,100 @@
+"""Several libraries in turn, each time in a fresh process; ratios of their times."""
+
+from __future__ import annotations
+
+import json
+import os
+import statistics
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any, NamedTuple
+
+ROOT = Path(__file__).parents[1]
+WORKER = Path(__file__).with_name("worker.py")
+THREADS = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS",
+           "NUMBA_NUM_THREADS", "MINIDL_NUM_THREADS")  # fmt: skip
+CLOSE = 1e-3  # how far losses of the first steps may lie apart
+
+
+class Side(NamedTuple):
+    """A library in one way: its name in the table, where it is, what is set for it."""
+
+    name: str
+    library: str
+    root: Path = ROOT
+    settings: tuple[tuple[str, str], ...] = ()
+
+
+def ask(side: Side, *words: str, threads: int = 1) -> dict[str, Any]:
+    """Run a worker and return what it prints; {"failed": why} if it fails."""
+    env = {**os.environ, **dict.fromkeys(THREADS, str(threads)), **dict(side.settings)}
+    env["PYTHONPATH"] = str(side.root)
+    env.pop("PYTHONDONTWRITEBYTECODE", None)  # imports are timed with their bytecode
+    done = subprocess.run(
+        [sys.executable, str(WORKER), side.library, *words],
+        env=env, cwd=side.root, capture_output=True, text=True, check=False,
+    )  # fmt: skip
+    if done.returncode:
+        lines = done.stderr.strip().splitlines()
+        return {"failed": lines[-1] if lines else f"exit status {done.returncode}"}
+    return dict(json.loads(done.stdout.splitlines()[-1]))
+
+
+def in_turn(
+    sides: list[Side], workload: str, path: Path, rounds: int, threads: int
+) -> dict[str, list[dict[str, Any]]]:
+    """Measure every side once a round, in an order that rotates."""
+    found: dict[str, list[dict[str, Any]]] = {side.name: [] for side in sides}
+    for i in range(rounds):
+        turn = i % len(sides)
+        for side in sides[turn:] + sides[:turn]:
+            words = workload, str(path), str(threads)
+            found[side.name].append(ask(side, *words, threads=threads))
+    return found
+
+
+def apart(ours: list[list[float]], theirs: list[list[float]]) -> bool:
+    """Whether results of the first steps lie further apart than rounding explains."""
+    pairs = [
+        (a, b)
+        for x, y in zip(ours, theirs, strict=True)
+        for a, b in zip(x, y, strict=False)
+    ]
+    return not all(abs(a - b) <= CLOSE * max(1.0, abs(b)) for a, b in pairs)
+
+
+def compared(found: dict[str, list[dict[str, Any]]]) -> dict[str, Any]:
+    """Return minidl's time and memory, and the ratios of its time to each other's.
+
+    Of the ratios of one round the median, the lowest and the highest; "quiet" is the
+    ratio of the fastest tenths of steps, each in its best round.
+    """
+    first, *others = found
+    ours = found[first]
+    if failure := next((m["failed"] for m in ours if "failed" in m), None):
+        return {"failed": failure}
+    row: dict[str, Any] = {
+        "ms": 1e3 * statistics.median(m["median"] for m in ours),
+        "peak_mb": statistics.median(m["peak_mb"] for m in ours),
+        "vs": {},
+    }
+    for name in others:
+        theirs = found[name]
+        if failure := next((m["failed"] for m in theirs if "failed" in m), None):
+            row["vs"][name] = {"failed": failure}
+        elif apart(ours[0]["first"], theirs[0]["first"]):
+            a, b = ours[0]["first"], theirs[0]["first"]
+            row["vs"][name] = {"void": f"minidl computes {a}, {name} {b}"}
+        else:
+            pairs = zip(ours, theirs, strict=True)
+            ratios = sorted(a["median"] / b["median"] for a, b in pairs)
+            best = [min(m["quiet"] for m in side) for side in (ours, theirs)]
+            row["vs"][name] = {
+                "ratio": statistics.median(ratios),
+                "low": ratios[0],
+                "high": ratios[-1],
+                "quiet": best[0] / best[1],
+                "peak_mb": statistics.median(m["peak_mb"] for m in theirs),
+            }
+    return row
