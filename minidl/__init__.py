@@ -23,6 +23,7 @@ from minidl.engine.tensor import Tensor
 if TYPE_CHECKING:
     from minidl import check, data, lab, models, nn, optim, show, train
     from minidl.capture.compile import compile
+    from minidl.interchange import to_onnx
     from minidl.nn.state import load, save
 
 __version__ = "0.1.0"
@@ -46,6 +47,7 @@ __all__ = [
     "save",
     "seed",
     "show",
+    "to_onnx",
     "train",
     "use",
 ]
@@ -63,6 +65,8 @@ def __getattr__(name: str) -> Any:
         return getattr(import_module("minidl.nn.state"), name)
     if name == "compile":
         return import_module("minidl.capture.compile").compile
+    if name == "to_onnx":
+        return import_module("minidl.interchange").to_onnx
     if name in __all__:
         return import_module(f"minidl.{name}")
     where = {name: f"md.{name}" for name in __dir__()}

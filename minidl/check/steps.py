@@ -93,7 +93,9 @@ class Recorder:
             copies = [x.copy() if is_array(x) else x for x in arrays]
             self.steps.append(step_of_op(node.op, copies, slots, dict(node.settings)))
 
-    def computed(self, op: Any, arrays: Sequence[Any], made: tuple[Any, ...]) -> None:
+    def computed(
+        self, op: Any, arrays: Sequence[Any], made: tuple[Any, ...], settings: Any
+    ) -> None:
         """After an operation: nothing."""
 
     def before(self, node: Node) -> None:

@@ -184,7 +184,9 @@ def op(  # noqa: C901  it holds the hot path, which calls as little as it can
         if type(made) is not tuple or len(made) < 2:
             raise messages.no_pair(call, made)
         if watchers:
-            watchers[-1].computed(call, arrays, made)
+            if type(made[0]) is not tuple:  # the very array that the Tensor will hold
+                made = (as_array(made[0]), *made[1:])
+            watchers[-1].computed(call, arrays, made, settings)
         node = None
         if tracked and mode.recording:
             node = Node()

@@ -39,7 +39,9 @@ class _Recorder:
     def __exit__(self, *exc: object) -> None:
         watchers.remove(self)
 
-    def computed(self, op: Any, arrays: Sequence[Any], made: tuple[Any, ...]) -> None:
+    def computed(
+        self, op: Any, arrays: Sequence[Any], made: tuple[Any, ...], settings: Any
+    ) -> None:
         pass
 
     def recorded(self, node: Node, arrays: Sequence[Any]) -> None:
