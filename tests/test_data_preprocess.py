@@ -151,3 +151,11 @@ def test_mistakes_are_named(x, images):
         pca(x, 7)
     with pytest.raises(DTypeError, match="wants floats, not int64"):
         zero_center(np.ones((3, 2), np.int64))
+
+
+@pytest.mark.parametrize("n", [127, 128, 129, 300])
+def test_the_covariance_is_added_up_over_blocks(n, rng):
+    x = rng.normal(size=(n, 3))
+    found = pca(x)
+    by_hand = found.components.T * found.variances @ found.components
+    assert np.allclose(by_hand, np.cov(x.T), rtol=1e-12)

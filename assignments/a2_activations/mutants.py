@@ -156,8 +156,8 @@ MUTANTS = [
         + pass
     """),
     Mutant("a2.9", "divided by n", """
-        -     variances, columns = np.linalg.eigh(x.T @ x / (n - 1))
-        +     variances, columns = np.linalg.eigh(x.T @ x / n)
+        -     variances, columns = np.linalg.eigh(_squares(x) / (n - 1))
+        +     variances, columns = np.linalg.eigh(_squares(x) / n)
     """),
     Mutant("a2.9", "the smallest first", """
         -     variances, v = np.maximum(variances[::-1], 0), columns.T[::-1]

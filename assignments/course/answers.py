@@ -9,6 +9,7 @@ gets a new process. The child is answers_child.py.
 
 from __future__ import annotations
 
+import itertools
 import pickle
 import queue
 import subprocess
@@ -16,6 +17,7 @@ import sys
 import tempfile
 import threading
 import time
+from collections import deque
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
@@ -73,10 +75,15 @@ class Group:
 def inputs_of(row: Row, seed: str, student: str = "", i: int = 0) -> Arrays:
     """Return what a row asks a student in its i-th draw; numbers are 0-d arrays.
 
-    They depend on the arguments alone, and on nothing of this machine.
+    They depend on the arguments alone, and on nothing of this machine: whole numbers
+    have 64 bits, where `np.array(3)` has 32 (in a browser) too.
     """
     draw = Draw(seed, student, row.task, row.name, i)
     inputs = {name: np.asarray(x) for name, x in row.inputs(draw).items()}
+    inputs = {
+        name: x.astype(np.int64) if x.dtype.kind == "i" else x
+        for name, x in inputs.items()
+    }
     odd = [name for name, x in inputs.items() if x.dtype.kind not in "biuf"]
     if odd:
         raise CourseError(f"{row.task}, {row.name}: {odd[0]} is no array of numbers")
@@ -130,7 +137,8 @@ def _of_one_process(
 ) -> Iterator[list[Given]]:
     """Yield the answers of the groups, up to the one in which the process ends."""
     asked = [question for group in groups for question in group.asked]
-    process = _Process(job | {"asked": asked})
+    job = job | {"asked": asked}
+    process = _Here(job) if sys.platform == "emscripten" else _Process(job)
     try:
         first = process.next(STARTING)
         if first != ("ready",):
@@ -208,7 +216,44 @@ class _Process:
             self.said.put(())
 
 
-def _failed(process: _Process, said: Any, seconds: float, otherwise: str) -> Failure:
+class _Here:
+    """The same answers in this process, for a browser, which has no others.
+
+    There is no time limit: who asks can end the worker in which this runs. The engine
+    is imported afresh, and what was imported before is put back at the end.
+    """
+
+    def __init__(self, job: dict[str, Any]) -> None:
+        self.path, self.finders = [*sys.path], [*sys.meta_path]
+        self.modules = {name: sys.modules.pop(name) for name in _engine()}
+        self.said: deque[Any] = deque()
+        self.answers = answers_child.answers(job, self.said.append)
+
+    def next(self, seconds: float) -> Any:
+        """Return what is said next: () at the end. It takes as long as it takes."""
+        if not self.said:
+            self.said.extend(itertools.islice(self.answers, 1))
+        return self.said.popleft() if self.said else ()
+
+    def last_words(self) -> str:
+        """Return "": there is no stderr of its own."""
+        return ""
+
+    def end(self) -> None:
+        """Put back the modules that were there before."""
+        for name in _engine():
+            del sys.modules[name]
+        sys.modules.update(self.modules)
+        sys.path[:], sys.meta_path[:] = self.path, self.finders
+
+
+def _engine() -> list[str]:
+    return [name for name in sys.modules if name.partition(".")[0] == "minidl"]
+
+
+def _failed(
+    process: _Process | _Here, said: Any, seconds: float, otherwise: str
+) -> Failure:
     if said is None:
         return Failure(f"took longer than {seconds:g} s")
     if said != ():

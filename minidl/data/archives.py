@@ -11,7 +11,6 @@ Whatever is wrong is one DataError, and the folder is as it was before.
 from __future__ import annotations
 
 import gzip
-import lzma
 import os
 import shutil
 import stat
@@ -31,8 +30,14 @@ LIMIT = 4 * 2**30  # bytes that an archive may become, and …
 COUNT = 100_000  # … how many files and folders
 CHUNK = 2**20
 NAME_LIMIT = 2**16  # bytes of a long name, and what else a tar notes of a file
-DAMAGE = (
-    EOFError, OSError, zlib.error, lzma.LZMAError, zipfile.BadZipFile,
+try:
+    from lzma import LZMAError
+
+    XZ: tuple[type[Exception], ...] = (LZMAError,)
+except ImportError:  # the Python of a browser reads no .xz; tarfile says so
+    XZ = ()
+DAMAGE: tuple[type[Exception], ...] = (
+    EOFError, OSError, zlib.error, *XZ, zipfile.BadZipFile,
     tarfile.TarError, NotImplementedError, RuntimeError, ValueError, OverflowError,
 )  # fmt: skip
 DEVICES = {"CON", "PRN", "AUX", "NUL"}  # names that are no files on Windows

@@ -138,7 +138,10 @@ def read_arrays(path: str, sha256: str) -> dict[str, Array]:
 
     Raises DataError, whatever is wrong with it. Nothing is unpickled.
     """
-    advice = "reinstall minidl, or run `python -m minidl.data.rebuild`"
+    advice = (
+        "reinstall minidl (a light wheel, as a browser has it, leaves large sets out), "
+        "or run `python -m minidl.data.rebuild`"
+    )
     try:
         with open(path, "rb") as file:
             content = file.read()

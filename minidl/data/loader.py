@@ -14,6 +14,7 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Callable, Iterator
+from importlib import import_module
 from typing import Any
 
 import numpy as np
@@ -39,7 +40,8 @@ class DataLoader:
     collate     puts a list of samples side by side in some way of your own
     sampler     which samples, in which order, in place of shuffle: BalancedSampler
     prefetch    so many batches are prepared ahead, by a thread
-    workers     so many processes prepare them: for a slow `dataset[i]` in Python
+    workers     so many processes prepare them: for a slow `dataset[i]` in Python. In a
+                browser, which has neither, batches are prepared in place: the same ones
     device      where the batches go; default: as `minidl.use` says. To a GPU they are
                 copied one ahead, while it computes
     dtype       of fractions: the default dtype, which layers have; None keeps theirs
@@ -120,7 +122,9 @@ class DataLoader:
         if self.sampler is not None:
             return self.sampler.order(self.seed, epoch)
         n = len(self.dataset)
-        return permutation(self.seed, epoch, n) if self.shuffle else np.arange(n)
+        if self.shuffle:
+            return permutation(self.seed, epoch, n)
+        return np.arange(n, dtype=np.int64)
 
     def __iter__(self) -> Iterator[Any]:
         if self._begun:  # the loop before was left early
@@ -146,7 +150,7 @@ class DataLoader:
         """Yield the arrays of batches start, start + 1, … of this epoch."""
         order, b = self.order(epoch), self.batch_size
         tasks = ((epoch, k, order[k * b : k * b + b]) for k in range(start, len(self)))
-        if not self.prefetch and not self.workers:
+        if not (self.prefetch or self.workers) or not _has_helpers():
             recipe = self._recipe()
             for task in tasks:
                 yield recipe.batch(*task)
@@ -221,6 +225,15 @@ class DataLoader:
             f"DataLoader({self.dataset!r}, batch_size={self.batch_size}, "
             f"shuffle={self.shuffle}, batches={len(self)}, seed={self.seed})"
         )
+
+
+def _has_helpers() -> bool:
+    """Whether this Python has processes and threads: that of a browser has neither."""
+    try:
+        import_module("_multiprocessing")
+    except ImportError:
+        return False
+    return True
 
 
 def _as_dataset(data: Any, dtype: Any) -> Any:

@@ -8,11 +8,8 @@ from __future__ import annotations
 
 import os
 from contextlib import suppress
-from importlib import import_module
-from typing import Any
 
-# Windows has no fcntl; there, nobody is told.
-fcntl: Any = import_module("fcntl") if os.name == "posix" else None
+from minidl.files.locks import fcntl
 
 _held: dict[str, int] = {}  # folder -> open folder; a process may hold one many times
 

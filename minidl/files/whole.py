@@ -13,11 +13,9 @@ import os
 import re
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
-from importlib import import_module
-from typing import Any, BinaryIO
+from typing import BinaryIO
 
-# Windows has no fcntl; there, a file that is open cannot be removed: the same end.
-fcntl: Any = import_module("fcntl") if os.name == "posix" else None
+from minidl.files.locks import fcntl
 
 TEMPORARY = re.compile(r"\.(.+)\.[0-9a-f]{12}\.tmp", re.DOTALL)
 
@@ -95,7 +93,7 @@ def _lock(file: int) -> bool:
 def _remove(path: str) -> bool:
     """Remove a file that nobody writes; say whether it is gone."""
     with suppress(OSError):  # gone meanwhile, or not ours to remove
-        if fcntl is None:
+        if fcntl is None:  # Windows itself refuses to remove an open file
             os.remove(path)
             return True
         file = os.open(path, os.O_RDONLY | os.O_NONBLOCK)  # a pipe shall not block

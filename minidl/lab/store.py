@@ -11,15 +11,12 @@ import json
 import os
 import re
 from collections.abc import Mapping
-from importlib import import_module
 from types import TracebackType
 from typing import Any, Self
 
 from minidl.errors import DataError, RangeError
+from minidl.files.locks import fcntl
 from minidl.lab.trials import Trial, shown
-
-# Windows has no fcntl; there, two searches that write one file are not noticed.
-fcntl: Any = import_module("fcntl") if os.name == "posix" else None
 
 Path = str | os.PathLike[str]
 Record = dict[str, Any]

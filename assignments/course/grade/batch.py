@@ -23,7 +23,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from minidl.files.whole import fcntl, replaced, sweep
+from minidl.files.locks import fcntl
+from minidl.files.whole import replaced, sweep
 
 from ..assignment import Assignment
 from ..errors import CourseError

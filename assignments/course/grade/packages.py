@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import bz2
 import io
-import lzma
 import os
 import re
 import stat
@@ -224,6 +223,8 @@ def _bzip2(content: bytes) -> tuple[bytes, bool]:
 
 
 def _xz(content: bytes) -> tuple[bytes, bool]:
+    import lzma  # not in the Python of a browser, where this file is only imported
+
     outer = lzma.LZMADecompressor(memlimit=2**27)
     return outer.decompress(content, ALL + 1), outer.eof
 
