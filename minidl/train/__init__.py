@@ -1,5 +1,10 @@
 """The training loop and its laboratory: Trainer, callbacks, checkpoints, metrics."""
 
+from importlib import import_module as _import_module
+from typing import TYPE_CHECKING as _TYPE_CHECKING
+from typing import Any as _Any
+
+from minidl.foreign import missing as _missing
 from minidl.train.averages import WeightAverage, update_batch_norm
 from minidl.train.callback import Callback
 from minidl.train.checkpoint import (
@@ -30,6 +35,9 @@ from minidl.train.sequence_metrics import bleu1, edit_distance, token_error_rate
 from minidl.train.stopping import Budget, EarlyStopping, PlateauLR
 from minidl.train.trainer import Trainer
 
+if _TYPE_CHECKING:
+    from minidl.train.estimators import MinidlClassifier, MinidlRegressor
+
 __all__ = [
     "Budget",
     "CSVLog",
@@ -43,6 +51,8 @@ __all__ = [
     "GradientClip",
     "History",
     "LivePlot",
+    "MinidlClassifier",
+    "MinidlRegressor",
     "PlateauLR",
     "ProgressBar",
     "Randomness",
@@ -65,3 +75,10 @@ __all__ = [
     "top_k",
     "update_batch_norm",
 ]
+
+
+def __getattr__(name: str) -> _Any:
+    """Import what needs scikit-learn when it is first named."""
+    if name in ("MinidlClassifier", "MinidlRegressor"):
+        return getattr(_import_module("minidl.train.estimators"), name)
+    raise _missing("minidl.train", name, __all__)
