@@ -55,7 +55,7 @@ def accumulated(x, k, sizes=None, lr=0.1):
     stepped, path, cleared = zip(*found, strict=True)
     return {
         "stepped": np.array(stepped), "path": np.array(path), "last": theta.data,
-        "cleared": np.array(cleared), "seen": np.array(seen).reshape(len(seen), -1),
+        "cleared": np.array(cleared), "seen": np.array(seen).reshape(-1, x.shape[1]),
     }  # fmt: skip
 
 

@@ -251,7 +251,9 @@ class Check:
         hint, task = found.hint, self.scores.tasks[self.row.task]
         if task.foreign:
             hint = f"it {task.note}"
-        return "" if found.right else f"{self}: {found.what}\nHint: {hint}"
+        if found.right:
+            return ""
+        return f"{self}: {found.what}" + (f"\nHint: {hint}" if hint else "")
 
     def __str__(self) -> str:
         return f"{self.row.task}: {self.row.name}"

@@ -1,4 +1,4 @@
-"""What students read of their points, in one table: another language is another table.
+"""What students read of their work, in one table: another language is another table.
 
 A sentence is named by what it says; braces hold what differs. Files, hints of rows, and
 what exceptions say are not here.
@@ -40,6 +40,35 @@ ENGLISH = {
     "not graded": "Not graded yet",
     "apology": "the grader itself failed ({trouble}); your course will look at it",
     "sandbox": "graded in the sandbox {sandbox}",
+    # what is odd about a submission
+    "file missing": "{file} is missing",
+    "copies": "{count} copies of {file}: {name} counts, not {others}",
+    "taken for": "{name} was taken for {file}, whose regions it has",
+    "too large": "{name} is larger than {most:,} bytes and was not read",
+    "no text": "{name} is no text in UTF-8",
+    "no notebook": "{name} is no notebook that can be read",
+    "cannot read": "{name} cannot be read",
+    "made by": "its submission.json says that it was made by {name}",
+    "made for": "its submission.json says that it is of {name}",
+    "nothing in it": "it is empty; {file} and its like were expected",
+    "archive in it": "it holds another archive, {name}, which is not opened; unpack it "
+                     "and grade again",
+    "nothing known": "nothing in it was recognized: {names}; {file} and its like were "
+                     "expected",
+    "no further": "the submission cannot be read further: {why}",
+    "unreadable": "the submission cannot be read: {why}; was it uploaded to the end?",
+    "outside": "{name!r} reaches outside of the folder and was not read; do not trust "
+               "where it came from",
+    "many files": "it holds more than {most:,} files",
+    "deep": "it has more than {most} folders in folders",
+    "no file": "it is a link or no file",
+    "not a file": "{name!r} is a link or no file",
+    "device": "{name!r} is a link or a device and was not read",
+    "link": "{name!r} is a link and was not read",
+    "many bytes": "it has more than {most:,} bytes",
+    "becomes": "it becomes more than {most:,} bytes",
+    "damaged": "{name} is damaged ({why}); hand it in again",
+    "cut": "it ends in the middle; hand it in again",
 }  # fmt: skip
 SPOKEN = ENGLISH
 

@@ -17,6 +17,7 @@ from pathlib import Path, PurePosixPath
 
 from ..assignment import Assignment
 from ..regions import BEGIN, lines_of
+from ..sentences import say
 from . import packages
 from .packages import ARCHIVES, FILE, Member
 
@@ -53,7 +54,7 @@ def take(path: Path, student: str, assignment: Assignment) -> Submission:
         notes.append(_nothing(names, assignment))
     else:
         lost = [name for name in assignment.files if name not in texts]
-        notes += [f"{name} is missing" for name in lost]
+        notes += [say("file missing", file=name) for name in lost]
     state = hashlib.blake2b(digest_size=16)
     for name, text in sorted(texts.items()):
         state.update(f"{len(name)} {name} {len(text)} ".encode())
@@ -109,10 +110,10 @@ def _best(
     far, _, name, text = copies[0]
     others = [copy[2] for copy in copies[1:] if copy[3] != text]
     if others:
-        some = ", ".join(others[:3])
-        notes.append(f"{len(others) + 1} copies of {want}: {name} counts, not {some}")
+        count, some = len(others) + 1, ", ".join(others[:3])
+        notes.append(say("copies", count=count, file=want, name=name, others=some))
     if far == 2 * FAR:
-        notes.append(f"{name} was taken for {want}, whose regions it has")
+        notes.append(say("taken for", name=name, file=want))
     return text
 
 
@@ -136,11 +137,11 @@ def _text(member: Member, notes: list[str]) -> str | None:
     if not name.lower().endswith(packages.CODE):
         return None
     if len(member.content) > FILE and name.endswith(".py"):
-        notes.append(f"{name} is larger than {FILE:,} bytes and was not read")
+        notes.append(say("too large", name=name, most=FILE))
         return None
     text = text_of(member.content)
     if text is None:
-        notes.append(f"{name} is no text in UTF-8")
+        notes.append(say("no text", name=name))
         return None
     return text if name.lower().endswith(".py") else _cells(name, text, notes)
 
@@ -166,7 +167,7 @@ def _cells(name: str, text: str, notes: list[str]) -> str | None:
         sources = [c["source"] for c in cells if c.get("cell_type") == "code"]
         codes = [s if isinstance(s, str) else "".join(s) for s in sources]
     except Exception:  # no JSON, no notebook, nested a thousand times
-        notes.append(f"{name} is no notebook that can be read")
+        notes.append(say("no notebook", name=name))
         return None
     return "\n".join(re.sub(r"\A%%.*\n", "", code) for code in codes) + "\n"
 
@@ -181,12 +182,12 @@ def _claims(
                 said = json.loads(member.content[:FILE])
                 made, about = said["student"], said["assignment"]
             except Exception:
-                yield f"{member.name} cannot be read"
+                yield say("cannot read", name=member.name)
                 continue
             if isinstance(made, str) and name_of(made) != student.split(" (")[0]:
-                yield f"its submission.json says that it was made by {name_of(made)}"
+                yield say("made by", name=name_of(made))
             if about != assignment.name:
-                yield f"its submission.json says that it is of {name_of(str(about))}"
+                yield say("made for", name=name_of(str(about)))
             return
 
 
@@ -194,12 +195,9 @@ def _nothing(names: Sequence[str], assignment: Assignment) -> str:
     """Say that nothing was found, and what is there."""
     wanted = assignment.files[0]
     if not names:
-        return f"it is empty; {wanted} and its like were expected"
+        return say("nothing in it", file=wanted)
     inner = [name for name in names if name.lower().endswith(ARCHIVES)]
     if inner:
-        return (
-            f"it holds another archive, {inner[0]}, which is not opened; unpack it and "
-            "grade again"
-        )
+        return say("archive in it", name=inner[0])
     some = ", ".join(names[:3]) + (", …" if len(names) > 3 else "")
-    return f"nothing in it was recognized: {some}; {wanted} and its like were expected"
+    return say("nothing known", names=some, file=wanted)

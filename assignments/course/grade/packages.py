@@ -20,6 +20,8 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from ..sentences import say
+
 FILE = 2**20  # bytes of one file
 ALL = 64 * 2**20  # bytes of a package, and bytes that it may become
 MANY = 10_000  # files that are looked at
@@ -60,11 +62,11 @@ def read(path: Path) -> Package:
         for member in _reader(path)(path, package):
             package.members.append(member)
     except RefusedError as error:
-        package.notes.append(f"the submission cannot be read further: {error}")
+        package.notes.append(say("no further", why=error))
     except Exception as error:  # whatever a library says of what a student made
         why = (str(error) or type(error).__name__).splitlines()[0][:200]
-        said = f"the submission cannot be read: {why.replace(str(path), path.name)}"
-        package.notes.append(said + "; was it uploaded to the end?")
+        why = why.replace(str(path), path.name)
+        package.notes.append(say("unreadable", why=why))
     return package
 
 
@@ -89,10 +91,7 @@ def _wanted(name: str, package: Package) -> str:
         package.others.append("/".join(parts)[:80])
         return ""
     if plain.startswith("/") or ".." in parts or re.match("[A-Za-z]:", parts[0]):
-        package.notes.append(
-            f"{name[:80]!r} reaches outside of the folder and was not read; do not "
-            "trust where it came from"
-        )
+        package.notes.append(say("outside", name=name[:80]))
         return ""
     return "/".join(parts)
 
@@ -104,16 +103,16 @@ def _of_folder(path: Path, package: Package) -> Iterator[Member]:
         for entry in sorted(os.scandir(folder), key=lambda entry: entry.name):
             count += 1
             if count > MANY:
-                raise RefusedError(f"it holds more than {MANY:,} files")
+                raise RefusedError(say("many files", most=MANY))
             name = f"{inner}/{entry.name}" if inner else entry.name
             if entry.is_dir(follow_symlinks=False):
                 if name.count("/") >= DEPTH:
-                    raise RefusedError(f"it has more than {DEPTH} folders in folders")
+                    raise RefusedError(say("deep", most=DEPTH))
                 waiting.append((entry.path, name))
             elif wanted := _wanted(name, package):
                 content, date = _regular(entry.path)
                 if content is None:
-                    package.notes.append(f"{name[:80]!r} is a link or no file")
+                    package.notes.append(say("not a file", name=name[:80]))
                 else:
                     yield Member(wanted, content, date)
 
@@ -121,7 +120,7 @@ def _of_folder(path: Path, package: Package) -> Iterator[Member]:
 def _alone(path: Path, package: Package) -> Iterator[Member]:
     content, date = _regular(str(path))
     if content is None:
-        raise RefusedError("it is a link or no file")
+        raise RefusedError(say("no file"))
     yield Member(path.name, content, date)
 
 
@@ -143,9 +142,9 @@ def _content(path: Path) -> bytes:
     """Return the bytes of an archive."""
     content, _ = _regular(str(path), ALL)
     if content is None:
-        raise RefusedError("it is a link or no file")
+        raise RefusedError(say("no file"))
     if len(content) > ALL:
-        raise RefusedError(f"it has more than {ALL:,} bytes")
+        raise RefusedError(say("many bytes", most=ALL))
     return content
 
 
@@ -155,18 +154,18 @@ def _of_zip(path: Path, package: Package) -> Iterator[Member]:
     if end >= 0 and len(content) >= end + 22:
         (size,) = struct.unpack_from("<I", content, end + 12)
         if size > DIRECTORY:  # before a library makes an object of each entry
-            raise RefusedError(f"it holds more than {MANY:,} files")
+            raise RefusedError(say("many files", most=MANY))
     with zipfile.ZipFile(io.BytesIO(content)) as archive:
         entries = archive.infolist()
         if len(entries) > MANY:
-            raise RefusedError(f"it holds more than {MANY:,} files")
+            raise RefusedError(say("many files", most=MANY))
         for info in entries:
             name = "" if info.is_dir() else _wanted(info.orig_filename, package)
             text = _unzipped(archive, info, name, package) if name else None
             if text is not None:
                 left -= len(text)
                 if left < 0:
-                    raise RefusedError(f"it becomes more than {ALL:,} bytes")
+                    raise RefusedError(say("becomes", most=ALL))
                 yield Member(name, text, _seconds(info.date_time))
 
 
@@ -175,14 +174,14 @@ def _unzipped(
 ) -> bytes | None:
     """Return the beginning of a file in a zip; None, and a note, if it has none."""
     if stat.S_IFMT(info.external_attr >> 16) not in (0, stat.S_IFREG):
-        package.notes.append(f"{name!r} is a link or a device and was not read")
+        package.notes.append(say("device", name=name))
         return None
     try:
         with archive.open(info) as file:
             return file.read(FILE + 1)
     except Exception as error:  # of this file; the others may be sound
         why = (str(error) or type(error).__name__).splitlines()[0][:120]
-        package.notes.append(f"{name} is damaged ({why}); hand it in again")
+        package.notes.append(say("damaged", name=name, why=why))
         return None
 
 
@@ -198,16 +197,16 @@ def _of_tar(path: Path, package: Package) -> Iterator[Member]:
     if inflate is not None:
         content, whole = inflate(content)
         if len(content) > ALL:
-            raise RefusedError(f"it becomes more than {ALL:,} bytes")
+            raise RefusedError(say("becomes", most=ALL))
         if not whole:
-            package.notes.append("it ends in the middle; hand it in again")
+            package.notes.append(say("cut"))
     with tarfile.open(fileobj=io.BytesIO(content), mode="r:") as archive:
         for count, info in enumerate(archive):
             if count >= MANY:
-                raise RefusedError(f"it holds more than {MANY:,} files")
+                raise RefusedError(say("many files", most=MANY))
             wanted = "" if info.isdir() else _wanted(info.name, package)
             if wanted and (not info.isreg() or info.issparse()):
-                package.notes.append(f"{wanted!r} is a link and was not read")
+                package.notes.append(say("link", name=wanted))
             elif wanted and (file := archive.extractfile(info)) is not None:
                 yield Member(wanted, file.read(FILE + 1), float(info.mtime))
 
