@@ -1,6 +1,8 @@
 """What comes into the loop: batches out of loaders, lists, datasets and arrays.
 
-A batch is a tuple (*inputs, y): whatever the model takes, and then the truth.
+A batch is a tuple (*inputs, y): whatever the model takes, and then the truth; or a
+dictionary, in which the truth has one of the names in TRUTH. Its parts are Tensors,
+arrays of NumPy, PyTorch (as its DataLoader gives them) or JAX, or columns of pandas.
 """
 
 from __future__ import annotations
@@ -15,14 +17,17 @@ import numpy as np
 
 from minidl.backend import device_of, namespace, to_numpy
 from minidl.data import DataLoader, Dataset
+from minidl.data.dataset import as_array, in_width
 from minidl.engine.tensor import Tensor, TensorLike, values
 from minidl.errors import DTypeError, ShapeError
+from minidl.ops import from_dlpack
 
 Metrics = Mapping[str, Callable[..., Any]]
 Batch = tuple[Any, ...]
 Data: TypeAlias = Any  # a loader, a list of batches; to judge with, samples, too
 IGNORE = -100  # the ignore_index of cross_entropy
 LARGE = 256  # a batch that is not trained on
+TRUTH = ("y", "label", "labels", "target", "targets")
 
 
 def for_training(data: Data) -> Any:
@@ -67,6 +72,8 @@ def pair(batch: Batch, device: str | None) -> tuple[Batch, Any]:
     >>> type(x).__name__, y.shape
     ('Tensor', (2,))
     """
+    if isinstance(batch, Mapping):
+        batch = _in_order(batch)
     if not isinstance(batch, (tuple, list)) or len(batch) < 2:
         raise DTypeError(
             "a batch is a tuple (x, y), inputs first and the truth last, and this one "
@@ -78,17 +85,44 @@ def pair(batch: Batch, device: str | None) -> tuple[Batch, Any]:
 
 def inputs(batch: Batch, device: str | None) -> Batch:
     """Return the inputs of a batch; a truth that came along is left out."""
-    if isinstance(batch, (tuple, list)):
+    if isinstance(batch, Mapping):
+        parts: Any = [part for name, part in batch.items() if name not in TRUTH]
+    elif isinstance(batch, (tuple, list)):
         parts = batch[:-1] if len(batch) > 1 else batch
     else:
         parts = [batch]
     return tuple(_on_device(part, device) for part in parts)
 
 
+def _in_order(batch: Mapping[str, Any]) -> Batch:
+    """Return a dictionary as a tuple: the inputs in its order, and the truth."""
+    truths = [name for name in batch if name in TRUTH]
+    if len(truths) != 1 or len(batch) < 2:
+        raise DTypeError(
+            f"a batch with the names {list(batch)} needs inputs and one truth, which "
+            f"is called one of {', '.join(TRUTH)}; rename it in a collate function"
+        )
+    return *(batch[name] for name in batch if name not in TRUTH), batch[truths[0]]
+
+
 def _on_device(part: Any, device: str | None) -> Any:
-    if not isinstance(part, Tensor) and hasattr(part, "dtype"):
-        part = Tensor(part, copy=False)
+    if not isinstance(part, Tensor):
+        part = _as_tensor(part)
     return part.to(device) if device and isinstance(part, Tensor) else part
+
+
+def _as_tensor(part: Any) -> Any:
+    """Return arrays of any library as Tensors that share their memory; others as is.
+
+    Fractions of other libraries are brought to the default dtype, as a loader does.
+    """
+    if isinstance(part, np.ndarray) or device_of(part) == "cuda":
+        return Tensor(part, copy=False)
+    if hasattr(part, "__dlpack_device__"):  # PyTorch, JAX
+        return Tensor(in_width(from_dlpack(part).data, "default"), copy=False)
+    if hasattr(part, "__array__") and not isinstance(part, np.generic):  # pandas
+        return Tensor(in_width(as_array(np.asarray(part)), "default"), copy=False)
+    return Tensor(part, copy=False) if hasattr(part, "dtype") else part
 
 
 def _described(batch: Batch) -> str:
