@@ -81,6 +81,7 @@ def _machine() -> int:
         "cores": machine.cores(),
         "NumPy": machine.numpy(),
         "kernels": machine.kernels(),
+        "compiled loops": machine.compiled(),
         "small products": f"{machine.product_rate(64):.1f} GFLOP/s (64 x 64)",
         "large products": f"{machine.product_rate(512):.1f} GFLOP/s (512 x 512)",
     }

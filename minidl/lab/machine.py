@@ -6,8 +6,12 @@ import os
 import platform
 import sys
 import time
+from importlib.metadata import version
+from importlib.util import find_spec
 
 import numpy as np
+
+from minidl.backend import optional
 
 THREADS = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")
 
@@ -68,6 +72,18 @@ def kernels() -> str:
             counts[parts[2]] = counts.get(parts[2], 0) + 1
     said = [f"{kind} ({n} files)" for kind, n in sorted(counts.items())]
     return ", ".join(said) or "none: the plain bodies compute everything"
+
+
+def compiled() -> str:
+    """Return whether the loops of kernels/numba run, and if not, why."""
+    loops = optional("minidl.kernels.numba.loops")
+    if loops is None or not find_spec("numba"):
+        return 'not installed: pip install "minidl[fast]"'
+    if os.environ.get("MINIDL_FAST") == "0":
+        return "off: MINIDL_FAST=0"
+    named = f"numba {version('numba')}"
+    works = loops.ready(loops.probe)
+    return f"{named}: active" if works else f"{named} cannot compile here: not used"
 
 
 def product_rate(n: int, seconds: float = 0.05) -> float:

@@ -14,8 +14,10 @@ are the specification (tests/test_optim_fast.py compares).
 Without it the whole step of an MLP takes 1.6 times as long (`python -m benchmarks
 --only a --peers plain`). Two sums of vectors by BLAS (axpby), which NumPy
 does not offer but its library holds, gained 2 % more and were left out.
-The same was tried for SGD, Momentum and Nesterov, and did not pay: they are a few
-passes over memory either way.
+
+The other rules need no lines but the printed ones: a large array goes through them in
+chunks, equal to the last bit, for they treat each number on its own. On four arrays of
+2.5 million numbers RMSProp's step takes 0.53 of the time, SGD's 0.74.
 """
 
 from __future__ import annotations
@@ -26,9 +28,12 @@ from weakref import WeakKeyDictionary
 import numpy as np
 
 from minidl.backend import Array
-from minidl.optim.adam import Adam, AdamW
+from minidl.kernels.optim import fits
+from minidl.optim.adam import Adam, Adamax, AdamW
+from minidl.optim.adaptive import Adadelta, Adagrad, RMSProp
 from minidl.optim.groups import Group, Member
 from minidl.optim.optimizer import FAST, Optimizer
+from minidl.optim.sgd import SGD, Momentum, Nesterov
 
 CHUNK = 1 << 16  # numbers: 256 KB of each array, so that four and two scratch fit in L2
 SMALL = 1 << 13  # below this size, calls cost more than numbers
@@ -41,7 +46,7 @@ def adam(
     assert isinstance(opt, Adam)
     if opt.maximize or opt.amsgrad or not isinstance(lr, (int, float)):
         return members
-    fit = [member for member in members if _fits(member)]
+    fit = [member for member in members if fits(member)]
     small = [m for m in fit if m.parameter.data.size < SMALL]
     if len(small) == 1 or len({m.t for m in small}) > 1:  # some sat out: their t differ
         small = []
@@ -60,20 +65,6 @@ def adam(
         return []
     moved = set(map(id, fit))
     return [m for m in members if id(m) not in moved]
-
-
-def _fits(member: Member) -> bool:
-    p, g = member.parameter.data, member.parameter.grad
-    return (
-        _plain(p)
-        and _plain(g)
-        and p.flags.writeable
-        and member.slots["m"].shape == p.shape  # if not, the printed lines will say so
-    )
-
-
-def _plain(x: Array) -> bool:
-    return type(x) is np.ndarray and x.dtype == np.float32 and x.flags.c_contiguous
 
 
 def _rule(
@@ -165,4 +156,27 @@ def _pack(group: Group, members: list[Member]) -> Pack:
     return pack
 
 
+def in_chunks(
+    opt: Optimizer, group: Group, members: list[Member], lr: Array
+) -> list[Member]:
+    """Move large arrays by the printed lines, chunk by chunk; return the others."""
+    left = []
+    for member in members:
+        p, g = member.parameter.data, member.parameter.grad
+        if opt.maximize or p.size <= CHUNK or not fits(member):
+            left.append(member)
+            continue
+        p, g = p.reshape(-1), g.reshape(-1)
+        slots = {name: slot.reshape(-1) for name, slot in member.slots.items()}
+        for chunk in _chunks(p.size):
+            pc, gc = p[chunk], g[chunk]
+            if group.weight_decay:
+                gc = opt.decay(pc, gc, lr, group.weight_decay)
+            some = {name: slot[chunk] for name, slot in slots.items()}
+            opt.update(pc, gc, lr, member.t, **some)
+    return left
+
+
 FAST[Adam, "cpu"] = FAST[AdamW, "cpu"] = adam
+for simple in (SGD, Momentum, Nesterov, Adagrad, RMSProp, Adadelta, Adamax):
+    FAST[simple, "cpu"] = in_chunks

@@ -1,0 +1,208 @@
+"""Bodies compiled by numba: equal to the plain ones, and nobody needs them.
+
+The rows are twins: the same op in float32 by its loop, and in float64 by its plain
+body. Optimizers have theirs in tests/test_optim_fast.py.
+"""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from typing import NamedTuple
+
+import numpy as np
+import pytest
+
+from minidl import Tensor, grad, ops
+from minidl.lab import machine
+from tests.twins import both_ways, twins
+
+pytest.importorskip("numba", reason='needs numba: pip install ".[fast]"')
+
+from minidl.kernels.numba import activation, layer_norm, loops
+
+MODULES = (activation, layer_norm)
+
+
+class Row(NamedTuple):
+    """An op, its settings, shapes of x, the shapes that follow from it, and its range."""
+
+    op: object
+    settings: dict
+    shapes: tuple
+    others: object = lambda shape: ()
+
+
+def features(shape):
+    return (shape[-1:],) * 2
+
+
+ROWS = {
+    "relu": Row(ops.relu, {}, ((1,), (3, 5), (2, 3, 4, 5), (67, 129))),
+    "gelu": Row(ops.gelu, {"approximate": "tanh"}, ((1,), (3, 5), (67, 129))),
+    "layer norm": Row(
+        ops.layer_norm, {"eps": 1e-3}, ((1, 7), (5, 3, 9), (67, 129)), features
+    ),
+}
+CASES = [(name, shape) for name, row in ROWS.items() for shape in row.shapes]
+each = pytest.mark.parametrize("name", ROWS)
+
+
+@pytest.fixture(autouse=True)
+def _no_size_is_too_small(monkeypatch):
+    monkeypatch.setattr(loops.State, "active", True)
+    for module in MODULES:
+        monkeypatch.setattr(module, "SMALL", 0)
+
+
+def drawn(row, shape, draw):
+    return [draw.normal(size=s) for s in (shape, *row.others(shape))]
+
+
+def fast(row):
+    """The body of the highest rank, which is numba's."""
+    body = row.op.fasts["cpu"][0]
+    assert ".numba." in body.__module__
+    return body
+
+
+@pytest.mark.parametrize(("name", "shape"), CASES)
+def test_it_equals_the_plain_body(name, shape, rng):
+    row = ROWS[name]
+    inputs = drawn(row, shape, rng)
+    frozen = [x.astype("f4") for x in inputs]
+    for x in frozen:
+        x.flags.writeable = False
+    assert fast(row)(*frozen, **row.settings) is not None
+    twins(row.op, inputs, row.settings, "cpu", rtol=2e-5, atol=3e-6)
+
+
+EDGES = np.array(
+    [0.0, -0.0, 1e-30, -1e-30, 1e30, -1e30, 200, -200, np.inf, -np.inf, np.nan, 1], "f4"
+)
+
+
+@each
+def test_nan_and_infinity_go_where_they_go_in_the_plain_body(name):
+    row = ROWS[name]
+    for x in (EDGES, np.where(np.isfinite(EDGES), EDGES, 2), np.roll(EDGES, 3)):
+        x = np.stack([x, np.linspace(-2, 2, x.size)]).astype("f4")
+        inputs = [x, *[np.ones(s, "f4") for s in row.others(x.shape)]]
+        with np.errstate(all="ignore"):
+            want, want_back = row.op.body(*inputs, **row.settings)
+            y, back = fast(row)(*inputs, **row.settings)
+            pairs = [(y, want)]
+            for g in (np.full_like(x, 2), np.broadcast_to(np.float32(-1), x.shape)):
+                pairs += zip(gradients(back, g), gradients(want_back, g), strict=True)
+        for a, b in pairs:
+            np.testing.assert_allclose(a, b, rtol=1e-5, atol=1e-6)
+            zeros = (a == 0) & (b == 0)
+            assert (np.signbit(a) == np.signbit(b))[zeros].all()
+
+
+def gradients(back, g):
+    made = [f(g) for f in back] if isinstance(back, tuple) else back(g)
+    return made if isinstance(made, (tuple, list)) else (made,)
+
+
+@each
+def test_gradients_of_gradients_pass_through_it(name, rng):
+    row = ROWS[name]
+    inputs = drawn(row, row.shapes[1], rng)
+    v = rng.normal(size=row.shapes[1])
+
+    def second(dtype):
+        leaves = [Tensor(x.astype(dtype), requires_grad=True) for x in inputs]
+        y = row.op(*leaves, **row.settings)
+        dx, *_ = grad((y * y * v.astype(dtype)).sum(), leaves, create_graph=True)
+        return grad((dx * dx).sum(), leaves, allow_unused=True)
+
+    for a, b in zip(second("f4"), second("f8"), strict=True):
+        np.testing.assert_allclose(a, b, rtol=1e-3, atol=1e-3)
+
+
+@each
+def test_what_it_declines(name, rng):
+    row = ROWS[name]
+    inputs = drawn(row, row.shapes[1], rng)
+    assert fast(row)(*inputs, **row.settings) is None, "float64"
+    several = [x.astype("f4") for x in inputs]
+    assert fast(row)(np.repeat(several[0], 2, axis=0)[::2], *several[1:]) is None, (
+        "gaps"
+    )
+    for module in MODULES:
+        module.SMALL = 1 << 30
+    assert fast(row)(*several, **row.settings) is None, "few numbers"
+
+
+@each
+def test_where_numba_cannot_compile_another_body_computes(name, rng, monkeypatch):
+    row = ROWS[name]
+    inputs = drawn(row, row.shapes[1], rng)
+    want, gs = both_ways(row.op, inputs, row.settings, "cpu", "float32")
+    monkeypatch.setattr(loops.probe, "run", None)
+    for one in vars(sys.modules[fast(row).__module__]).values():
+        if isinstance(one, loops.Loop):
+            monkeypatch.setattr(one, "run", None)
+    monkeypatch.setattr(loops.Loop, "compile", lambda self: 1 / 0)
+    got, _ = both_ways(row.op, inputs, row.settings, "cpu", "float32", gs)
+    assert not loops.State.active
+    for a, b in zip(got, want, strict=True):
+        np.testing.assert_allclose(a, b, rtol=1e-4, atol=1e-5)
+    assert "cannot compile" in machine.compiled()
+
+
+def test_sums_over_many_rows_keep_their_digits(rng):
+    x = rng.normal(size=(200_000, 2)).astype("f4")
+    gamma = beta = np.ones(2, "f4")
+    _, back = fast(ROWS["layer norm"])(x, gamma, beta)
+    *_, dbeta = back(np.full_like(x, 0.1))
+    np.testing.assert_allclose(dbeta, 200_000 * np.float32(0.1), rtol=1e-4)
+
+
+# Formulas
+
+
+@pytest.mark.parametrize(
+    ("ours", "theirs", "ends"),
+    [(loops.expm1, np.expm1, (-80, 80)), (loops.tanh, np.tanh, (-12, 12))],
+)
+def test_a_formula_is_right_to_a_few_units_in_the_last_place(ours, theirs, ends):
+    x = np.concatenate([np.linspace(*ends, 4001), np.geomspace(1e-30, 1, 1001)])
+    x = x.astype("f4")
+    y = np.array([ours.compile()(a) for a in x], "f4")
+    want = theirs(x.astype("f8"))
+    off = np.abs(y - want) / np.spacing(np.abs(want).astype("f4") + np.float32(1e-45))
+    assert off.max() <= 4
+
+
+# When numba is imported
+
+
+def said(code, **environment):
+    done = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, check=True,
+        env={**machine.os.environ, **environment},
+    )  # fmt: skip
+    return done.stdout.split()
+
+
+CODE = """
+import sys, numpy as np, minidl as md
+x = md.Tensor(np.ones(100, "f4"), requires_grad=True)
+md.ops.relu(x).sum().backward()
+print("numba" in sys.modules)
+md.ops.relu(md.Tensor(np.ones(100_000, "f4")))
+print("numba" in sys.modules)
+"""
+
+
+@pytest.mark.parametrize(("value", "then"), [("1", "True"), ("0", "False")])
+def test_numba_is_imported_for_large_arrays_only_and_can_be_turned_off(value, then):
+    assert said(CODE, MINIDL_FAST=value) == ["False", then]
+
+
+def test_the_doctor_says_whether_it_is_active(monkeypatch):
+    assert machine.compiled().endswith(": active")
+    monkeypatch.setenv("MINIDL_FAST", "0")
+    assert "off" in machine.compiled()
