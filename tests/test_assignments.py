@@ -63,13 +63,14 @@ def test_a_changed_region_still_catches_its_mutants(name):
 @pytest.mark.parametrize("name", NAMES)
 def test_a_fresh_handout_runs(name):
     given = assignment(name)
-    assert walkthrough_faults(given, edition(given), only="untouched") == []
+    assert walkthrough_faults(given, edition(given), most=1) == []
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize("name", NAMES)
 def test_it_grades_what_it_says(name):
-    report = check(assignment(name))
+    # untouched, solved, a slip and a mutant: `.ci/full luck` tries the other tasks too
+    report = check(assignment(name), states=4)
     assert report.faults == []
     assert sum(report.reference.values()) == 100
     assert sum(report.skeleton.values()) == 0

@@ -74,10 +74,17 @@ class Report:
         return "\n".join([*lines, *(f"  WRONG  {fault}" for fault in self.faults)])
 
 
-def check(assignment: Assignment, *, write: bool = False, students: int = 0) -> Report:
+def check(
+    assignment: Assignment,
+    *,
+    write: bool = False,
+    students: int = 0,
+    states: int | None = None,
+) -> Report:
     """Prove an assignment; write its manifest if all is well and `write` says so.
 
     students   so many are asked about every mutant and variant (luck.py)
+    states     so many states of a student's folder are tried (walkthrough.py; all)
     """
     report = Report(assignment)
     with tempfile.TemporaryDirectory() as folder:
@@ -89,7 +96,7 @@ def check(assignment: Assignment, *, write: bool = False, students: int = 0) -> 
             report.faults += luck_faults(trial, students) if students else []
             files = edition(assignment, tree)
             report.faults += edition_faults(assignment, files)
-            report.faults += walkthrough_faults(assignment, files)
+            report.faults += walkthrough_faults(assignment, files, states)
         except CourseError as error:
             report.faults.append(str(error))
     if write and not report.faults:

@@ -60,13 +60,13 @@ def states(assignment: Assignment) -> Iterator[State]:
 
 
 def walkthrough_faults(
-    assignment: Assignment, files: Mapping[str, bytes], only: str = ""
+    assignment: Assignment, files: Mapping[str, bytes], most: int | None = None
 ) -> list[str]:
     """Return a sentence for everything that a student's commands do wrongly.
 
-    files   the edition        only   the name of the one state to try
+    files   the edition        most   so many states are tried, the first ones (all)
     """
-    chosen = [s for s in states(assignment) if only in ("", s.name)]
+    chosen = [*states(assignment)][:most]
     with ThreadPoolExecutor(JOBS) as pool:
         found = pool.map(lambda state: list(_tried(assignment, files, state)), chosen)
         pairs = list(zip(chosen, found, strict=True))
