@@ -19,7 +19,7 @@ from pathlib import Path
 from typing import Any
 
 import minidl as md
-from minidl import backend, show, train
+from minidl import backend, process, show, train
 from minidl.files import replaced
 
 PAD, START, END = 0, 1, 2  # how the vocabularies of words and phones begin
@@ -45,6 +45,8 @@ def arguments(name: str, what: str, given: Any = None) -> argparse.Namespace:
         parser.error("give one epoch or more, or minutes above 0")
     numbers = {k: vars(asked)[k] for k in ("epochs", "minutes", "seed")}
     asked.command = program + "".join(f" --{k} {v:g}" for k, v in numbers.items() if v)
+    if given is None:  # a program of its own
+        process.keep_memory()
     md.use(asked.device)
     md.seed(asked.seed)
     return asked

@@ -12,13 +12,14 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as _numpy
 
-from minidl import backend, foreign, ops
+from minidl import backend, foreign, ops, process
 from minidl.backend import default_dtype, seed, use
 from minidl.engine.backward import grad
 from minidl.engine.debug import debug
 from minidl.engine.modes import enable_grad, no_grad
 from minidl.engine.op import op
 from minidl.engine.tensor import Tensor
+from minidl.process import get_num_threads, keep_memory, set_num_threads
 
 if TYPE_CHECKING:
     from minidl import check, data, lab, models, nn, optim, show, train
@@ -35,7 +36,9 @@ __all__ = [
     "debug",
     "default_dtype",
     "enable_grad",
+    "get_num_threads",
     "grad",
+    "keep_memory",
     "lab",
     "load",
     "models",
@@ -46,6 +49,7 @@ __all__ = [
     "optim",
     "save",
     "seed",
+    "set_num_threads",
     "show",
     "to_onnx",
     "train",
@@ -82,4 +86,5 @@ def __dir__() -> list[str]:
     return sorted({*__all__, *_SHORT})
 
 
+process.from_environment()
 backend.optional("minidl.kernels")  # faster bodies of some operations

@@ -14,7 +14,7 @@ import pytest
 import minidl
 from minidl import check, cli, ops
 from minidl.backend import DEVICES, default_device
-from minidl.cli import devices, examples, threads
+from minidl.cli import devices, examples
 from minidl.engine.op import op
 from minidl.errors import DeviceError
 from minidl.nn import Module, Parameter
@@ -250,17 +250,6 @@ def test_nvidia_smi_is_read_and_may_fail(monkeypatch):
 
     monkeypatch.setattr(devices.subprocess, "run", fails)
     assert devices.cards_and_driver()[1] == "not working"
-
-
-def test_blas_is_left_alone_where_the_user_has_chosen(monkeypatch):
-    monkeypatch.setenv("OPENBLAS_NUM_THREADS", "2")
-    assert not threads.one_blas_thread()
-    for name in threads.VARIABLES:
-        monkeypatch.delenv(name, raising=False)
-    done = threads.one_blas_thread()
-    for library in threads._openblas():
-        count = getattr(library, "scipy_openblas_get_num_threads64_", None)
-        assert count is None or (done and count() == 1)
 
 
 def test_check_uses_no_more_than_the_public_names():

@@ -8,8 +8,7 @@ from __future__ import annotations
 
 import argparse
 
-from minidl import backend
-from minidl.cli.threads import one_blas_thread
+from minidl import backend, process
 
 ENOUGH = 0.97
 
@@ -43,7 +42,7 @@ def run(options: argparse.Namespace) -> int:
     """Run the demo; status 1 if a full run stays below 97 %."""
     from minidl import demo
 
-    one_blas_thread()
+    process.for_a_program()
     epochs = options.epochs or demo.EPOCHS
     accuracy = demo.main(options.device, options.seed, epochs, options.out)
     return 0 if accuracy >= ENOUGH or epochs < demo.EPOCHS else 1

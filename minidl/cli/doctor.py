@@ -20,6 +20,7 @@ from typing import Any
 
 from minidl.errors import RangeError
 from minidl.lab import diagnose_curves, machine
+from minidl.process import get_num_threads, keeps_memory
 from minidl.show import verdict
 from minidl.train import History
 
@@ -82,6 +83,8 @@ def _machine() -> int:
         "NumPy": machine.numpy(),
         "kernels": machine.kernels(),
         "compiled loops": machine.compiled(),
+        "threads": f"{get_num_threads()} for matrix products",
+        "freed memory": "kept" if keeps_memory() else "given back to the system",
         "small products": f"{machine.product_rate(64):.1f} GFLOP/s (64 x 64)",
         "large products": f"{machine.product_rate(512):.1f} GFLOP/s (512 x 512)",
     }

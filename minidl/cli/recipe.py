@@ -19,9 +19,8 @@ from typing import Any
 
 import numpy as np
 
-from minidl import data, ops
+from minidl import data, ops, process
 from minidl.cli.demo import whole
-from minidl.cli.threads import one_blas_thread
 from minidl.data import TensorDataset, standardize
 from minidl.data.dataset import is_labels
 from minidl.errors import DataError
@@ -57,7 +56,7 @@ def arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(options: argparse.Namespace) -> int:
     """Run the recipe; status 1 if a step was not well."""
-    one_blas_thread()
+    process.for_a_program()
     parts = prepared(load(options.data))
     labels = is_labels(parts[0].y)
 
