@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from minidl import check, data, lab, models, nn, optim, show, train
     from minidl.capture.compile import compile
     from minidl.interchange import to_onnx
+    from minidl.nn.profile import profile
     from minidl.nn.state import load, save
 
 __version__ = "0.1.0"
@@ -47,6 +48,7 @@ __all__ = [
     "op",
     "ops",
     "optim",
+    "profile",
     "save",
     "seed",
     "set_num_threads",
@@ -59,16 +61,16 @@ __all__ = [
 
 # What NumPy has under the same name is here, too: md.exp is md.ops.exp.
 _SHORT = {name for name in ops.__all__ if hasattr(_numpy, name)}
+_HOMES = {"load": "nn.state", "save": "nn.state", "profile": "nn.profile",
+          "compile": "capture.compile"}  # fmt: skip
 
 
 def __getattr__(name: str) -> Any:
     """Import a package when it is first named: `import minidl` stays quick."""
     if name in _SHORT:
         return getattr(ops, name)
-    if name in ("load", "save"):
-        return getattr(import_module("minidl.nn.state"), name)
-    if name == "compile":
-        return import_module("minidl.capture.compile").compile
+    if name in _HOMES:
+        return getattr(import_module(f"minidl.{_HOMES[name]}"), name)
     if name == "to_onnx":
         return import_module("minidl.interchange").to_onnx
     if name in __all__:

@@ -23,9 +23,9 @@ from minidl.check.program import changed, noting, seen
 from minidl.check.subject import Subject, flat, is_float
 from minidl.check.tape import traceable
 from minidl.engine.inputs import Signature
-from minidl.engine.modes import watchers
+from minidl.engine.modes import Watcher
 from minidl.engine.op import Node, as_array
-from minidl.engine.tensor import TensorLike, values
+from minidl.engine.tensor import values
 from minidl.ops import sum_to
 from minidl.ops.indexing import Scatter
 
@@ -71,38 +71,20 @@ class Step:
     constants: tuple[float, ...] = ()
 
 
-class Recorder:
+class Recorder(Watcher):
     """A watcher (modes.py) that writes down the operations inside its `with`."""
 
     def __init__(self) -> None:
         self.steps: list[Step] = []
         self.seen: dict[Any, int] = {}
 
-    def __enter__(self) -> Recorder:
-        watchers.append(self)
-        return self
-
-    def __exit__(self, *exc: object) -> None:
-        watchers.remove(self)
-
-    def recorded(self, node: Node, arrays: list[Any]) -> None:
+    def recorded(self, node: Node, arrays: Sequence[Any]) -> None:
         """After a node: write down what was called, if it was not called too often."""
         self.seen[node.op] = self.seen.get(node.op, 0) + 1
         if self.seen[node.op] <= OFTEN:
             slots = [i for i, to in enumerate(node.edges) if to is not None]
             copies = [x.copy() if is_array(x) else x for x in arrays]
             self.steps.append(step_of_op(node.op, copies, slots, dict(node.settings)))
-
-    def computed(
-        self, op: Any, arrays: Sequence[Any], made: tuple[Any, ...], settings: Any
-    ) -> None:
-        """After an operation: nothing."""
-
-    def before(self, node: Node) -> None:
-        """Before a backward: nothing."""
-
-    def after(self, node: Node, g: TensorLike, gradients: Any) -> None:
-        """After a backward: nothing."""
 
 
 def step_of_op(

@@ -41,7 +41,7 @@ from minidl.engine.inputs import (
     outputs,
     plain_settings,
 )
-from minidl.engine.modes import mode, watchers
+from minidl.engine.modes import mode, watchers, watching
 from minidl.engine.tensor import Edge, Tensor, TensorLike
 from minidl.engine.versions import clock
 
@@ -172,6 +172,7 @@ def op(  # noqa: C901  it holds the hot path, which calls as little as it can
                     dtypes, dtype = dtypes + 1, x.dtype
             arrays.append(x)
             edges.append(edge)
+        watcher = watching(call) if watchers else None
         try:
             if dtypes > 1 or (dtype is not SINGLE and dtype is not DOUBLE):
                 made = in_one_width(call, arrays, settings)
@@ -183,10 +184,10 @@ def op(  # noqa: C901  it holds the hot path, which calls as little as it can
             raise messages.failure(call, arrays, error) from error
         if type(made) is not tuple or len(made) < 2:
             raise messages.no_pair(call, made)
-        if watchers:
+        if watcher is not None:
             if type(made[0]) is not tuple:  # the very array that the Tensor will hold
                 made = (as_array(made[0]), *made[1:])
-            watchers[-1].computed(call, arrays, made, settings)
+            watcher.computed(call, arrays, made, settings)
         node = None
         if tracked and mode.recording:
             node = Node()
@@ -197,8 +198,8 @@ def op(  # noqa: C901  it holds the hot path, which calls as little as it can
                 if type(back) is tuple and len(back) != len(edges):
                     raise messages.wrong_count(call, len(back), len(edges))
                 counted = n_inputs is not None
-            if watchers:
-                watchers[-1].recorded(node, arrays)
+            if watcher is not None:
+                watcher.recorded(node, arrays)
         if len(made) > 2 or type(made[0]) is tuple:
             return _several(call, made, node)
         if node is None:

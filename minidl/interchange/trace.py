@@ -19,7 +19,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from minidl.engine.modes import no_grad, watchers
+from minidl.engine.modes import Watcher, no_grad
 from minidl.engine.tensor import Tensor, values
 from minidl.errors import GraphError
 
@@ -66,7 +66,7 @@ class Traced(NamedTuple):
     dtypes: list[Any]
 
 
-class Tracer:
+class Tracer(Watcher):
     """A watcher (modes.py) that writes down the operations inside its `with`."""
 
     def __init__(self) -> None:
@@ -74,13 +74,6 @@ class Tracer:
         self.arrays: list[Any] = []  # the values, in the order of their numbers
         self.kept: list[Any] = []  # constants, which may not be freed either
         self.places: dict[Place, Ref] = {}
-
-    def __enter__(self) -> Tracer:
-        watchers.append(self)
-        return self
-
-    def __exit__(self, *exc: object) -> None:
-        watchers.remove(self)
 
     def value(self, array: Any) -> Ref:
         """Give an array a number."""

@@ -17,7 +17,7 @@ hidden_units  a unit while it reads        find_units     those that fit a prope
 gradient_flow ‖∂L/∂hₜ‖ against t           flow           measures it
 rate_range    loss against learning rate   monitor   inside a net, by step
 verdict       a run's curves, and what they say
-landscape     the loss around a minimum
+landscape     the loss around a minimum           profile   time by op and layer
 samples       what was written, by epoch  search  trials, and which names mattered
 bias_variance fits, and the three terms   members  accuracy by size of an ensemble
 """
@@ -37,6 +37,7 @@ from minidl.show.images import images, mistakes
 from minidl.show.landscape import landscape
 from minidl.show.members import members
 from minidl.show.monitor import monitor
+from minidl.show.profile import profile
 from minidl.show.racing import optimizer_race
 from minidl.show.rate_range import rate_range
 from minidl.show.samples import samples
@@ -66,6 +67,7 @@ __all__ = [
     "mistakes",
     "monitor",
     "optimizer_race",
+    "profile",
     "rate_range",
     "samples",
     "schedule",

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, overload
 
 import numpy as np
 
-from minidl.engine.modes import watchers
+from minidl.engine.modes import Watcher
 from minidl.engine.op import Node
 from minidl.engine.tensor import Tensor
 from minidl.errors import GraphError
@@ -26,23 +26,11 @@ if TYPE_CHECKING:
     from minidl.show.picture import Picture
 
 
-class _Recorder:
+class _Recorder(Watcher):
     """Watches the engine, to see constants that a linear operation does not keep."""
 
     def __init__(self) -> None:
         self.inputs: dict[Node, Any] = {}
-
-    def __enter__(self) -> _Recorder:
-        watchers.append(self)
-        return self
-
-    def __exit__(self, *exc: object) -> None:
-        watchers.remove(self)
-
-    def computed(
-        self, op: Any, arrays: Sequence[Any], made: tuple[Any, ...], settings: Any
-    ) -> None:
-        pass
 
     def recorded(self, node: Node, arrays: Sequence[Any]) -> None:
         self.inputs[node] = arrays
