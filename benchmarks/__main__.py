@@ -23,6 +23,7 @@ PEERS = ["torch", "numpy", "jax", "dezero", "mygrad", "autograd", "chainer", "ti
 KEEP = (("MINIDL_MALLOC", "keep"),)
 MINIDL = {
     "minidl": Side("minidl", "minidl", settings=KEEP),
+    "no-numba": Side("no-numba", "minidl", settings=(*KEEP, ("MINIDL_FAST", "0"))),
     "default-memory": Side("default-memory", "minidl"),
     "plain": Side("plain", "minidl_plain", settings=KEEP),
 }

@@ -68,6 +68,33 @@ def test_a_distribution_has_both_packages(kind, tmp_path):
         assert "prove that assignments grade" in said
 
 
+@pytest.mark.slow
+def test_an_editable_install_wins_over_the_folder_that_holds_the_clone(tmp_path):
+    pytest.importorskip(
+        "setuptools", minversion="77", reason="it builds a distribution"
+    )
+    clone, site = tmp_path / "work" / "minidl", tmp_path / "site"
+    other = tmp_path / "other" / "minidl"
+    for folder in (clone / "minidl", clone / "assignments/course", other):
+        folder.mkdir(parents=True)
+        (folder / "__init__.py").write_text('__version__ = "0"')
+    for name in ("setup.py", "setup.cfg", "README.md", "LICENSE"):
+        shutil.copy(ROOT / name, clone)
+    code = BUILD.format("build_editable")
+    name = python("-c", code, str(tmp_path), cwd=clone).split()[-1]
+    with zipfile.ZipFile(tmp_path / name) as file:
+        file.extractall(site)
+        listed = file.read("minidl-0.dist-info/RECORD").decode()
+        assert {line.split(",")[0] for line in listed.split()} == set(file.namelist())
+    code = f"import site; site.addsitedir({str(site)!r}); import minidl, minidl_course"
+    show = f"{code}; print(minidl.__file__, minidl_course.__file__)"
+    course = clone / "assignments/course/__init__.py"
+    ours = python("-S", "-c", show, cwd=clone.parent, PYTHONPATH="").split()
+    assert ours == [str(clone / "minidl/__init__.py"), str(course)]
+    nearer = python("-S", "-c", show, cwd=other.parent, PYTHONPATH="").split()
+    assert nearer[0] == str(other / "__init__.py")  # a real package in the way wins
+
+
 ELSEWHERE = """
 import selectors, subprocess, sys, tarfile, tempfile, zipfile, numpy
 from minidl import cli
