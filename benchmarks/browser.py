@@ -1,0 +1,120 @@
+"""minidl in a browser: `python -m benchmarks.browser` fills a table of docs/browser.md.
+
+Chromium opens the playground: how long until it can be used, how many steps and
+pictures a second it then makes, and how long the page itself is ever kept from
+answering. A net learns the digits under Pyodide in node. Times are by the clock, so the
+machine should be quiet; it needs what tests/browser needs.
+"""
+
+from __future__ import annotations
+
+import json
+import shutil
+import subprocess
+import tempfile
+from pathlib import Path
+from typing import Any
+
+from tests.browser import fetch_pyodide, kit
+
+DOCS = Path(__file__).parents[1] / "docs"
+WATCHED = 10  # seconds of training that are watched
+LIMIT = 240_000  # ms
+DIGITS = """
+import json, time
+import minidl as md
+from minidl import nn, ops, optim
+md.seed(0)
+train, _, test = md.data.load_digits()
+model = nn.Sequential(nn.Flatten(), nn.Linear(64, 32), nn.ReLU(), nn.Linear(32, 10))
+optimizer = optim.Adam(model.parameters(), lr=1e-2)
+steps, start, used = 0, time.perf_counter(), time.process_time()
+for epoch in range(10):
+    for x, y in md.data.DataLoader(train, batch_size=64, shuffle=True):
+        optimizer.zero_grad()
+        ops.cross_entropy(model(x), y).backward()
+        optimizer.step()
+        steps += 1
+seconds, used = time.perf_counter() - start, time.process_time() - used
+accuracy = float(md.train.accuracy(model(test.x), test.y))
+print(json.dumps({"steps": steps, "seconds": seconds, "accuracy": accuracy}))
+"""
+WATCH = """async (seconds) => {
+  const now = () => (
+    { at: performance.now(), frames: live.frames, steps: live.frame.steps });
+  const from = now(), gaps = [];
+  let last = from.at;
+  while (last - from.at < 1000 * seconds) {
+    await new Promise(requestAnimationFrame);
+    gaps.push(performance.now() - last);
+    last = performance.now();
+  }
+  const to = now();
+  gaps.sort((a, b) => a - b);
+  const took = (to.at - from.at) / 1000;
+  return { frames: (to.frames - from.frames) / took,
+           steps: (to.steps - from.steps) / took,
+           median: gaps[gaps.length >> 1], most: gaps.at(-1) };
+}"""
+WRITTEN = "Written by `python -m benchmarks.browser`"  # what follows in docs/browser.md
+
+
+def playground(tab: Any, url: str) -> dict[str, float]:
+    """Return what a visitor of the playground waits for, and gets."""
+    tab.set_default_timeout(LIMIT)
+    tab.goto(f"{url}/index.html")
+    tab.wait_for_function("live.ready && live.frame", timeout=LIMIT)
+    ready = tab.evaluate("performance.now()") / 1000
+    size = tab.evaluate("performance.getEntriesByType('resource').length")
+    tab.select_option("#speed", "fast")
+    tab.click("#train")
+    tab.wait_for_function("live.frame.steps > 50", timeout=LIMIT)
+    return {"ready": ready, "files": size, **tab.evaluate(WATCH, WATCHED)}
+
+
+def digits(folder: Path) -> dict[str, float]:
+    """Train a net on the digits under Pyodide in node."""
+    wheel = kit.script("wheel").write(folder, light=True)
+    program = folder / "digits.py"
+    program.write_text(DIGITS, encoding="utf-8")
+    done = subprocess.run(
+        [shutil.which("node") or "node", kit.ROOT / "tests/browser/node_run.mjs",
+         fetch_pyodide.place(), wheel, program],
+        capture_output=True, text=True, check=True,
+    )  # fmt: skip
+    found: dict[str, float] = json.loads(done.stdout.strip().splitlines()[-1])
+    return found
+
+
+def main() -> None:
+    """Measure, and write the page."""
+    if why := kit.missing():
+        raise SystemExit(why)
+    with tempfile.TemporaryDirectory() as work:
+        site = kit.built(Path(work, "site"))
+        wheel = (site / "minidl.whl").stat().st_size
+        with kit.served(site) as url, kit.chromium() as browser:
+            found = playground(browser.new_page(), url)
+        net = digits(Path(work))
+    rows = [
+        ("the playground can be used after", f"{found['ready']:.1f} s"),
+        ("of it the light wheel", f"{wheel / 1e6:.1f} MB"),
+        ("steps a second, 2-16-16-2, batches of 32", f"{found['steps']:.0f}"),
+        ("pictures a second meanwhile", f"{found['frames']:.0f}"),
+        ("the page answers within, median", f"{found['median']:.0f} ms"),
+        ("the page answers within, at most", f"{found['most']:.0f} ms"),
+        ("64-32-10 on the digits, batches of 64: a step",
+         f"{1000 * net['seconds'] / net['steps']:.1f} ms"),
+        (f"its accuracy after {net['steps']} steps", f"{net['accuracy']:.3f}"),
+    ]  # fmt: skip
+    table = "".join(f"| {name} | {value} |\n" for name, value in rows)
+    path = DOCS / "browser.md"
+    before = path.read_text(encoding="utf-8").partition(WRITTEN)[0]
+    line = f"{WRITTEN}: by the clock, in headless Chromium and node.\n\n"
+    text = f"{before}{line}| what | figure |\n|---|---|\n{table}"
+    path.write_text(text, encoding="utf-8")
+    print(table)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,79 @@
+// The worker of the playground: Python. It trains for some milliseconds, sends a frame,
+// and lets messages in before the next, which is what makes Pause work.
+
+import { addMinidl, addModule, sentence, startPython } from "./python.js";
+
+const SIZE = 50; // the plane is asked at SIZE × SIZE points
+const SPEEDS = { slow: [0, 1, 120], normal: [6, 10, 0], fast: [24, 10000, 0] }; // ms, steps, pause
+
+let run = null, code = null, id = 0;
+let running = false, until = Infinity, speed = "normal";
+let drawn = () => {};
+
+// lets messages in; a timer would wait 4 ms
+const channel = new MessageChannel();
+const turn = () => new Promise((done) => { channel.port1.onmessage = done; channel.port2.postMessage(0); });
+const wait = (ms) => new Promise((done) => setTimeout(done, ms));
+
+async function start() {
+  const py = await startPython();
+  await addMinidl(py);
+  code = await addModule(py, "run");
+}
+
+function frame() {
+  const made = code.frame(run, SIZE);
+  const [look, shade] = made.toJs();
+  made.destroy();
+  self.postMessage({ kind: "frame", id, size: SIZE, shade, ...JSON.parse(look) }, [shade.buffer]);
+}
+
+async function train() {
+  while (running) {
+    const [ms, steps, pause] = SPEEDS[speed];
+    const answered = new Promise((done) => { drawn = done; });
+    run.train(ms, Math.min(steps, until - run.steps));
+    if (run.broken || run.steps >= until) running = false;
+    frame();
+    await answered;
+    await (pause ? wait(pause) : turn());
+  }
+  self.postMessage({ kind: "paused", id });
+}
+
+const does = {
+  make(data) {
+    running = false;
+    run?.destroy();
+    run = null;
+    id = data.id;
+    run = code.made(JSON.stringify(data.settings));
+    self.postMessage({ kind: "made", id, ...JSON.parse(code.points(run)) });
+    frame();
+  },
+  start(data) {
+    if (!run || running) return;
+    until = data.until ?? Infinity;
+    running = run.steps < until;
+    train().catch(fail);
+  },
+  step() {
+    if (!run || running) return;
+    run.train(0, 1);
+    frame();
+  },
+  pause() { running = false; },
+  speed(data) { speed = data.speed; },
+  drawn() { drawn(); },
+  code(data) {
+    self.postMessage({ kind: "code", text: code.text(JSON.stringify(data.settings), data.steps) });
+  },
+};
+
+const fail = (error) => self.postMessage({ kind: "failed", id, message: sentence(error) });
+const ready = start();
+ready.then(() => self.postMessage({ kind: "ready" }), fail);
+self.onmessage = ({ data }) => {
+  if (data.kind === "drawn") drawn();
+  else ready.then(() => does[data.kind](data)).catch(fail);
+};

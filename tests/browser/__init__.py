@@ -1,0 +1,1 @@
+"""minidl in a browser: under node, and on pages in Chromium. For tests only."""
