@@ -12,7 +12,6 @@ export class Plane {
     this.points = [];
     this.shade = null;
     this.cross = null; // where the keyboard's cross stands
-    matchMedia("(prefers-color-scheme: dark)").addEventListener("change", () => this.draw());
   }
 
   /** Keep the probabilities of the classes, (K, size, size) bytes, the top row first. */

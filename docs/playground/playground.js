@@ -203,10 +203,14 @@ addEventListener("hashchange", () => {
   showPreset();
   restart(goal);
 });
-addEventListener("resize", () => {
+function redraw() {
   plane.draw();
-  if (rows.length) drawLoss(at("loss"), rows);
-});
+  if (!frame) return;
+  drawLoss(at("loss"), rows);
+  showLayers(at("layers"), frame.layers);
+}
+addEventListener("resize", redraw);
+matchMedia("(prefers-color-scheme: dark)").addEventListener("change", redraw);
 
 controls.show(settings);
 own.show(settings);

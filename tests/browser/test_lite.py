@@ -4,6 +4,7 @@ The site takes a minute to build and its builder's packages must be there, so th
 where MINIDL_LITE_WORK names the folder of `docs/playground/lite.py --work` (.ci/full).
 """
 
+import json
 import os
 from pathlib import Path
 
@@ -18,15 +19,14 @@ if why := (kit.missing() or ("" if WORK else WANTED)):
 pytestmark = pytest.mark.slow
 SECONDS = 480_000
 NOTEBOOK = "06_gradient_checking.ipynb"
-# every code cell has run when the last one has a number, and none an error
-DONE = """() => {
-  const cells = [...document.querySelectorAll(".jp-Notebook .jp-CodeCell")];
-  const prompt = (cell) => cell.querySelector(".jp-InputPrompt")?.innerText ?? "";
-  const last = cells.length ? prompt(cells.at(-1)) : "";
+# every code cell has run when one is the n-th that did, and none has an error
+DONE = """(n) => {
+  const prompts = [...document.querySelectorAll(".jp-Notebook .jp-InputPrompt")];
+  const done = prompts.some((prompt) => prompt.innerText.includes(`[${n}]`));
   const failed = document.querySelector(
     ".jp-RenderedText[data-mime-type='application/vnd.jupyter.stderr'] .ansi-red-fg, "
     + ".jp-OutputArea-output[data-mime-type='application/vnd.jupyter.error']");
-  return failed ? failed.closest(".jp-Cell").innerText : /\\d/.test(last) && "done";
+  return failed ? failed.closest(".jp-Cell").innerText : done && "done";
 }"""
 
 
@@ -51,6 +51,8 @@ def test_all_notebooks_are_there_and_one_runs_to_its_end(site):
         tab.wait_for_selector(".jp-Notebook .jp-CodeCell")
         tab.get_by_role("menuitem", name="Run", exact=True).click()
         tab.get_by_role("menuitem", name="Run All Cells", exact=True).click()
-        said = tab.wait_for_function(DONE, timeout=SECONDS, polling=1000).json_value()
-        assert said == "done"
+        text = (site / "files" / NOTEBOOK).read_text(encoding="utf-8")
+        n = sum(cell["cell_type"] == "code" for cell in json.loads(text)["cells"])
+        said = tab.wait_for_function(DONE, arg=n, timeout=SECONDS, polling=1000)
+        assert said.json_value() == "done"
         assert watch.outside == []
