@@ -9,6 +9,7 @@ from minidl import Tensor, grad, ops
 from minidl.errors import ShapeError
 from minidl.kernels.cpu import conv as cpu_conv
 from minidl.kernels.cpu import pool as cpu_pool
+from minidl.kernels.cpu import winograd as cpu_winograd
 
 
 def in_rows(x):
@@ -54,6 +55,41 @@ def test_conv2d_in_rows_equals_the_plain_body(band, monkeypatch):
                 if a is not None:
                     assert_close(a, e)
         tried += 1
+
+
+@pytest.mark.parametrize(
+    ("n", "size", "padding"),
+    [(8, (4, 4), 1), (9, (15, 13), ((0, 2), (2, 1))), (8, (18, 18), 0), (8, (7, 8), 1)],
+)
+def test_conv2d_in_tiles_equals_the_plain_body(n, size, padding, rng):
+    """To 1e-5 of the largest number, as its file says."""
+    shapes = (n, 32, *size), (33, 32, 3, 3), (33,)
+    inputs = [rng.standard_normal(shape).astype("float32") for shape in shapes]
+    y, back = ops.conv2d.body(*[x.astype("float64") for x in inputs], padding=padding)
+    g = rng.standard_normal(y.shape).astype("float32")
+    fast, fast_back = cpu_winograd.conv2d_in_tiles(*inputs, padding=padding)
+    gradients = zip(fast_back(g, [True] * 3), back(g, [True] * 3), strict=True)
+    for a, e in [(fast, y), *gradients]:
+        assert (a.dtype, a.shape) == (np.float32, e.shape)
+        np.testing.assert_allclose(a, e, rtol=0, atol=1.5e-5 * np.abs(e).max())
+    assert [d is None for d in fast_back(g, [False, True, False])] == [
+        True,
+        False,
+        True,
+    ]
+
+
+def test_what_does_not_fit_into_tiles(rng):
+    x, w = np.ones((8, 32, 8, 8), "f4"), np.ones((32, 32, 3, 3), "f4")
+    declined = cpu_winograd.conv2d_in_tiles
+    assert declined(x, w) is None, "6 x 6 outputs would fill a third of 8 x 8"
+    assert declined(x, w, padding=1, stride=2) is None
+    assert declined(x, w, padding=2, dilation=2) is None
+    assert declined(x, w[:, :16], padding=1, groups=2) is None
+    assert declined(x[:7], w, padding=1) is None
+    assert declined(x[:, :31], w[:, :31], padding=1) is None
+    assert declined(np.full_like(x, 1e38), w, padding=1) is None, "it overflows"
+    assert declined(x, w, padding=1) is not None
 
 
 def test_the_pieces_of_a_product_make_the_whole(rng):

@@ -62,18 +62,24 @@ def conv2d_in_rows(
             part += b.reshape(groups, f // groups, 1)
 
     def backward(g: Array, wanted: list[bool]) -> tuple[Any, Any, Any]:
-        rows, g, dx, dw = rows_of(x), rows_of(g), None, None
-        back = transposed(at) if wanted[0] else None
-        if back is not None:
-            dx, dw = both(rows, w, g, back, groups, wanted[1])
-        elif wanted[0]:
-            dx = painted(g, kernels, at, rows.shape)
-        if wanted[1] and dw is None:
-            dw = kernels_gradient(rows, g, at, w.shape, groups)
-        db = sums(g, f) if wanted[2] else None
-        return dx, dw, db
+        return directly(x, w, rows_of(g), at, groups, wanted)
 
     return images_of(y.reshape(oh, f, ow, n)), backward
+
+
+def directly(
+    x: Array, w: Array, g: Array, at: Windows, groups: int, wanted: list[bool]
+) -> tuple[Any, Any, Any]:
+    """Return dx, dw and db; g is in rows."""
+    rows, dx, dw = rows_of(x), None, None
+    back = transposed(at) if wanted[0] else None
+    if back is not None:
+        dx, dw = both(rows, w, g, back, groups, wanted[1])
+    elif wanted[0]:
+        dx = painted(g, matrix(w, groups), at, rows.shape)
+    if wanted[1] and dw is None:
+        dw = kernels_gradient(rows, g, at, w.shape, groups)
+    return dx, dw, sums(g, len(w)) if wanted[2] else None
 
 
 def suits(x: Array, w: Array, at: Windows) -> bool:
