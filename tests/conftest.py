@@ -53,10 +53,12 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
 
 @pytest.hookimpl(wrapper=True)
 def pytest_runtest_makereport():
-    """One line in the summary for all tests that miss PyTorch, not one for each."""
+    """One line in the summary for all tests that miss a package, not one for each."""
     report = yield
-    if report.skipped and ORACLE in str(report.longrepr):
-        report.longrepr = (__file__, 0, ORACLE)
+    if report.skipped and isinstance(report.longrepr, tuple):
+        reason = report.longrepr[2]
+        if ORACLE in reason or "needs the package" in reason:
+            report.longrepr = (__file__, 0, reason)
     return report
 
 

@@ -3,9 +3,11 @@
 import json
 import math
 import os
+import signal
 import subprocess
 import sys
 import warnings
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -432,6 +434,37 @@ def test_the_same_trials_on_a_dask_cluster(here):
             there = lab.random_search(noisy, RATE, 8, seed=4, jobs=-1, backend="dask")
     assert settings(there) == settings(here)
     assert values(there) == values(here)
+
+
+def fatal_once(lr, marker):
+    """Return what noisy does; the process that comes first to this lr is killed."""
+    if lr > 0.01 and not Path(marker).exists():
+        Path(marker).touch()
+        os.kill(os.getpid(), signal.SIGKILL)
+    return noisy(lr)
+
+
+@pytest.mark.slow
+def test_a_worker_of_the_cluster_killed_in_the_middle(here, tmp_path):
+    pytest.importorskip("joblib", reason=ADVICE)
+    marker, store = tmp_path / "killed", tmp_path / "trials.jsonl"
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # its own affair
+        distributed = pytest.importorskip("distributed", reason=ADVICE)
+        with (
+            distributed.LocalCluster(
+                n_workers=2, threads_per_worker=1, dashboard_address=None
+            ) as cluster,
+            distributed.Client(cluster),
+        ):
+            there = lab.random_search(
+                partial(fatal_once, marker=str(marker)), RATE, 8, seed=4, jobs=-1,
+                backend="dask", store=store,
+            )  # fmt: skip
+    assert marker.exists()
+    assert settings(there) == settings(here)
+    assert values(there) == values(here)
+    assert len(store.read_text().splitlines()) == 8
 
 
 def test_without_a_cluster_dask_says_how_to_get_one():

@@ -9,6 +9,7 @@ archives     unpacked without trust          formats     IDX and CIFAR's records
 split        training, validation, test      preprocess  centering, scaling, whitening
 transforms   augmentation: flips, crops      distort     turning, coloring, covering
 mixing       mixup and CutMix                draws       random numbers by address
+shards       a folder of files, larger than memory
 recipe       how one batch is made           ahead       threads and processes
 """
 
@@ -54,6 +55,7 @@ from minidl.data.preprocess import (
     zero_center,
 )
 from minidl.data.sampler import BalancedSampler
+from minidl.data.shards import Shards
 from minidl.data.split import KFold, bootstrap, train_test_split
 from minidl.data.synthetic import blobs, circles, moons, regression, spirals, xor
 from minidl.data.tables import (
@@ -110,6 +112,7 @@ __all__ = [
     "RandomFlip",
     "RandomRotation",
     "RandomShift",
+    "Shards",
     "Splits",
     "Standardize",
     "Subset",

@@ -121,6 +121,8 @@ class DataLoader:
         """Return the samples' numbers in the order of this epoch.    -> (N,) int64"""
         if self.sampler is not None:
             return self.sampler.order(self.seed, epoch)
+        if self.shuffle and hasattr(self.dataset, "order"):  # Shards: block by block
+            return self.dataset.order(self.seed, epoch)
         n = len(self.dataset)
         if self.shuffle:
             return permutation(self.seed, epoch, n)
