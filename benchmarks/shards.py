@@ -50,9 +50,10 @@ def main() -> None:
         seconds = time.perf_counter() - start
     seen, kilobytes = map(int, result.stdout.split())
     assert seen == samples, (seen, samples)
+    rate, most = asked * 1000 / seconds, kilobytes / 1000
     print(
-        f"{asked:g} GB, {samples:,} samples: {seconds:.0f} s, "
-        f"{asked * 1000 / seconds:.0f} MB/s, at most {kilobytes / 1000:.0f} MB of memory"
+        f"{asked:g} GB, {samples:,} samples: {seconds:.0f} s, {rate:.0f} MB/s, at most "
+        f"{most:.0f} MB of memory"
     )
 
 
