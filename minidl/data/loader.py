@@ -83,6 +83,7 @@ class DataLoader:
             raise RangeError(f"a seed is a whole number from 0 on, not {self.seed}")
         self.epoch = 0  # of the next batch
         self.position = 0  # batches of this epoch handed out so far
+        self.rows_of: Callable[[int], slice] | None = None  # see minidl.parallel
         self._begun = False  # whether some loop is inside this epoch
         self._loops = 0
         self._pool: Any = None
@@ -117,6 +118,11 @@ class DataLoader:
         n = n if self.sampler is None else len(self.sampler)
         return n // b if self.drop_last else -(-n // b)
 
+    def samples_in(self, k: int) -> int:
+        """Return how many samples batch k of an epoch has."""
+        n = len(self.dataset) if self.sampler is None else len(self.sampler)
+        return min(self.batch_size, n - k * self.batch_size)
+
     def order(self, epoch: int) -> Array:
         """Return the samples' numbers in the order of this epoch.    -> (N,) int64"""
         if self.sampler is not None:
@@ -150,8 +156,8 @@ class DataLoader:
 
     def _batches(self, epoch: int, start: int) -> Iterator[Any]:
         """Yield the arrays of batches start, start + 1, … of this epoch."""
-        order, b = self.order(epoch), self.batch_size
-        tasks = ((epoch, k, order[k * b : k * b + b]) for k in range(start, len(self)))
+        order, b, todo = self.order(epoch), self.batch_size, range(start, len(self))
+        tasks = ((epoch, k, self._own(order[k * b : k * b + b])) for k in todo)
         if not (self.prefetch or self.workers) or not _has_helpers():
             recipe = self._recipe()
             for task in tasks:
@@ -173,6 +179,10 @@ class DataLoader:
         finally:
             for future in pending:
                 future.cancel()
+
+    def _own(self, samples: Array) -> Array:
+        """Return those of a batch that this process takes: without ranks, all."""
+        return samples if self.rows_of is None else samples[self.rows_of(len(samples))]
 
     def _recipe(self) -> Recipe:
         return Recipe(self.dataset, self.seed, self.transform, self.mix, self.collate)

@@ -57,6 +57,7 @@ class RunReport(Callback):
     """
 
     turn: ClassVar[int] = 30  # after all others have had their say
+    writes: ClassVar[bool] = True
 
     def __init__(
         self, path: Path, names: Any = None, notes: Mapping[str, Any] | None = None

@@ -7,6 +7,7 @@ Batch norm alone differs between training and evaluation: see BatchNorm1d.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any, ClassVar
 
 import numpy as np
@@ -28,6 +29,7 @@ class _BatchNorm(Module):
     """What batch norm of vectors and of images have in common: see BatchNorm1d."""
 
     shapes: ClassVar[dict[int, str]]  # the inputs it takes, by their number of axes
+    batch_norm: Callable[..., Any] = staticmethod(ops.batch_norm)  # see minidl.parallel
 
     def __init__(
         self,
@@ -58,11 +60,12 @@ class _BatchNorm(Module):
         y: Tensor
         scale = self.weight, self.bias
         if self.training or self.running_mean is None:
-            y, mean, var = ops.batch_norm(x, *scale, eps=self.eps)
+            y, mean, var, *seen = self.batch_norm(x, *scale, eps=self.eps)
             if self.training:
                 if self.momentum is not None:  # None: the pass of update_batch_norm
                     look_for_mode(self, "learns its statistics from this batch")
-                self._remember(mean, var, x.size // self.num_features)
+                n = seen[0] if seen else x.size // self.num_features
+                self._remember(mean, var, n)
             return y
         known = self.running_mean, self.running_var
         y = ops.batch_norm_eval(x, *known, *scale, eps=self.eps)
@@ -77,7 +80,7 @@ class _BatchNorm(Module):
             buffer.data[...] = value
             buffer.touch()
 
-    def _remember(self, mean: Array, var: Array, n: int) -> None:
+    def _remember(self, mean: Array, var: Array, n: float) -> None:
         """running ← running + momentum (new − running); the variance unbiased."""
         if self.running_mean is None or self.running_var is None:
             return

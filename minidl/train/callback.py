@@ -40,6 +40,11 @@ class Callback:
     """
 
     turn: ClassVar[int] = 0  # the smaller, the sooner; equal ones as they were given
+    writes: ClassVar[bool] = False  # files or lines: of several ranks, the first alone
+
+    def alone(self) -> str:
+        """Return why it cannot work on several ranks (minidl.parallel), if so."""
+        return ""
 
     def on_begin(self, trainer: Trainer) -> None:
         """`fit` begins, perhaps not for the first time."""

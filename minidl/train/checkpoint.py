@@ -313,5 +313,10 @@ class Checkpoint(Callback):
             self._save(trainer)
 
     def _save(self, trainer: Trainer, metric: float | None = None) -> None:
-        self.store.save(self.parts(trainer), metric)
+        if trainer.ranks is not None:
+            trainer.ranks.level()
+        if trainer.rank == 0:
+            self.store.save(self.parts(trainer), metric)
+        else:
+            trainer.state_dict()  # in which rank 0 asks the others for their part
         self.saved_at = trainer.t

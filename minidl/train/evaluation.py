@@ -33,22 +33,25 @@ LARGEST = 1_000_000
 
 def evaluate(trainer: Trainer, data: Data, prefix: str) -> dict[str, float]:
     """Return the loss, Σ n L / Σ n over batches of n labels, and every metric."""
-    losses: list[Any] = []
-    counts: list[Any] = []
-    seen = []
+    rows: list[Any] = []  # of each batch: its loss, labels, scores and truth
+    ranks = trainer.ranks
     with evaluating(trainer.model), no_grad():
-        for batch in for_evaluation(data):
+        for batch in trainer.shared(for_evaluation(data)):
             xs, y = pair(batch, trainer.device)
             scores, loss = trainer.forward(xs, y)
-            losses.append(loss.data)
-            counts.append(trainer.counted(y))
-            if trainer.metrics:
-                seen.append((scores, y))
-    if not losses:
+            seen = (scores, y) if trainer.metrics else None
+            rows.append((loss.data, trainer.counted(y), seen))
+            if ranks is not None:
+                rows[-1] = ranks.judged(*rows[-1])
+    if ranks is not None:
+        rows = ranks.together(rows)
+    if not rows:
         raise RangeError("there is no batch to evaluate; is the iterator used up?")
+    losses, counts, pairs = zip(*rows, strict=True)
     n, read = len(losses), numbers([*losses, *counts])
     loss = mean(zip(read[:n], read[n:], strict=True))
-    return {f"{prefix}loss": loss} | measure(trainer, seen, prefix)
+    known = [pair for pair in pairs if pair is not None]
+    return {f"{prefix}loss": loss} | measure(trainer, known, prefix)
 
 
 def measure(trainer: Trainer, seen: Collection[Any], prefix: str) -> dict[str, float]:

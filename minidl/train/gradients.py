@@ -49,6 +49,10 @@ class GradientAccumulation(Callback):
         self.total: Any = 0  # labels that wait
         self.params: list[Any] = []
 
+    def alone(self) -> str:
+        """Return why it stands alone."""
+        return "gradients are added up over the ranks already; start more ranks instead"
+
     def on_begin(self, trainer: Trainer) -> None:
         """Note whose gradients are to be kept."""
         self.params = list(trainer.optimizer.params)

@@ -60,6 +60,7 @@ class CSVLog(Callback):
     """
 
     turn: ClassVar[int] = 5
+    writes: ClassVar[bool] = True
 
     def __init__(self, path: Path, part: str = "epochs") -> None:
         if part not in PARTS:
@@ -110,6 +111,7 @@ class TensorBoardLog(Callback):
     """
 
     turn: ClassVar[int] = 5
+    writes: ClassVar[bool] = True
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder

@@ -47,6 +47,7 @@ class ProgressBar(Callback):
     """
 
     turn: ClassVar[int] = 20
+    writes: ClassVar[bool] = True
 
     def __init__(self, stream: TextIO | None = None) -> None:
         self.stream = stream
@@ -206,6 +207,7 @@ class LivePlot(Callback):
     """
 
     turn: ClassVar[int] = 20
+    writes: ClassVar[bool] = True
 
     def __init__(
         self,

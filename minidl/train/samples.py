@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from minidl.errors import RangeError
 from minidl.files import Path
@@ -37,6 +37,8 @@ class Samples(Callback):
     >>> samples.texts
     ['bias 2', 'bias 2']
     """
+
+    writes: ClassVar[bool] = True
 
     def __init__(
         self, write: Callable[[], str], every: int = 1, show: bool = True

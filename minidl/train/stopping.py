@@ -170,6 +170,12 @@ class Budget(Callback):
         self.done = 0
         self.start = self.seconds = 0.0
 
+    def alone(self) -> str:
+        """Return why it stands alone, if it follows the clock."""
+        return (
+            "minutes=… follows the clock of each; count epochs" if self.minutes else ""
+        )
+
     @property
     def progress(self) -> float:
         """How much of the steps or of the time is used up, from 0 to 1."""

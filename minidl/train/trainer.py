@@ -17,7 +17,7 @@ from __future__ import annotations
 
 import time
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from importlib import import_module
 from typing import Any
@@ -39,6 +39,7 @@ from minidl.train.guard import Guard
 from minidl.train.history import History
 from minidl.train.interrupt import between_steps
 from minidl.train.progress import progress_for
+from minidl.train.ranks import Ranks, of_rank
 
 PLACE = ("epoch", "position", "t")  # where training stands
 
@@ -61,6 +62,8 @@ class Trainer:
                of the state is taken, from which a NaN can be traced; 0: never look
     compile    on a GPU, replay the step as one captured graph: see minidl.compile
     report     write an HTML page there when `fit` ends: see minidl.lab.RunReport
+    parallel   "mpi": this is one of several processes, each of which learns from its
+               rows of a batch: see minidl.parallel
 
     >>> from minidl import nn, ops, optim
     >>> from minidl.data import DataLoader, moons
@@ -90,6 +93,7 @@ class Trainer:
         check_every: int = 20,
         compile: bool = False,
         report: Path | None = None,
+        parallel: Any = None,
     ) -> None:
         self.model, self.optimizer, self.loss = model, optimizer, loss
         self.metrics = batches.named_metrics(metrics)
@@ -108,6 +112,10 @@ class Trainer:
         self.truth: Any = None  # y of the newest batch
         self.guard = Guard(self, check_every)
         self.captured = CapturedStep(self) if compile else None
+        if compile and parallel is not None:
+            raise RangeError("compile=True is for one process; leave one of both out")
+        self.ranks = None if parallel is None else Ranks(self, parallel)
+        self.rank = 0 if self.ranks is None else self.ranks.rank
         self.epoch = 0  # epochs that are over
         self.position = 0  # batches of the epoch now that are done
         self.t = 0  # batches done in all
@@ -146,6 +154,8 @@ class Trainer:
             if self.position == 0:
                 self.optimizer.zero_grad()
             self._tell("on_begin")
+            if self.ranks is not None:
+                self.ranks.begin()
             try:
                 while self.epoch < self.goal and not self.stopping:
                     self._epoch(validation)
@@ -161,11 +171,13 @@ class Trainer:
         if self.stopping == "interrupted":
             return
         self._tell("on_train_end")
+        if self.ranks is not None:
+            self.ranks.end_of_training()
         self.guard.look()
         number = self.epoch + 1
         record: Record = {"epoch": number, "step": self.t}
         record["train_loss"] = self.history.mean_loss(number)
-        record |= evaluation.measure(self, self.recent.kept, "train_")
+        record |= evaluation.measure(self, self._recent(), "train_")
         with self.as_judged():
             if validation is not None:
                 record |= self.evaluate(validation, prefix="val_")
@@ -175,14 +187,27 @@ class Trainer:
         self.history.add_epoch(record)
         self.epoch, self.position, self.recent = number, 0, Recent()
         self._tell("on_epoch", record)
+        if self.ranks is not None:
+            self.ranks.agree()
+
+    def _recent(self) -> Collection[Any]:
+        """Return the newest scores and labels, of all ranks."""
+        if self.ranks is None:
+            return self.recent.kept
+        return self.ranks.recent(self.recent.kept)
+
+    def shared(self, data: Data) -> Data:
+        """Return batches with the rows of this rank alone, if there are several."""
+        return data if self.ranks is None else self.ranks.world.share(data)
 
     def _walk(self) -> None:
         """Make a step with every batch that is left, until Ctrl-C."""
         self._train_mode()
         mixed = getattr(self.train_batches, "mix", None) is not None
-        for batch in batches.going_on(self.train_batches, self.position):
+        for batch in batches.going_on(self.shared(self.train_batches), self.position):
             scores, y = self.step(batch)
-            if self.metrics and not mixed:
+            lent = self.ranks is not None and self.ranks.world.lent
+            if self.metrics and not mixed and not lent:
                 self.recent.add(scores, y)
             self._tell("on_step")
             if self.stopping == "interrupted" or self.cut_short:
@@ -210,7 +235,10 @@ class Trainer:
             scores = self.captured(xs, y)
         else:
             scores, loss = self.forward(xs, y)
-            self.note(loss, y, self.rate())
+            if self.ranks is None:
+                self.note(loss, y, self.rate())
+            else:
+                self.ranks.note(loss, y)
             self.backward(loss, y)
             self.update()
         self.t, self.position = self.t + 1, self.position + 1
@@ -236,6 +264,8 @@ class Trainer:
     def forward(self, xs: batches.Batch, y: TensorLike) -> tuple[Any, Any]:
         """Return the scores and their loss."""
         scores = self.model(*xs)
+        if self.ranks is not None and not self.ranks.counts(y):
+            return scores, self.ranks.nothing(scores)
         if self.t:
             loss = self.loss(scores, y)
         else:  # the first step of all: is this what was meant?
@@ -248,7 +278,10 @@ class Trainer:
         """Add ∂L/∂θ to the gradients; a callback may make another loss of L first."""
         for callback in self.callbacks:
             loss = callback.on_loss(self, loss, y)
-        loss.backward()
+        if self.ranks is None:
+            loss.backward()
+        else:
+            self.ranks.backward(loss, y)
 
     def update(self) -> None:
         """Descend, unless a callback wants more gradients first."""
@@ -265,6 +298,9 @@ class Trainer:
 
         now: the epoch ends with this step; it is validated, and counts as a whole one
         """
+        if self.ranks is not None:  # the next message asks whether anybody wants to
+            self.ranks.wishes |= {reason, "now"} if now else {reason}
+            return
         self.cut_short = self.cut_short or now
         self.stopping = self.stopping if self.stopping == "interrupted" else reason
 
@@ -302,9 +338,13 @@ class Trainer:
             **{name: getattr(self, name) for name in PLACE},
             "stopped": self.stopping == "stopped",
             "history": self.history.state_dict(),
-            "recent": self.recent.state_dict(),
+            "recent": self._recent_state(),
             "callbacks": {name: memory for name, memory in memories.items() if memory},
         }
+
+    def _recent_state(self) -> dict[str, Any]:
+        state = self.recent.state_dict()
+        return state if self.ranks is None else {"ranks": self.ranks.gather(state)}
 
     def load_state_dict(self, state: Mapping[str, Any]) -> None:
         """Go on where `state` was taken; model, optimizer and loader have their own.
@@ -321,7 +361,7 @@ class Trainer:
         for name, memory in memories.items():
             known[name].load_state_dict(memory)
         self.history.load_state_dict(state["history"])
-        self.recent.load_state_dict(state["recent"])
+        self.recent.load_state_dict(of_rank(state["recent"], self.rank))
         for name in PLACE:
             setattr(self, name, int(state[name]))
         self.stopping = "stopped" if state["stopped"] else ""
@@ -345,7 +385,8 @@ class Trainer:
 
     def _tell(self, hook: str, *facts: Any) -> None:
         for callback in self.callbacks:
-            getattr(callback, hook)(self, *facts)
+            if not (self.rank and callback.writes):
+                getattr(callback, hook)(self, *facts)
 
 
 def _called(thing: object) -> str:
