@@ -1,9 +1,12 @@
 """Does the price of an operation grow with the graph?  python -m benchmarks.growth
 
-The chain of the harness (workload g) at three lengths in one process, forward and
-backward: microseconds per operation, with Python's garbage collector off and on. minidl
-frees a graph by reference counts alone and never changes the collector; when it is on,
-it walks the growing graph again and again, and that is the second row.
+Microseconds per operation, forward and backward, in one process: of a chain, each
+operation of the one before (workload g of the harness), and of a wide graph, the sum of
+as many products of one leaf. minidl frees a graph by reference counts alone and never
+changes Python's garbage collector. While that is on, it walks the live graph again and
+again: each operation leaves several objects that it looks at (the second line says how
+many: the node, its edges and closures, their cells), and a graph of 100,000 operations
+does not fit into the caches. Off and on are therefore measured apart.
 """
 
 from __future__ import annotations
@@ -12,27 +15,67 @@ import argparse
 import gc
 import statistics
 import time
+from collections.abc import Callable
+from typing import Any
 
 import numpy as np
 
 from benchmarks.history import RECORD, remember
 from benchmarks.peers.minidl import chain
 from benchmarks.workloads import WORKLOADS
+from minidl import Tensor
 
-LENGTHS, ROUNDS = (1_000, 10_000, 100_000), 7
+ROUNDS = 7
+Step = Callable[[], Any]
 
 
-def per_op(length: int) -> float:
-    """The median microseconds of one operation in a chain of `length`."""
-    given = WORKLOADS["g"].draw(np.random.default_rng(0))
-    step = chain(given, length)
+def of_a_chain(length: int) -> Step:
+    """Return a step through `length` operations in a row."""
+    return chain(WORKLOADS["g"].draw(np.random.default_rng(0)), length)
+
+
+def of_a_wide_graph(length: int) -> Step:
+    """Return a step through half as many products of one leaf, and their sum."""
+    start, c = np.ones(4, np.float32), Tensor(np.full(4, 1.0001, np.float32))
+
+    def step() -> Any:
+        x = Tensor(start, requires_grad=True)
+        branches = [x * c for _ in range(length // 2)]
+        y = branches[0]
+        for branch in branches[1:]:
+            y = y + branch
+        y.backward(start)
+        return x.grad
+
+    return step
+
+
+GRAPHS = {
+    "chain": (of_a_chain, (1_000, 10_000, 100_000)),
+    "wide": (of_a_wide_graph, (512, 8_192, 32_768)),
+}
+
+
+def per_op(step: Step, length: int) -> float:
+    """Return the median microseconds of one operation."""
     step()
     times = []
     for _ in range(ROUNDS):
-        start = time.perf_counter()
+        start = time.process_time()
         step()
-        times.append((time.perf_counter() - start) / length * 1e6)
+        times.append((time.process_time() - start) / length * 1e6)
     return statistics.median(times)
+
+
+def tracked() -> float:
+    """Return how many objects the collector tracks for each operation of a chain."""
+    x = Tensor(np.ones(4, np.float32), requires_grad=True)
+    gc.collect()
+    before, y = len(gc.get_objects()), x
+    for _ in range(500):
+        y = y * 2.0 + 1.0
+    gc.collect()
+    return (len(gc.get_objects()) - before) / 1000
 
 
 def main() -> None:
@@ -40,17 +83,17 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--record", action="store_true", help=RECORD)
     asked = parser.parse_args()
-    rows: dict[str, dict[int, float]] = {}
-    for collector in ("off", "on"):
-        (gc.enable if collector == "on" else gc.disable)()
-        rows[collector] = {n: per_op(n) for n in LENGTHS}
-    print(
-        "operations   " + "".join(f"{n:>10,}" for n in LENGTHS) + "   longest/shortest"
-    )
-    for collector, row in rows.items():
-        ratio = row[LENGTHS[-1]] / row[LENGTHS[0]]
-        cells = "".join(f"{us:10.2f}" for us in row.values())
-        print(f"gc {collector:3}  µs/op{cells}   {ratio:.2f}")
+    rows: dict[str, Any] = {"tracked_per_op": tracked()}
+    print("µs per operation, and the largest graph's to the smallest's")
+    print(f"objects that the collector tracks: {rows['tracked_per_op']:.1f} each")
+    for name, (make, lengths) in GRAPHS.items():
+        print(f"{name:14}" + "".join(f"{n:>10,}" for n in lengths))
+        for collector in ("off", "on"):
+            (gc.enable if collector == "on" else gc.disable)()
+            times = [per_op(make(n), n) for n in lengths]
+            rows[f"{name}_gc_{collector}"] = dict(zip(lengths, times, strict=True))
+            cells = "".join(f"{us:10.2f}" for us in times)
+            print(f"  collector {collector:3}{cells}   {times[-1] / times[0]:.2f}")
     if asked.record:
         remember(growth_us_per_op=rows)
 
