@@ -55,11 +55,11 @@ def set_num_threads(n: int) -> bool:
     The same number of threads gives the same results, bit by bit; another number may
     sum in another order. Raises RangeError unless n is 1 or more.
     """
-    if not isinstance(n, int) or n < 1:
+    if not hasattr(n, "__index__") or n < 1:
         raise RangeError(f"set_num_threads takes a whole number from 1 on, not {n!r}")
     found = _blas()
     for blas in found:
-        blas.tell(n)
+        blas.tell(int(n))
     return bool(found)
 
 

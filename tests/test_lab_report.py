@@ -158,7 +158,7 @@ def test_no_file_and_no_such_file(tmp_path, capsys):
 
 
 def test_the_doctor_looks_at_the_machine(capsys, monkeypatch):
-    for name in machine.THREADS:
+    for name in machine.VARIABLES:
         monkeypatch.delenv(name, raising=False)
     monkeypatch.setattr(machine, "available", lambda: 8)
     monkeypatch.setattr(machine.os, "cpu_count", lambda: 8)

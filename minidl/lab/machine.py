@@ -12,8 +12,7 @@ from importlib.util import find_spec
 import numpy as np
 
 from minidl.backend import optional
-
-THREADS = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")
+from minidl.process import VARIABLES
 
 
 def processor() -> str:
@@ -34,7 +33,7 @@ def available() -> int:
 
 def cores() -> str:
     """Return how many cores this process may use, and what limits the threads."""
-    limits = [f"{name}={os.environ[name]}" for name in THREADS if name in os.environ]
+    limits = [f"{name}={os.environ[name]}" for name in VARIABLES if name in os.environ]
     return ", ".join([f"{available()} of {os.cpu_count()}", *limits])
 
 
@@ -100,13 +99,13 @@ def product_rate(n: int, seconds: float = 0.05) -> float:
 def advice() -> list[str]:
     """Return what to set, and why."""
     said = []
-    if available() > 1 and not any(name in os.environ for name in THREADS):
+    if available() > 1 and not any(name in os.environ for name in VARIABLES):
         said.append(
             f"BLAS shares every product among {available()} threads; for small nets, "
             "and while other programs run, one is quicker: "
             "export OPENBLAS_NUM_THREADS=1"
         )
-    threads = max((int(os.environ.get(n, "0") or 0) for n in THREADS), default=0)
+    threads = max((int(os.environ.get(n, "0") or 0) for n in VARIABLES), default=0)
     if threads > available():
         said.append(
             f"{threads} threads are asked for and {available()} cores are free: they "
