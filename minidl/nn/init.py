@@ -14,8 +14,9 @@ there carry over.
 Numbers are drawn on the host, in float64, and cast to the default dtype afterwards: one
 seed gives the same weights on every device and, up to rounding, in every width.
 
-Throughout:  shape  Linear (in, out), convolution (F, C, KH, KW)    rng  a Generator, a
-seed, or None for the next child of minidl.seed    gain  √(what the nonlinearity loses)
+shape  Linear (in, out), convolution (F, C, KH, KW)
+rng    a Generator, a seed, or None for the next child of minidl.seed
+gain   √(what the nonlinearity loses)
 """
 
 from __future__ import annotations
