@@ -68,7 +68,8 @@ def _texts() -> Iterator[tuple[str, str]]:
     for path in sorted((ROOT / "notebooks").glob("*.ipynb")):
         yield path.relative_to(ROOT).as_posix(), _notebook(path)
     for name, path in COPIED.items():
-        yield name, (HERE / path).read_text(encoding="utf-8")
+        text = (HERE / path).read_text(encoding="utf-8")
+        yield name, text + (_results() if path == "results.rst" else "")
     for name, text in api.pages():
         yield f"{name}.rst", text + "\n"
     yield "docs/pictures.md", _pictures()
@@ -81,6 +82,14 @@ def _tree(name: str) -> str:
     below = [path.relative_to(ROOT).with_suffix("").as_posix() for path in found]
     listed = "\n".join(f"/{path}" for path in below if f"{path}.md" != name)
     return f"\n```{{toctree}}\n:hidden:\n\n{listed}\n```\n" if below else ""
+
+
+def _results() -> str:
+    """Return the lines of a table of contents: what index.rst does not list."""
+    text = (HERE / "index.rst").read_text(encoding="utf-8")
+    listed = {"course_plan", *re.findall(r"^   (?:.+ <)?docs/(\w+)>?$", text, re.M)}
+    names = [path.stem for path in sorted((ROOT / "docs").glob("*.md"))]
+    return "".join(f"   {name}\n" for name in names if name not in listed)
 
 
 def _notebook(path: Path) -> str:
