@@ -2,7 +2,10 @@
 
 python -m docs.site                  builds it in build/site, without a network
 python -m docs.site --to FOLDER      somewhere else
-python -m docs.site --lite FOLDER    with a JupyterLite site, built before, inside
+python -m docs.site --lite FOLDER    with JupyterLite inside, and links to it: what
+                                     docs/playground/lite.py wrote into FOLDER
+python -m docs.site --playground FOLDER
+                                     likewise what docs/playground/build.py wrote
 
 Needs the extra `docs`. A warning of Sphinx is an error, and so is a link inside of the
 site that leads nowhere, or a page that would ask another server for anything.
@@ -17,12 +20,11 @@ from pathlib import Path
 
 from docs.site.order import ROOT
 
-PLAYGROUND = ROOT / "docs" / "playground"
 LITE = "lite/lab/index.html?path={}"  # a notebook in JupyterLite, by its name
 
 
-def build(target: Path, lite: Path | None = None) -> int:
-    """Build the site; return the number of faults."""
+def build(target: Path, playground: Path | None, lite: Path | None) -> int:
+    """Build the site, perhaps with other sites inside; return how many faults it has."""
     from docs.site import output
     from docs.site.stage import stage
 
@@ -33,10 +35,9 @@ def build(target: Path, lite: Path | None = None) -> int:
     sources = target.with_name(f"{target.name}.sources")
     stage(sources)
     options = ["-D", f"minidl_lite={LITE}"] if lite else []
-    for name, folder in (("playground", PLAYGROUND), ("lite", lite)):
-        if folder is not None and folder.is_dir():
-            kept = shutil.ignore_patterns("__pycache__")
-            shutil.copytree(folder, target / name, dirs_exist_ok=True, ignore=kept)
+    for name, folder in (("playground", playground), ("lite", lite)):
+        if folder is not None:
+            shutil.copytree(folder, target / name, dirs_exist_ok=True)
             options += ["-t", name]
     status = build_main(
         [
@@ -58,9 +59,10 @@ def main() -> None:
     parser = argparse.ArgumentParser("python -m docs.site", description=__doc__)
     parser.formatter_class = argparse.RawDescriptionHelpFormatter
     parser.add_argument("--to", type=Path, default=ROOT / "build" / "site")
+    parser.add_argument("--playground", type=Path)
     parser.add_argument("--lite", type=Path)
     options = parser.parse_args()
-    if build(options.to.resolve(), options.lite):
+    if build(options.to.resolve(), options.playground, options.lite):
         sys.exit("the site has faults, see above")
     print(f"built: {options.to}/index.html")
 
