@@ -24,7 +24,7 @@ LITE = "lite/lab/index.html?path={}"  # a notebook in JupyterLite, by its name
 
 
 def build(target: Path, playground: Path | None, lite: Path | None) -> int:
-    """Build the site, perhaps with other sites inside; return how many faults it has."""
+    """Build the site, perhaps with others inside; return how many faults it has."""
     from docs.site import output
     from docs.site.stage import stage
 
