@@ -47,7 +47,7 @@ def words(path):
 
 
 def holds(path, seed):
-    done = build.run_as_script(path, seed, quick=True, timeout=10 * SECONDS)
+    done = build.run_as_script(path, seed, quick=True, timeout=40 * SECONDS)
     assert done.returncode == 0, done.stdout[-2000:] + done.stderr[-4000:]
     assert "Your turn." in done.stdout
     assert "the solution: right" in done.stdout
