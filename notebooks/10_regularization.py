@@ -410,15 +410,19 @@ bars = ax.barh(list(gain)[::-1], list(gain.values())[::-1], color=show.style.SKY
 ax.bar_label(bars, fmt="%+.1f", padding=12)
 ax.axvline(0, color="k", linewidth=1)
 ax.set(xlabel=f"points gained; plain: {plain.mean():.1f} % errors", xlim=(-8, 8))
-assert gain["shifts"] > 2.5 and gain["flips"] < -2
-assert gain["dropout"] > 0 and abs(gain["L2"]) < 1 and abs(gain["noise"]) < 1.5
-assert max(gain[k] for k in ("smoothing", "mixup", "CutMix", "early stop")) < 0.8
+assert gain["shifts"] > gain["flips"]
+# %%
+room = 1.5 if QUICK else 0
+assert gain["shifts"] > 2.5 - 2 * room and gain["flips"] < -2 + room
+assert -room < gain["dropout"] and abs(gain["L2"]) < 1 + room
+assert max(gain[k] for k in ("smoothing", "mixup", "CutMix", "early stop")) < 0.8 + room
+assert 0 - room < gain["noise"] < 1.5 + room
 
 # %% [markdown]
 # **Shifts** win by far, for they say something true about digits; **flips** say
 # something false (a mirrored 2 is no 2) and cost as much. Dropout gains about a point,
-# noise less than that, the others nothing or less; CutMix costs most. Is that the
-# verdict? At two other places (`docs/regularizers.md`, five seeds, mean ± deviation):
+# noise less than that, the others nothing or less. Is that the verdict? At two other
+# places (`docs/regularizers.md`, five seeds, mean ± deviation):
 #
 # | points gained | MNIST-5k, 3500 images, 784-256-256-10 | Emoji-32, a CNN |
 # |---|---|---|
