@@ -350,7 +350,7 @@ print(f"ensemble: {together:.2f}; one head silent: {np.round(silenced, 2)}")
 assert 0.2 < together < 0.6 and max(silenced) > 0.2
 
 # %% [markdown]
-# The ensemble leaves a quarter of the variance or more. Some of its members return
+# The ensemble leaves a fifth of the variance or more. Some of its members return
 # $x_{t-1}$, the others $-x_0$, and the mean of the two is half of the difference; an
 # ensemble does not know that it should double it. And in the net of four heads there is
 # one without which a fifth of the variance or more comes back. So heads are no
