@@ -24,8 +24,8 @@ pytestmark = pytest.mark.slow
 
 HERE = Path(__file__).parent
 ROOT = HERE.parents[1]
-# what a browser lacks: the loader's processes, the grader's sandbox, GPUs
-NOT_THERE = ("minidl.data.ahead", "minidl_course.sandbox")
+# what a browser lacks: the loader's processes, scikit-learn, the grader's sandbox, GPUs
+NOT_THERE = ("minidl.data.ahead", "minidl.train.estimators", "minidl_course.sandbox")
 
 PROGRAMS = {
     "README's programs": """
