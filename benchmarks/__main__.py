@@ -1,11 +1,12 @@
 """The harness: python -m benchmarks [--peers torch,jax] [--only c,h.gelu] [--rounds N]
 
 Shown is the time of a step of minidl, and its ratio to every other library's: below 1
-minidl takes less. Each measurement is a fresh process pinned to as many cores as it has
-threads; the libraries take turns; all start from the same weights, and a ratio is void
-if losses of the first three steps differ. `--before` names a folder with another state
-of this repository (`git worktree add FOLDER COMMIT`), which takes its turns as one more
-library. The figures become a line of history.jsonl, unless `--no-record` is given.
+minidl takes less. Each library has a fresh process for each workload, pinned to as many
+cores as it has threads; they take turns, round by round. All start from the same
+weights, and a ratio is void if losses of the first three steps differ. `--before` names
+a folder with another state of this repository (`git worktree add FOLDER COMMIT`), which
+takes its turns as one more library. The figures become a line of history.jsonl, unless
+`--no-record` is given.
 """
 
 from __future__ import annotations
@@ -39,10 +40,14 @@ def arguments() -> argparse.Namespace:
     parser.add_argument("--peers", help=names, default=",".join(PEERS))
     parser.add_argument("--only", help="letters or names of workloads", default="")
     parser.add_argument("--threads", help="numbers of threads: 1,2", default="1")
-    parser.add_argument("--rounds", type=int, default=5)
+    more = "10 at most: after some 700 steps b fits its batch, in denormals"
+    parser.add_argument("--rounds", type=int, default=5, help=more)
     parser.add_argument("--before", type=Path, metavar="FOLDER")
     parser.add_argument("--no-record", action="store_true", help="write no history")
-    return parser.parse_args()
+    asked = parser.parse_args()
+    if not 1 <= asked.rounds <= 10:
+        parser.error(f"--rounds is 1 to 10: {more}")
+    return asked
 
 
 def chosen(only: str) -> list[str]:

@@ -73,7 +73,7 @@ def tracked() -> float:
     gc.collect()
     before, y = len(gc.get_objects()), x
     for _ in range(500):
-        y = y * 2.0 + 1.0
+        y = y * 0.5 + 1.0
     gc.collect()
     return (len(gc.get_objects()) - before) / 1000
 

@@ -1,4 +1,4 @@
-"""Several libraries in turn, each time in a fresh process; ratios of their times."""
+"""Several libraries in turn, each in a fresh process; ratios of their times."""
 
 from __future__ import annotations
 
@@ -7,6 +7,8 @@ import os
 import statistics
 import subprocess
 import sys
+import tempfile
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -26,19 +28,54 @@ class Side(NamedTuple):
     settings: tuple[tuple[str, str], ...] = ()
 
 
-def ask(side: Side, *words: str, threads: int = 1) -> dict[str, Any]:
-    """Run a worker and return what it prints; {"failed": why} if it fails."""
-    env = {**os.environ, **dict.fromkeys(THREADS, str(threads)), **dict(side.settings)}
-    env["PYTHONPATH"] = str(side.root)
-    env.pop("PYTHONDONTWRITEBYTECODE", None)  # imports are timed with their bytecode
-    done = subprocess.run(
-        [sys.executable, str(WORKER), side.library, *words],
-        env=env, cwd=side.root, capture_output=True, text=True, check=False,
-    )  # fmt: skip
-    if done.returncode:
-        lines = done.stderr.strip().splitlines()
-        return {"failed": lines[-1] if lines else f"exit status {done.returncode}"}
-    return dict(json.loads(done.stdout.splitlines()[-1]))
+class Worker:
+    """A process with one library; it measures whenever it is asked."""
+
+    def __init__(self, side: Side, *words: str, threads: int = 1) -> None:
+        env = {**os.environ, **dict.fromkeys(THREADS, str(threads))}
+        env |= {**dict(side.settings), "PYTHONPATH": str(side.root)}
+        env.pop("PYTHONDONTWRITEBYTECODE", None)  # imports are timed with bytecode
+        self.errors = tempfile.TemporaryFile("w+")  # noqa: SIM115  closed by __exit__
+        self.process = subprocess.Popen(
+            [sys.executable, str(WORKER), side.library, *words],
+            env=env, cwd=side.root, text=True, stderr=self.errors,
+            stdin=subprocess.PIPE, stdout=subprocess.PIPE,
+        )  # fmt: skip
+        self.facts = self.answer()
+
+    def answer(self) -> dict[str, Any]:
+        """Return the next line that it prints; {"failed": why} if there is none."""
+        assert self.process.stdout is not None
+        for line in self.process.stdout:
+            if line.startswith("{"):
+                return dict(json.loads(line))
+        self.process.wait()
+        self.errors.seek(0)
+        lines = self.errors.read().strip().splitlines()
+        code = self.process.returncode
+        return {"failed": lines[-1] if lines else f"exit status {code}"}
+
+    def measure(self) -> dict[str, Any]:
+        """Ask for one round."""
+        if "failed" in self.facts:
+            return self.facts
+        assert self.process.stdin is not None
+        self.process.stdin.write("\n")
+        self.process.stdin.flush()
+        return self.answer()
+
+    def __enter__(self) -> Worker:
+        return self
+
+    def __exit__(self, *exc: object) -> None:
+        self.process.communicate()
+        self.errors.close()
+
+
+def ask(side: Side) -> dict[str, Any]:
+    """Return a library's version, import time and workloads; or why it failed."""
+    with Worker(side) as worker:
+        return worker.facts
 
 
 def in_turn(
@@ -46,11 +83,16 @@ def in_turn(
 ) -> dict[str, list[dict[str, Any]]]:
     """Measure every side once a round, in an order that rotates."""
     found: dict[str, list[dict[str, Any]]] = {side.name: [] for side in sides}
-    for i in range(rounds):
-        turn = i % len(sides)
-        for side in sides[turn:] + sides[:turn]:
-            words = workload, str(path), str(threads)
-            found[side.name].append(ask(side, *words, threads=threads))
+    words = workload, str(path), str(threads)
+    with ExitStack() as stack:
+        workers = [
+            (side.name, stack.enter_context(Worker(side, *words, threads=threads)))
+            for side in sides
+        ]
+        for i in range(rounds):
+            turn = i % len(sides)
+            for name, worker in workers[turn:] + workers[:turn]:
+                found[name].append(worker.measure())
     return found
 
 
@@ -91,6 +133,7 @@ def compared(found: dict[str, list[dict[str, Any]]]) -> dict[str, Any]:
             ratios = sorted(a["median"] / b["median"] for a, b in pairs)
             best = [min(m["quiet"] for m in side) for side in (ours, theirs)]
             row["vs"][name] = {
+                "ms": 1e3 * statistics.median(m["median"] for m in theirs),
                 "ratio": statistics.median(ratios),
                 "low": ratios[0],
                 "high": ratios[-1],

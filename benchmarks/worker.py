@@ -1,11 +1,12 @@
-"""One measurement in a fresh process, printed as one line of JSON.
+"""One library and one workload in a fresh process; it prints lines of JSON.
 
     python benchmarks/worker.py LIBRARY                           its version, workloads
     python benchmarks/worker.py LIBRARY WORKLOAD FILE THREADS     the time of a step
 
-The workload is the one beside this file, and the library that of PYTHONPATH. With one
-thread the processor's time is counted, so that the turns of other processes are not;
-with more the clock's, for threads that wait for each other lose time, too.
+The second measures once for every line that it reads, so that libraries take turns
+without starting again. The workload is the one beside this file, and the library that
+of PYTHONPATH. With one thread the processor's time is counted, so that the turns of
+other processes are not; with more the clock's, for threads that wait lose time, too.
 """
 
 from __future__ import annotations
@@ -20,7 +21,7 @@ from importlib import import_module
 from pathlib import Path
 from typing import Any
 
-WARM, SECONDS, CAP = 3, 0.5, 300  # later, b fits its batch and computes in denormals
+WARM, SECONDS, CAP = 3, 0.5, 60  # steps before, and seconds and steps of a round
 
 
 def library(name: str) -> tuple[Any, dict[str, Any]]:
@@ -64,8 +65,8 @@ def checksum(peer: Any, result: Any) -> list[float]:
     return [float(np.abs(number(x)).mean(dtype=np.float64)) for x in result]
 
 
-def measure(peer: Any, workload: str, path: str, threads: int) -> dict[str, Any]:
-    """Warm up, then time single steps for a while."""
+def prepare(peer: Any, workload: str, path: str, threads: int) -> dict[str, Any]:
+    """Build a workload and warm it up; return its step, and what it gave first."""
     from benchmarks.workloads import load
 
     if hasattr(peer, "threads"):
@@ -77,6 +78,11 @@ def measure(peer: Any, workload: str, path: str, threads: int) -> dict[str, Any]
     step = peer.WORK[workload](load(Path(path)))
     first = [checksum(peer, step()) for _ in range(WARM)]
     gc.disable()  # in the benchmark only: minidl itself never changes the collector
+    return {"step": step, "first": first, "before": before}
+
+
+def measure(step: Any, first: Any, before: float, threads: int) -> dict[str, Any]:
+    """Time single steps for a while: one round."""
     clock = time.process_time if threads == 1 else time.perf_counter
     times: list[float] = []
     end = clock() + SECONDS
@@ -94,12 +100,13 @@ def measure(peer: Any, workload: str, path: str, threads: int) -> dict[str, Any]
 
 
 def main(name: str, workload: str = "", path: str = "", threads: str = "1") -> None:
-    """Print one line."""
+    """Print a line of facts, then one for each line that is read: a round."""
     pin(int(threads))
     peer, facts = library(name)
-    if workload:
-        facts = measure(peer, workload, path, int(threads))
-    print(json.dumps(facts))
+    ready = prepare(peer, workload, path, int(threads)) if workload else {}
+    print(json.dumps(facts), flush=True)
+    for _ in sys.stdin if workload else ():
+        print(json.dumps(measure(**ready, threads=int(threads))), flush=True)
 
 
 if __name__ == "__main__":
