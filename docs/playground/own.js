@@ -34,6 +34,7 @@ export class OwnPoints {
     at("own").hidden = !this.active;
     this.plane.canvas.classList.toggle("own", this.active);
     this.plane.canvas.tabIndex = this.active ? 0 : -1;
+    this.plane.canvas.setAttribute("role", this.active ? "application" : "img");
     at("own-text").value = points.map((p) => p.join(", ")).join("\n");
     this.describe();
   }

@@ -74,7 +74,7 @@ export const TEXTS = {
   xor: "xor",
   moons: "moons",
   blobs: "blobs",
-  own: "your own points",
+  own: "your own",
   n: "Points",
   noise: "Noise",
   held: "Share held out",

@@ -241,17 +241,11 @@ def test_the_reference_of_several_tasks_gets_full_points(scoring):
     from minidl_course.regions import region_of
 
     paper = find("a1", kit.ROOT)
-    for name in (
-        "a1.1",
-        "a1.4",
-        "a1.6",
-        "a1.7",
-    ):  # a1.1 needs a1.4 to be graded in full
-        task = paper.tasks[name]
+    for task in [*paper.tasks.values()][:7]:  # most need others to be graded in full
         scoring.select_option("#task", task.name)
         code = region_of(paper.source(task.file), task.name).code
-        scored(scoring, code)
-    for name in ("a1.1", "a1.7"):
+        scoring.fill("#code", code)
+    for name in ("a1.1", "a1.4", "a1.7"):
         scoring.select_option("#task", name)
         said, rows = scored(scoring, scoring.input_value("#code"))
         points, _, of = said.split()[:3]
@@ -339,6 +333,7 @@ def test_axe_finds_nothing_serious(browser, address, page, scheme):
     tab.wait_for_function("document.body.dataset.state === 'failed'")
     if page == "index.html":
         tab.click("[data-preset=overfit]")
+        tab.select_option("#s-data", "own")
     tab.add_script_tag(path=str(fetch_axe.path()))
     found = tab.evaluate("axe.run().then(r => r.violations)")
     serious = [
