@@ -7,7 +7,7 @@ const SIZE = 50; // the plane is asked at SIZE × SIZE points
 const SPEEDS = { slow: [0, 1, 120], normal: [6, 10, 0], fast: [24, 10000, 0] }; // ms, steps, pause
 
 let run = null, code = null, id = 0;
-let running = false, until = Infinity, speed = "normal";
+let running = false, loop = 0, until = Infinity, speed = "normal";
 let drawn = () => {};
 
 // lets messages in; a timer would wait 4 ms
@@ -28,8 +28,10 @@ function frame() {
   self.postMessage({ kind: "frame", id, size: SIZE, shade, ...JSON.parse(look) }, [shade.buffer]);
 }
 
+/** Train until something else is wanted; a loop that a newer one replaced just ends. */
 async function train() {
-  while (running) {
+  const mine = (loop += 1);
+  while (running && mine === loop) {
     const [ms, steps, pause] = SPEEDS[speed];
     const answered = new Promise((done) => { drawn = done; });
     run.train(ms, Math.min(steps, until - run.steps));
@@ -38,12 +40,13 @@ async function train() {
     await answered;
     await (pause ? wait(pause) : turn());
   }
-  self.postMessage({ kind: "paused", id });
+  if (mine === loop) self.postMessage({ kind: "paused", id });
 }
 
 const does = {
   make(data) {
     running = false;
+    loop += 1;
     run?.destroy();
     run = null;
     id = data.id;
@@ -54,7 +57,7 @@ const does = {
   start(data) {
     if (!run || running) return;
     until = data.until ?? Infinity;
-    running = run.steps < until;
+    running = run.steps < until && !run.broken;
     train().catch(fail);
   },
   step() {

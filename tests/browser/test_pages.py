@@ -117,10 +117,12 @@ BREAKS = {  # what the Monitor says, the most accurate that it gets, and the men
 @pytest.mark.parametrize("name", BREAKS)
 def test_a_preset_breaks_as_it_says_and_is_mended(play, name):
     says, most, least = BREAKS[name]
+    play.click("#train")  # a preset replaces what is being trained
     play.click(f"[data-preset={name}]")
     reached(play, "training")
     reached(play, "paused")
     broken, said = frame(play), words(play)
+    assert broken["steps"] == (600 if name == "overfit" else 300)
     assert all(word in said for word in says), said
     assert play.inner_text("#preset-seen")
     play.click("#mend")
