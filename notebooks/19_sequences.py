@@ -324,12 +324,15 @@ for half in (0, 1):
 print("left covered:", changes[0].round(2), " right covered:", changes[1].round(2))
 
 assert min(changes[0][0], changes[1][1]) > 0.8
-assert max(changes[0][1], changes[1][0]) < 0.15
+assert changes[1][0] < 0.15
 
 # %% [markdown]
 # The word for the covered half changes in more than four of five images (one in ten
-# might stay by luck), the other word seldom. *This* is evidence that the word comes
-# from the place; the map alone was a good guess.
+# might stay by luck). *This* is evidence that the word comes from the place; the map
+# alone was a good guess. With the right half covered the first word seldom changes.
+# With the left half covered the second word may or may not: with other seeds it changes
+# in half of the images, though the network looks to the right there. It also depends on
+# the word that was said before, and on the decoder's state, and no map shows these.
 #
 # ## Exercise: the first state of a captioner
 #
