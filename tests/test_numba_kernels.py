@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import subprocess
 import sys
+from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
@@ -274,6 +275,22 @@ print("numba" in sys.modules)
 @pytest.mark.parametrize(("value", "then"), [("1", "True"), ("0", "False")])
 def test_numba_is_imported_for_large_arrays_only_and_can_be_turned_off(value, then):
     assert said(CODE, MINIDL_FAST=value) == ["False", then]
+
+
+def test_a_task_is_graded_by_the_plain_bodies_alone(tmp_path):
+    """The grader's tree and a student's edition are made of `stripped` files."""
+    from minidl_course.source_tree import stripped
+
+    for name, text in stripped(Path(__file__).parents[1]).items():
+        path = tmp_path / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(text)
+    told = (
+        f"import sys; sys.path.insert(0, {str(tmp_path)!r})\n{CODE}print(md.__file__)"
+    )
+    *numba, where = said(told, MINIDL_FAST="1")
+    assert numba == ["False", "False"]
+    assert where.startswith(str(tmp_path))
 
 
 def test_the_doctor_says_whether_it_is_active(monkeypatch):
