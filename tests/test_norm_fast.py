@@ -97,5 +97,5 @@ def test_fast_bodies_decline_what_they_cannot_do(rng):
 def test_a_large_batch_takes_the_fast_body(rng):
     x = leaf(rng.standard_normal((256, 512)).astype(np.float32))
     gamma, beta = (leaf(np.full(512, v, np.float32)) for v in (1.0, 0.0))
-    assert "cpu.norm" in ops.batch_norm(x, gamma, beta)[0].node.back.__module__
-    assert "cpu.layer_norm" in ops.layer_norm(x, gamma, beta).node.back.__module__
+    assert "minidl.kernels." in ops.batch_norm(x, gamma, beta)[0].node.back.__module__
+    assert "minidl.kernels." in ops.layer_norm(x, gamma, beta).node.back.__module__
