@@ -93,7 +93,6 @@ assert abs(wrong[1:3] - wrong[0]).max() < 2 and wrong[3] > wrong[0] + 1
 # moves, and rises where the decay is large. *Smooth* and *better* are not the same: it
 # depends on whether the truth is smoother than what the net has learned. So another
 # task, noisy points in the plane:
-
 #
 # **Predict.** How will the boundary of a net of 100 units look with the four decays?
 # And which makes the fewest errors on new points?

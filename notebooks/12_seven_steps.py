@@ -193,9 +193,9 @@ assert 1 / 4 < sweep.suggestion / good < 4
 show.rate_range(sweep)
 
 # %% [markdown]
-# Within a factor of four, from one hundred steps in place of eleven trainings. (The
-# table in `docs/` of 60 sweeps on three nets: 58 within a factor of 3.2.) Good enough
-# to begin a search around it, which is what it is for.
+# Within a factor of four, from one hundred steps in place of eleven trainings. (Of 60
+# sweeps on three nets 58 were within a factor of 3.2: `docs/claims.md`.) Good enough to
+# begin a search around it, which is what it is for.
 #
 # ## 4. Is the order after one epoch the order of the end?
 #

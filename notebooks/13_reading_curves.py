@@ -155,10 +155,22 @@ assert np.abs(flat - np.log(10)).max() < 0.05
 assert verdict(starts["0.01"]) == ["bad_init"]
 assert starts["He"].history["train_loss"][-1] < 0.1
 
+# %%
+md.seed(SEED)
+signal, sizes = md.Tensor(x), []
+for layer in deep(small)().eval():
+    signal = layer(signal)
+    sizes.append(signal.data.std())
+falls = np.array(sizes[0:10:2]) / sizes[2:12:2]  # of the linear layers
+print("divided in each layer by", falls.round(1))
+
+assert ((falls > 12) & (falls < 35)).all()
+
 # %% [markdown]
-# Exactly $\log 10$, and it stays there: the signal is divided by about seven in each
-# layer, and so is the gradient. No rate repairs that. In a net that is less deep the
-# first layers wake up after a while, and the loss drops late: the same illness, milder.
+# $\log 10$, to 0.05, and it stays there: the signal is divided by about twenty in each
+# layer ($0.01 \sqrt{48/2}$ is a twentieth), and so is the gradient. SGD does not get
+# away from there in 15 epochs. With Adam, which divides by the size of the gradient,
+# the loss drops late (`docs/claims.md`, `flat_then_drop`): the same illness, milder.
 # He's weights with the same rate reach a loss below 0.1.
 #
 # ## 4. It could fall, and does not?
@@ -196,8 +208,7 @@ assert mended.history.last["train_loss"] < 0.7 * high.history.last["train_loss"]
 # If the loss was still falling when the rate fell, it stops there, for good.
 #
 # **Predict.** 600 steps of SGD at 0.1; the rate is divided by ten at step 40, or at
-# step
-# 300. Who ends lower?
+# step 300. Who ends lower?
 
 # %%
 at = {when: run(schedules.multistep(0.1, [when], gamma=0.1)) for when in (40, 300)}
