@@ -56,7 +56,8 @@ def body(page: Page) -> str:
         )
     contents = f'<a href="{up}source/index.html">The source as a book</a>'
     head = f'<p class="crumbs">{contents}</p><h1>{escape(page.path)}</h1>'
-    return f"{head}\n<p>{escape(page.summary)}</p>\n{code}"
+    summary = re.sub(r"`([^`]+)`", r"<code>\1</code>", escape(page.summary))
+    return f"{head}\n<p>{summary}</p>\n{code}"
 
 
 def _import(module: str, up: str) -> str:

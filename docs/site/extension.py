@@ -215,8 +215,8 @@ class Book(SphinxDirective):
         """Return a list of links, each with a sentence."""
         found = kind(classes=["book-list"])
         for page in pages:
-            text = nodes.Text(" " + page.summary)
-            line = nodes.paragraph("", "", nodes.literal(page.path, page.path), text)
+            said = inline(f" {page.summary}", "")
+            line = nodes.paragraph("", "", nodes.literal(page.path, page.path), *said)
             found += nodes.list_item("", line)
         return found
 
