@@ -27,10 +27,9 @@ class _Lines(HtmlFormatter):  # type: ignore[type-arg]
         number = 0
         for is_line, text in source:
             number += is_line
-            head = (
-                f'<a class="n" id="L{number}" href="#L{number}" data-n="{number}"></a>'
-            )
-            yield is_line, head + text if is_line else text
+            place = f'id="L{number}" href="#L{number}" data-n="{number}"'
+            head = f'<a class="line" {place}></a>' if is_line else ""
+            yield is_line, head + text
         yield 0, "</pre>"
 
 
