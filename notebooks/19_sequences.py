@@ -101,7 +101,7 @@ def letters_right(net, x, beams=1):
 
 
 # %%
-lengths, steps = ((4, 8), 150) if QUICK else ((4, 8, 12, 16, 20), 500)
+lengths, steps = ((4, 8), 120) if QUICK else ((4, 8, 12, 16, 20), 500)
 
 
 def mixed():
@@ -191,7 +191,8 @@ assert np.allclose(context.data[0, 0], memory[0].mean(axis=0))
 # %%
 stops = {}
 for name, ignored in (("with END", PAD), ("without", END)):
-    four = learn(new(True), lambda: words(64, 4), 100, ignore=ignored)
+    n = 80 if QUICK else 100
+    four = learn(new(True), lambda: words(64, 4), n, ignore=ignored)
     said = transcribe(four, words(200, 4)[0], 12)
     stops[name] = np.array([len(row) for row in said])
 print({name: f"{n.mean():.1f} letters on average" for name, n in stops.items()})
