@@ -127,11 +127,10 @@ assert min(right["attention"]) > (0.6 if QUICK else 0.8)
 assert right["one vector"][0] > right["one vector"][-1] + 0.2
 
 # %% [markdown]
-# Without attention it begins at once: of 4 letters most are right, of 8 about half or
-# less, of 20 hardly more than one in seven. With attention more than four of five are
-# right at every length, and nearly all in shorter words. Long words pay for the
-# bottleneck. (Trained longer, or on words of one length, the net without attention does
-# better; the order stays.)
+# Without attention the share falls with every few letters, and of 20 letters fewer than
+# a third are right. With attention more than four of five are right at every length.
+# Long words pay for the bottleneck. (How long the two are trained, and on which mixture
+# of lengths, changes the figures: try it.)
 #
 # ## 3. Where does it look?
 #
