@@ -467,6 +467,20 @@ def test_a_worker_of_the_cluster_killed_in_the_middle(here, tmp_path):
     assert len(store.read_text().splitlines()) == 8
 
 
+@pytest.mark.slow
+def test_the_scheduler_of_the_cluster_killed_in_the_middle(tmp_path):
+    pytest.importorskip("distributed", reason=ADVICE)
+    command = [sys.executable, "-m", "tests.kill_scheduler", tmp_path]
+    run = subprocess.run(
+        command, cwd=ROOT, capture_output=True, text=True, timeout=200, check=False
+    )
+    assert run.returncode == 0, run.stderr
+    error, says = run.stdout.splitlines()
+    assert "the cluster's scheduler" in error
+    assert "the same call goes on" in error
+    assert says == "True True"  # some were finished, and all are the same trials
+
+
 def test_without_a_cluster_dask_says_how_to_get_one():
     pytest.importorskip("distributed", reason=ADVICE)
     with pytest.raises(MinidlError, match="Client"):

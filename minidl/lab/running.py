@@ -144,8 +144,15 @@ def outcomes(
             yield attempt(objective, trial, seed)
         return
     joblib = needed("joblib")
+    died: tuple[type[Exception], ...] = (
+        joblib.externals.loky.process_executor.TerminatedWorkerError,
+    )
     if backend == "dask":
         check_client()
+        client = import_module(
+            "distributed.client"
+        )  # its scheduler, or too many workers
+        died += (client.FutureCancelledError, import_module("distributed").KilledWorker)
     with joblib.parallel_config(backend=backend, n_jobs=jobs):
         # one by one: what is finished is written down at once
         parallel = joblib.Parallel(return_as="generator_unordered", batch_size=1)
@@ -153,11 +160,12 @@ def outcomes(
             yield from parallel(
                 joblib.delayed(attempt)(objective, trial, seed) for trial, seed in plan
             )
-        except joblib.externals.loky.process_executor.TerminatedWorkerError as error:
+        except died as error:
             raise MinidlError(
                 "a process of the search died in the middle of a trial (out of "
-                "memory?); finished trials are kept if it has a store. Try jobs=1, "
-                "which shows which one it is"
+                "memory?), or the cluster's scheduler; finished trials are kept if it "
+                "has a store, and the same call goes on. Try jobs=1, which shows which "
+                f"trial it is ({type(error).__name__})"
             ) from error
 
 
