@@ -4,7 +4,8 @@
 import { addMinidl, addModule, sentence, startPython } from "./python.js";
 
 const SIZE = 50; // the plane is asked at SIZE × SIZE points
-const SPEEDS = { slow: [0, 1, 120], normal: [6, 10, 0], fast: [24, 10000, 0] }; // ms, steps, pause
+// milliseconds, steps at most and at least for a picture, milliseconds of pause
+const SPEEDS = { slow: [0, 1, 1, 120], normal: [6, 10, 1, 0], fast: [24, 10000, 10, 0] };
 
 let run = null, code = null, id = 0;
 let running = false, loop = 0, until = Infinity, speed = "normal";
@@ -32,9 +33,9 @@ function frame() {
 async function train() {
   const mine = (loop += 1);
   while (running && mine === loop) {
-    const [ms, steps, pause] = SPEEDS[speed];
+    const [ms, most, least, pause] = SPEEDS[speed];
     const answered = new Promise((done) => { drawn = done; });
-    run.train(ms, Math.min(steps, until - run.steps));
+    run.train(ms, Math.min(most, until - run.steps), least);
     if (run.broken || run.steps >= until) running = false;
     frame();
     await answered;

@@ -188,13 +188,17 @@ class Run:
 
     # Training
 
-    def train(self, milliseconds: float, most: int) -> None:
-        """Take steps until the time or the number is over; one at least."""
+    def train(self, milliseconds: float, most: int, least: int = 1) -> None:
+        """Take steps until the time or the number is over; but `least` of them.
+
+        On a busy machine pictures would else take more time than training.
+        """
         end = time.perf_counter() + milliseconds / 1000
         with np.errstate(all="ignore"):
-            for _ in range(most):
+            for taken in range(1, most + 1):
                 self.step()
-                if self.broken or time.perf_counter() > end:
+                late = time.perf_counter() > end and taken >= least
+                if self.broken or late:
                     break
 
     def step(self) -> None:
