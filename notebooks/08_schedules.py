@@ -352,9 +352,10 @@ for ax, (name, (_, rates)) in zip(axes, rules.items(), strict=True):
     for form, line in [("constant", "o--"), ("cosine", "s-")]:
         losses = found[name, form]
         ax.semilogx(rates[1:3] if QUICK else rates, losses, line, label=form)
-    ax.set(title=name, xlabel="(first) rate", ylim=(0.3, 1.3))
+    ax.set(title=name, xlabel="(first) rate", ylabel="loss, 900 steps", ylim=(0.3, 1.3))
+    ax.set_xticks(rates, rates)
+    ax.minorticks_off()
     ax.legend()
-axes[0].set_ylabel("loss after 900 steps")
 print({key: np.round(losses, 2).tolist() for key, losses in found.items()})
 # %%
 gain = {
