@@ -22,8 +22,8 @@ async function start() {
   code = await addModule(py, "run");
 }
 
-function frame() {
-  const made = code.frame(run, SIZE);
+function frame(last = false) {
+  const made = code.frame(run, SIZE, last);
   const [look, shade] = made.toJs();
   made.destroy();
   self.postMessage({ kind: "frame", id, size: SIZE, shade, ...JSON.parse(look) }, [shade.buffer]);
@@ -41,7 +41,9 @@ async function train() {
     await answered;
     await (pause ? wait(pause) : turn());
   }
-  if (mine === loop) self.postMessage({ kind: "paused", id });
+  if (mine !== loop) return;
+  frame(true);
+  self.postMessage({ kind: "paused", id });
 }
 
 const does = {

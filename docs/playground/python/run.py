@@ -26,7 +26,7 @@ from minidl.nn.module import evaluating
 EVERY = 10  # steps between two that are watched, as the program's Monitor has it
 BINS = 24  # of a histogram
 LEAST = 1.3  # of the plane, on each side of 0
-JUDGE = 100  # steps between two looks at the curves
+JUDGED, GROWN = 200, 2  # curves are judged after so many steps, and when so much longer
 GRAVE = {"nan", "diverging", "lr_too_high", "bad_init", "overfitting"}
 
 DATA = {
@@ -301,8 +301,11 @@ class Run:
             p = np.nan_to_num(e / e.sum(axis=1, keepdims=True))
         return (255 * p).T.reshape(-1, size, size).astype(np.uint8)
 
-    def look(self) -> dict:
-        """Return what the page shows beside the plane."""
+    def look(self, last: bool = False) -> dict:
+        """Return what the page shows beside the plane.
+
+        last   training ends here, so the curves are judged, which takes a while
+        """
         x, y = self.scope["batches"].dataset.arrays
         outputs: dict[str, np.ndarray] = {}
         handles = [
@@ -319,7 +322,8 @@ class Run:
                 handle.remove()
         held_loss, held_accuracy = self.judge(*self.scope["validation"])
         self._count_dead(outputs, len(x))
-        if self.broken or self.steps >= self.judged + JUDGE:
+        due = JUDGED if last else max(JUDGED, GROWN * self.judged)
+        if self.broken or self.steps >= due:
             self.findings, self.judged = self._findings(), self.steps
         return {
             "steps": self.steps, "epoch": self.epoch, "broken": self.broken,
@@ -401,9 +405,9 @@ def text(settings: str, steps: int) -> str:
     return "\n".join(program(json.loads(settings), steps)) + "\n"
 
 
-def frame(run: Run, size: int) -> tuple[str, bytes]:
+def frame(run: Run, size: int, last: bool = False) -> tuple[str, bytes]:
     """Return what is shown now: figures, and the plane."""
-    look = {name: _finite(value) for name, value in run.look().items()}
+    look = {name: _finite(value) for name, value in run.look(last).items()}
     return json.dumps(look, allow_nan=False), run.plane(size).tobytes()
 
 
