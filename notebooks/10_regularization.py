@@ -151,7 +151,6 @@ out = drop(layer(md.Tensor(np.zeros((2, 5), "float32")))).data
 print("values", np.unique(out).round(4), f"mean {out.mean():.3f}, "
       f"zeros {np.mean(out == 0):.3f}")  # fmt: skip
 print(f"weights that are zero: {np.sum(layer.weight.data == 0)}")
-
 assert abs(np.mean(out == 0) - 0.25) < 0.02 and abs(out.mean() - 1) < 0.02
 assert np.allclose(np.unique(out), [0, 4 / 3]) and (out[0] != out[1]).any()
 assert not (layer.weight.data == 0).any()
@@ -178,7 +177,6 @@ for name, how in {"plain": {}, "shifted": {"transform": shift}}.items():
     different = {image.tobytes() for images in epochs for image in images}
     seen[name] = len(epochs[0]), len(different)
 print("images in an epoch, different ones in ten:", seen)
-
 assert seen["plain"] == (100, 100)
 assert seen["shifted"][0] == 100 and 700 < seen["shifted"][1] <= 1000
 
@@ -275,7 +273,6 @@ mistakes = {name: sure(net, test.x)[wrong(net)].mean() for name, net in nets.ite
 between = {name: sure(net, half).mean() for name, net in nets.items()}
 print("where it is wrong:", {k: round(float(p), 2) for k, p in mistakes.items()})
 print("between two images:", {k: round(float(p), 2) for k, p in between.items()})
-
 assert mistakes["smoothing"] < mistakes["plain"] - 0.1
 assert between["mixup"] < between["plain"] - 0.1
 
@@ -310,7 +307,6 @@ ax.loglog(penalties, away)
 ax.set(xlabel="λ", ylabel="distance to the\nsolution with noise")
 print(f"nearest at λ = {penalties[away.argmin()]:.0f}: {100 * away.min():.1f} % away; "
       f"without a penalty {100 * away[0]:.0f} %")  # fmt: skip
-
 assert away.min() < 0.02 and away[0] > 0.1 and 40 < penalties[away.argmin()] < 60
 
 # %% [markdown]
