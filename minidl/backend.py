@@ -10,6 +10,7 @@ from __future__ import annotations
 import importlib
 import os
 import sys
+from importlib.machinery import PathFinder
 from typing import Any, TypeAlias
 
 import numpy as np
@@ -86,13 +87,16 @@ def to_numpy(x: Array) -> np.ndarray[Any, Any]:
 
 
 def optional(name: str) -> Any:
-    """Return the module `name` of minidl, or None where it was deleted."""
-    try:
-        return importlib.import_module(name)
-    except ModuleNotFoundError as error:
-        if f"{name}.".startswith(f"{error.name}."):
-            return None
-        raise
+    """Return the module `name` of minidl, or None where it was deleted.
+
+    It is looked for in this copy alone: where another one is installed as editable,
+    Python would find the module there.
+    """
+    parent = name.rpartition(".")[0]
+    package = sys.modules.get(parent) or optional(parent)
+    if package is None or PathFinder.find_spec(name, package.__path__) is None:
+        return None
+    return importlib.import_module(name)
 
 
 class _Defaults:

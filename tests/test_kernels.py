@@ -7,12 +7,14 @@ import shutil
 import subprocess
 import sys
 import textwrap
+from importlib.util import spec_from_file_location
 from pathlib import Path
 
 import numpy as np
 import pytest
 
 import minidl as md
+from minidl import kernels
 from minidl.backend import optional
 from minidl.engine.op import op
 
@@ -143,10 +145,21 @@ def test_without_the_folder_everything_is_computed_by_the_printed_lines(copies):
 def test_what_is_deleted_is_none_and_what_is_broken_is_an_error(monkeypatch, tmp_path):
     assert optional("minidl.kernels.nothing") is None
     assert optional("minidl.nothing.at.all") is None
-    (tmp_path / "broken_kernel.py").write_text("import nowhere_at_all")
-    monkeypatch.syspath_prepend(tmp_path)
+    (tmp_path / "broken.py").write_text("import nowhere_at_all")
+    elsewhere = [*kernels.__path__, str(tmp_path)]
+    monkeypatch.setattr(kernels, "__path__", elsewhere)
     with pytest.raises(ModuleNotFoundError, match="nowhere_at_all"):
-        optional("broken_kernel")
+        optional("minidl.kernels.broken")
+
+
+def test_another_copy_of_minidl_does_not_lend_what_is_deleted_here(monkeypatch):
+    class Editable:  # as the finder of an editable install, which asks no __path__
+        @staticmethod
+        def find_spec(name, path=None, target=None):
+            return spec_from_file_location(name, __file__)
+
+    monkeypatch.setattr(sys, "meta_path", [*sys.meta_path, Editable])
+    assert optional("minidl.kernels.nothing") is None
 
 
 # Imports in any order

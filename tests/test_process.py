@@ -119,7 +119,7 @@ def _child(queue):
 
 
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="this system has no fork")
-@pytest.mark.filterwarnings("ignore:.*fork.*:DeprecationWarning")
+@pytest.mark.filterwarnings("ignore:.*fork")  # of Python, and of JAX where it is
 def test_a_forked_process_computes_with_as_many(blas):
     np.ones((300, 300)) @ np.ones((300, 300))  # the threads are there
     md.set_num_threads(1)
