@@ -8,6 +8,7 @@ random moments, each time followed by the same command. Every file of the second
 tasks took; nobody is lost, nobody is there twice, and no process is left.
 """
 
+import difflib
 import json
 import os
 import random
@@ -63,9 +64,15 @@ def contents(out):
                 made = json.loads(content)
                 for task in made["tasks"]:
                     del task["seconds"]
-                content = json.dumps(made).encode()
+                content = json.dumps(made, indent=1).encode()
             found[path.relative_to(out).as_posix()] = content
     return found
+
+
+def unlike(one, other):
+    """Return the first lines in which two files differ."""
+    pair = (part.decode(errors="replace").splitlines() for part in (one, other))
+    return [line[:300] for line in difflib.ndiff(*pair) if line[0] in "-+"][:6]
 
 
 def children_of(out):
@@ -102,6 +109,8 @@ def main(count, kills, seed=0):
         differ = [
             n for n in first.keys() | second.keys() if first.get(n) != second.get(n)
         ]
+        for name in sorted(differ)[:3]:
+            print(name, *unlike(first.get(name, b""), second.get(name, b"")), sep="\n")
         left = children_of(rough)
     print(f"{count} submissions, {kills} kills: {graded} results, {len(differ)} of "
           f"{len(first)} files differ {differ[:5]}, {len(left)} processes left")  # fmt: skip

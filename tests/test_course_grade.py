@@ -277,6 +277,18 @@ def test_what_was_killed_is_asked_again_and_is_never_0(
         assert result.key == ""
 
 
+@pytest.mark.parametrize("last", ["print(path, flush=True)", "raise ValueError(path)"])
+def test_what_is_shown_names_no_folder_of_the_grader(course, inbox, tmp_path, last):
+    trees = Trees(course, tmp_path / "trees")
+    trees.make()
+    one = grading.Grader(course, trees, Box(LEVEL), kit.SECRET, tmp_path)
+    code = f"path = namespace.__code__.co_filename\n{last}\ny = z"
+    path = kit.hand_in(inbox, "ada", kit.written(forward=code))
+    result = to_json(worker.graded(one, path, "ada"))
+    assert "minidl/backend.py" in result
+    assert str(tmp_path) not in result
+
+
 def test_a_result_knows_all_that_made_it(course, inbox, tmp_path, monkeypatch):
     path = kit.hand_in(inbox, "ada", RIGHT)
     taken = intake.take(path, "ada", course)

@@ -12,6 +12,7 @@ else killed, a start that took minutes) is a NotGradedError, after a second try.
 from __future__ import annotations
 
 import hashlib
+import re
 import sys
 import time
 import warnings
@@ -139,7 +140,7 @@ class Grader:
         with self._process(task, graft) as process:
             found = [(r, self._judged(process, r, student, place)) for r in rows]
             printed = process.output.decode("utf-8", "replace")
-            return settled(found), clean(_anywhere(printed, process))
+            return settled(found), clean(self._anywhere(printed, process))
 
     def _starts(self, task: Task) -> bool:
         """Whether a blank starts, where a student's file does not."""
@@ -228,7 +229,7 @@ class Grader:
         told = frames.told(answer)
         if told is None:
             return answer
-        words, line = _anywhere(told[0], process), told[1]
+        words, line = self._anywhere(told[0], process), told[1]
         if words.startswith(("TodoError:", "NameError: name 'todo'")):
             return Failure(UNWRITTEN)
         said = clean(words, SAID)
@@ -236,6 +237,11 @@ class Grader:
             said = say("quotes", said=said.partition(":")[0])
         where = f" ({place[0]}, line {line + place[1]})" if line else ""
         return Failure(say("raised", said=f"{said}{where}"))
+
+    def _anywhere(self, words: str, process: Process) -> str:
+        """Return a text without our folders, which have other names each time."""
+        words = re.sub(rf"{re.escape(str(self.trees.folder))}/[^/\s]+/", "", words)
+        return words.replace(str(Path(process.home).parent), "")
 
     @cached_property
     def solutions(self) -> tuple[str, ...]:
@@ -247,11 +253,6 @@ class Grader:
         )
         codes = (r.code for text in texts for r in regions(text).values())
         return tuple(line for code in codes for line in telling(code))
-
-
-def _anywhere(words: str, process: Process) -> str:
-    """Return a text without the throw-away folder, which has another name each time."""
-    return words.replace(str(Path(process.home).parent), "")
 
 
 def quotes(words: str, lines: Sequence[str]) -> bool:
