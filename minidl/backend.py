@@ -92,6 +92,8 @@ def optional(name: str) -> Any:
     It is looked for in this copy alone: where another one is installed as editable,
     Python would find the module there.
     """
+    if name in sys.modules:
+        return sys.modules[name]
     parent = name.rpartition(".")[0]
     package = sys.modules.get(parent) or optional(parent)
     if package is None or PathFinder.find_spec(name, package.__path__) is None:
