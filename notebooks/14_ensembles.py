@@ -199,14 +199,14 @@ starts, bag, weights = gain.mean(axis=0)
 assert (-0.3 if QUICK else 0) < starts < 1.5 and bag < starts + 0.5 and weights < -5
 
 # %% [markdown]
-# Five starts gain, but less than the two points of the lecture: about half a point
-# here, 0.3 after fifteen epochs. It depends on the task: 0.1 points on digits and 4.4
-# on Emoji-32, where one net is wrong on 43 % (`docs/ensembles.md`). Five **bags** cost
-# as much and gain no more. After fifteen epochs, when one net makes more of all the
-# data, they are no better than that *one* net (−0.42 ± 0.30), for each has seen only 63
-# %. So "each model on a random part" is not what makes the average good: other first
-# weights are enough. And the mean of the *weights* is useless: unit 7 of one net does
-# not do what unit 7 of another does.
+# Five starts gain, but less than the two points of the lecture: no more than one and a
+# half here, 0.3 after fifteen epochs. It depends on the task: 0.1 points on digits and
+# 4.4 on Emoji-32, where one net is wrong on 43 % (`docs/ensembles.md`). Five **bags**
+# cost as much and gain no more. After fifteen epochs, when one net makes more of all
+# the data, they are no better than that *one* net (−0.42 ± 0.30), for each has seen
+# only 63 %. So "each model on a random part" is not what makes the average good: other
+# first weights are enough. And the mean of the *weights* is useless: unit 7 of one net
+# does not do what unit 7 of another does.
 #
 # Is a gain of some tenths real? The spread between bootstraps of the test set tells:
 #
@@ -273,8 +273,8 @@ assert fifty > single + 3
 show.members({"boosted stumps": staged})
 
 # %% [markdown]
-# Seven points in the mean of five splits: weak learners become a strong one. But
-# boosted nets of five units stay below one ordinary net (`docs/ensembles.md`: 86
+# More than three points in the mean of five splits: weak learners become a strong one.
+# But boosted nets of five units stay below one ordinary net (`docs/ensembles.md`: 86
 # against 93 % on MNIST-5k); boosting is for weak learners.
 #
 # ## 7. Several nets from one training?

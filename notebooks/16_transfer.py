@@ -400,12 +400,12 @@ assert nearby[0] > 0.83 and 0.005 < max(nearby) - nearby[0] < 0.08
 assert max(other) - min(other) < 0.06
 
 # %% [markdown]
-# There, chance against nine of ten; here, a few points on other digits, and hardly
-# anything on emoji. Filters that were merely drawn already give usable features: that
-# much is the architecture. Kornblith et al. (2019) found a strong correlation over 16
-# networks of ImageNet; it is no law for every pair. With the extra `pretrained` there
-# is a network of ImageNet, and its frozen features bring Emoji-32 in color, 5 images a
-# class, from 33 % (pixels) to 45 % (`docs/transfer.md`).
+# There, less than half against nine of ten; here, a few points on other digits, and
+# hardly anything on emoji. Filters that were merely drawn already give usable features:
+# that much is the architecture. Kornblith et al. (2019) found a strong correlation over
+# 16 networks of ImageNet; it is no law for every pair. With the extra `pretrained`
+# there is a network of ImageNet, and its frozen features bring Emoji-32 in color, 5
+# images a class, from 33 % (pixels) to 45 % (`docs/transfer.md`).
 #
 # ## 8. And as a part of something larger?
 #

@@ -322,11 +322,11 @@ ax.legend(loc="upper left", bbox_to_anchor=(1, 1))
 assert error["RNN"] > 0.1 and error["GRU"] < (0.05 if QUICK else 0.0167)
 
 # %% [markdown]
-# The RNN has learned nothing but the mean; the GRU is there after some 200 steps. It
-# has the straight way, too: its state is kept where $z$ is near 1. An LSTM can learn
-# the task (Hochreiter and Schmidhuber show it), but in so few steps, with either bias,
-# it is no further than the RNN (seed 0): a way back that can be opened has to be found
-# first. Give it more steps, and look when it leaves the mean.
+# The RNN has learned little more than the mean; the GRU is there. It has the straight
+# way, too: its state is kept where $z$ is near 1. An LSTM can learn the task
+# (Hochreiter and Schmidhuber show it), but in so few steps, with either bias, it is no
+# further than the RNN (seed 0): a way back that can be opened has to be found first.
+# Give it more steps, and look when it leaves the mean.
 #
 # ## 7. Are more layers better?
 #
@@ -367,10 +367,10 @@ weights = [count for _, count in deep.values()]
 assert max(weights) / min(weights) < 1.1 and losses[0] == min(losses)
 
 # %% [markdown]
-# Not here: after 120 steps one layer is far ahead, and three are last. At equal numbers
-# of weights a deeper network is narrower, and starts more slowly; what each would reach
-# in the end is not measured here. Systems that stack eight layers have shortcuts
-# between them, and far more text (Wu et al. 2016).
+# Not here: after 120 steps one layer is ahead. At equal numbers of weights a deeper
+# network is narrower, and starts more slowly; what each would reach in the end is not
+# measured here. Systems that stack eight layers have shortcuts between them, and far
+# more text (Wu et al. 2016).
 #
 # ## Exercise: a GRU in two lines
 #

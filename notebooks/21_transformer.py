@@ -229,10 +229,10 @@ if not QUICK:
 
 # %% [markdown]
 # To copy, attention is everything: without it nothing is better than a guess. Without
-# positions a good part of the letters is wrong, for the mask alone tells the order
+# positions more than one letter in ten is wrong, for the mask alone tells the order
 # badly. Without norms 250 steps are not enough. (They also bring the embeddings, which
 # a GPT draws with a deviation of 0.02, to size 1.) But **without shortcuts, or without
-# the feed-forward networks, hardly a letter is lost**: two blocks are not deep, and to
+# the feed-forward networks, few letters are lost**: two blocks are not deep, and to
 # carry a letter to another place needs no thinking about it. So what a transformer
 # needs depends on what it does: shortcuts were invented for deep networks (He et al.),
 # and the feed-forward networks may be where large models keep what they know (Geva et
