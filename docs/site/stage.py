@@ -22,8 +22,7 @@ PAGES = "*.md", "docs/*.md", "docs/how_to/*.md", "notebooks/*.md", "assignments/
 TREES = {  # pages that have others below them
     "docs/how_to/README.md": "docs/how_to/*.md",
     "notebooks/README.md": "notebooks/*.ipynb",
-    "assignments/README.md": "assignments/*/README.md assignments/SECURITY.md "
-    "docs/course_plan.md",
+    "assignments/README.md": "assignments/*/README.md assignments/SECURITY.md",
 }
 COPIED = {
     "source/index.rst": "source.rst",
@@ -87,7 +86,7 @@ def _tree(name: str) -> str:
 def _results() -> str:
     """Return the lines of a table of contents: what index.rst does not list."""
     text = (HERE / "index.rst").read_text(encoding="utf-8")
-    listed = {"course_plan", *re.findall(r"^   (?:.+ <)?docs/(\w+)>?$", text, re.M)}
+    listed = set(re.findall(r"^   (?:.+ <)?docs/(\w+)>?$", text, re.M))
     names = [path.stem for path in sorted((ROOT / "docs").glob("*.md"))]
     return "".join(f"   {name}\n" for name in names if name not in listed)
 
