@@ -17,7 +17,7 @@ from notebooks import build, percent
 SOURCES = percent.sources()
 NEEDED = ("jupytext", "nbclient", "ipykernel")
 MISSING = [name for name in NEEDED if importlib.util.find_spec(name) is None]
-SECONDS = 24  # of processor time: twice the limit, for the machine may be busy
+SECONDS = 48  # of processor time: four times the limit, for the machine may be busy
 QUICK = 'QUICK = os.environ.get("QUICK") == "1"\n'
 
 each_source = pytest.mark.parametrize("path", SOURCES, ids=lambda path: path.stem[:2])

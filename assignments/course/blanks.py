@@ -9,7 +9,9 @@ from __future__ import annotations
 
 import ast
 from collections.abc import Iterator, Sequence
+from threading import Lock
 
+PARSER = Lock()
 SCOPES = (ast.FunctionDef, ast.AsyncFunctionDef, ast.Lambda)
 INNER = (
     *SCOPES, ast.ClassDef, ast.ListComp, ast.SetComp, ast.DictComp, ast.GeneratorExp,
@@ -143,7 +145,7 @@ def _read(
 def imports_todo(source: str) -> str:
     """Return the file with `todo` imported, where isort would have it."""
     lines = source.splitlines(keepends=True)
-    body = ast.parse(source).body
+    body = parsed(source).body
     froms = [
         n for n in body if isinstance(n, ast.ImportFrom) and n.module and not n.level
     ]
@@ -166,7 +168,7 @@ def imports_todo(source: str) -> str:
             for n in body
             if isinstance(n, (ast.Import, ast.ImportFrom))
         ]
-        doc = body[0].end_lineno if body and ast.get_docstring(ast.parse(source)) else 0
+        doc = body[0].end_lineno if body and ast.get_docstring(parsed(source)) else 0
         at = max([*heads, doc or 0])
         lines.insert(at, "\n" + _import(["todo"]) + ("" if heads else "\n"))
     return "".join(lines)
@@ -183,3 +185,13 @@ def _import(names: list[str]) -> str:
     return (
         "from minidl.errors import (\n" + "".join(f"    {n},\n" for n in names) + ")\n"
     )
+
+
+def parsed(source: str) -> ast.Module:
+    """Return the tree of a source, for one thread at a time.
+
+    CPython 3.11 counts the depth of its parser for all threads together, and a garbage
+    collection within it may switch to another one: a SystemError then.
+    """
+    with PARSER:
+        return ast.parse(source)

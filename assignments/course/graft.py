@@ -9,6 +9,7 @@ from __future__ import annotations
 import ast
 from functools import cache
 
+from .blanks import parsed
 from .errors import RegionError
 from .regions import (
     Region,
@@ -35,7 +36,7 @@ def graft(reference: str, student: str, task: str, file: str = "your file") -> s
     made = replace(reference, ours, code)
     region = region_of(made, task, file)
     try:
-        tree = ast.parse(made)
+        tree = parsed(made)
     except (SyntaxError, ValueError, RecursionError, MemoryError) as error:
         raise RegionError(_unparsable(error, region, theirs, file)) from None
     if _around(tree, region.start, region.end) != _known(reference, ours):
@@ -59,7 +60,7 @@ def _unparsable(error: Exception, made: Region, own: Region, file: str) -> str:
 
 @cache
 def _known(reference: str, region: Region) -> Around:
-    return _around(ast.parse(reference), region.start, region.end)
+    return _around(parsed(reference), region.start, region.end)
 
 
 Around = tuple[list[tuple[int, int]], str]
@@ -98,7 +99,7 @@ def close(source: str, function: str, why: str = "closed") -> str:
 
     Raises RegionError where the file has no such function.
     """
-    body: list[ast.stmt] = ast.parse(source).body
+    body: list[ast.stmt] = parsed(source).body
     node: ast.AST | None = None
     for name in function.split("."):
         kinds = (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef)

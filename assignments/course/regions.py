@@ -24,6 +24,7 @@ from .blanks import (
     inside_function,
     known_before,
     left_behind,
+    parsed,
 )
 from .errors import RegionError
 
@@ -138,7 +139,7 @@ def blank(source: str, tasks: Collection[str]) -> str:
     Markers stay. A blank says which names are there and which it must leave behind, and
     binds those to todo(task), which raises: the rest still parses and lints.
     """
-    tree, every = ast.parse(source), list(regions(source).values())
+    tree, every = parsed(source), list(regions(source).values())
     found = [region for region in every if region.task in tasks]
     for region in reversed(found):
         others = [(r.start, r.end) for r in every if r.task != region.task]
@@ -154,7 +155,7 @@ def _blank(tree: ast.Module, region: Region, others: list[tuple[int, int]]) -> s
         )
     gives = left_behind(tree, region.start, region.end)
     given = known_before(tree, region.start, region.end, others)
-    block: Any = ast.parse(f"def _():\n{moved(region.code, region.indent, '    ')}")
+    block: Any = parsed(f"def _():\n{moved(region.code, region.indent, '    ')}")
     returns = isinstance(block.body[0].body[-1], ast.Return)
     notes = [f"given: {', '.join(given)}"] if given else []
     if gives:
