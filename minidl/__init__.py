@@ -62,7 +62,7 @@ __all__ = [
 # What NumPy has under the same name is here, too: md.exp is md.ops.exp.
 _SHORT = {name for name in ops.__all__ if hasattr(_numpy, name)}
 _HOMES = {"load": "nn.state", "save": "nn.state", "profile": "nn.profile",
-          "compile": "capture.compile"}  # fmt: skip
+          "compile": "capture.compile", "to_onnx": "interchange"}  # fmt: skip
 
 
 def __getattr__(name: str) -> Any:
@@ -71,8 +71,6 @@ def __getattr__(name: str) -> Any:
         return getattr(ops, name)
     if name in _HOMES:
         return getattr(import_module(f"minidl.{_HOMES[name]}"), name)
-    if name == "to_onnx":
-        return import_module("minidl.interchange").to_onnx
     if name in __all__:
         return import_module(f"minidl.{name}")
     where = {name: f"md.{name}" for name in __dir__()}
