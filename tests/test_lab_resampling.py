@@ -197,6 +197,18 @@ def test_the_same_seed_gives_the_same_bags():
     assert not np.array_equal(one.oob_predictions, other.oob_predictions)
 
 
+@pytest.mark.slow
+def test_members_trained_in_two_processes_are_the_same():
+    backend.default_dtype("float64")
+    here, there = (
+        bagging(tree_like, NOISY, n=3, epochs=1, jobs=jobs) for jobs in (1, 2)
+    )
+    for one, other in zip(here.members, there.members, strict=True):
+        assert_same(weights(one), weights(other))
+    np.testing.assert_array_equal(here.oob_predictions, there.oob_predictions)
+    assert there.members[0][0].weight.dtype == np.float64  # as in this process
+
+
 def test_targets_are_averaged_as_they_are():
     x = np.linspace(-1, 1, 60, dtype=np.float32)[:, None]
 
@@ -530,6 +542,62 @@ def test_bias_variance_is_drawn(tmp_path):
     )
     with pytest.raises(RangeError, match="no results"):
         show.bias_variance({})
+
+
+def test_the_boundary_of_an_ensemble_has_that_of_each_member(tmp_path):
+    """Members that part the plane at x₁ = −1 and x₁ = 1: undecided at 0, and there."""
+    sides = [nn.Linear(2, 2, init="zeros") for _ in range(2)]
+    for member, at in zip(sides, (-1.0, 1.0), strict=True):
+        member.weight.data[0, 1], member.bias.data[1] = 1, -at
+    x = np.array([[-3.0, -1], [3, 1]], np.float32)
+    path = tmp_path / "members.png"
+    fig = show.boundary(Ensemble(sides), x, [0, 1], resolution=50, path=path)
+    saved(path)
+    lines = [c for c in fig.axes[0].collections if hasattr(c, "levels")]
+    found = [c.get_paths()[0].vertices[:, 0].mean() for c in lines]
+    np.testing.assert_allclose(found, [0, -1, 1], atol=0.1)
+    widths = [float(c.get_linewidths()[0]) for c in lines]
+    assert widths[0] > 2 * widths[1] == 2 * widths[2]
+
+
+def test_snapshots_are_drawn(tmp_path):
+    run = trainer(lr=0.1)
+    snapshot_ensemble(run, loader(), VALIDATION, cycles=2, epochs=3)
+    run.fit(loader(), VALIDATION, epochs=1)  # no complete cycle
+    fig = show.snapshots(run.history, 3, path=tmp_path / "snapshots.png")
+    saved(tmp_path / "snapshots.png")
+    assert titles(fig)[0] == "2 snapshots of one training of 7 epochs"
+    loss, rate = fig.axes
+    marks = [line for line in loss.lines if line.get_marker() == "o"]
+    for mark, name in zip(marks, ("train_loss", "val_loss"), strict=True):
+        curve = run.history[name]
+        np.testing.assert_allclose(
+            mark.get_xydata(), [[3, curve[2]], [6, curve[5]]], rtol=1e-6
+        )
+    at, rates = rate.lines[0].get_xydata().T
+    assert at[-1] == 7
+    assert np.argmax(np.diff(rates)) == 17  # 6 steps an epoch: it starts anew at 18
+    for epochs in (0, 8):
+        with pytest.raises(RangeError, match="of a cycle, and the history has 7"):
+            show.snapshots(run.history, epochs)
+
+
+def test_intervals_are_drawn(tmp_path):
+    said = (np.arange(400) < 300).astype(int)
+    found = confidence_interval(accuracy, said, np.ones(400, int))
+    gain = confidence_interval(lambda x: x.mean(), np.linspace(-1, 1.1, 50))
+    assert found.samples.shape == (1000,)
+    assert found.low == np.quantile(found.samples, 0.025)
+    fig = show.intervals({"net": found, "gain": gain}, path=tmp_path / "intervals.png")
+    saved(tmp_path / "intervals.png")
+    ax = fig.axes[0]
+    ends = [line.get_xdata() for line in ax.lines if line.get_marker() == "|"]
+    np.testing.assert_allclose(ends, [[found.low, found.high], [gain.low, gain.high]])
+    assert ax.get_yticklabels()[0].get_text() == f"net\n{found!r}"
+    assert ax.lines[-1].get_linestyle() == ":"  # 0 is in sight
+    assert len(show.intervals({"net": found}).axes[0].lines) == 2  # and here it is not
+    with pytest.raises(RangeError, match="there are none"):
+        show.intervals({})
 
 
 def test_members_are_drawn(tmp_path):

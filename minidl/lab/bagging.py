@@ -20,6 +20,7 @@ from minidl.errors import DTypeError, RangeError
 from minidl.lab.cross_validation import as_dataset
 from minidl.lab.ensemble import Ensemble, Vector
 from minidl.lab.objective import seeds, trained
+from minidl.lab.running import in_processes
 from minidl.nn.module import Module
 from minidl.train import Trainer, accuracy
 from minidl.train.batches import Data
@@ -52,6 +53,7 @@ def bagging(
     epochs: int = 10,
     metric: Metric | None = None,
     seed: int = 0,
+    jobs: int = 1,
 ) -> Bagging:
     """Train n models, each on another bootstrap sample; return them as an ensemble.
 
@@ -61,6 +63,8 @@ def bagging(
     metric        (predictions, y) -> number, of the score out of bag; default: accuracy
                   for labels, the mean squared error for targets
     seed          of the samples, first weights and order of the batches
+    jobs          processes that train members side by side (extra `search`); -1: as
+                  many as there are cores. The members are the same
 
     The score out of bag is that of about 37 % of the members, and so a little too low
     for all of them.
@@ -76,19 +80,20 @@ def bagging(
     (5, (90, 3), True)
     >>> accuracy(bags.probabilities(test), test.y) > 0.8
     True
+
+    `minidl.show.boundary(bags, x, y)` draws all members in the plane.
     """
     dataset = as_dataset(data, "bagging")
     if n < 1:
         raise RangeError(f"bagging: n = {n}, but one model is the least")
     regression = has_targets(dataset.y)
     places = TensorDataset(dataset.x, dataset.y, np.arange(len(dataset)))
-    models, outs = [], []
-    for start in seeds(seed, range(n)):
-        bag, rest = bootstrap(places, rng=start)
-        models.append(trained(make_trainer, (bag.x, bag.y), epochs, start))
-        if len(rest):
-            answers = _answers(models[-1], rest, regression)
-            outs.append((answers, to_numpy(rest.arrays[2])))
+    rows = [
+        (make_trainer, places, epochs, start, regression)
+        for start in seeds(seed, range(n))
+    ]
+    models, judged = zip(*in_processes(_member, rows, jobs), strict=True)
+    outs = [out for out in judged if out is not None]
     if not outs:
         raise RangeError(
             f"bagging: no sample of {len(dataset)} is out of any bag; take more samples"
@@ -135,7 +140,18 @@ def mean_squared_error(predictions: Vector, y: Vector) -> float:
     return float(((predictions.reshape(y.shape) - y) ** 2).mean())
 
 
-def _answers(model: Module, rest: TensorDataset, regression: bool) -> Vector:
-    """Return what one member says of the samples that are out of its bag."""
+def _member(
+    make_trainer: Callable[[], Trainer],
+    places: TensorDataset,
+    epochs: int,
+    start: int,
+    regression: bool,
+) -> tuple[Module, tuple[Vector, Vector] | None]:
+    """Return a trained member, what it says out of its bag, and of which samples."""
+    bag, rest = bootstrap(places, rng=start)
+    model = trained(make_trainer, (bag.x, bag.y), epochs, start)
+    if not len(rest):
+        return model, None
     one = Ensemble([model], regression=regression)
-    return one.predict(rest.x) if regression else one.probabilities(rest.x)
+    answers = one.predict(rest.x) if regression else one.probabilities(rest.x)
+    return model, (answers, to_numpy(rest.arrays[2]))

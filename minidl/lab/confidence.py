@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
@@ -24,8 +24,9 @@ from minidl.errors import RangeError, ShapeError
 class Interval:
     """A metric, and where it lies with the given confidence.
 
-    value   of all samples               low, high   the ends of the interval
-    std     the standard error           level       the confidence, such as 0.95
+    value    of all samples              low, high   the ends of the interval
+    std      the standard error          level       the confidence, such as 0.95
+    samples  the metric of each bootstrap sample; `minidl.show.intervals` draws them
     """
 
     value: float
@@ -33,6 +34,7 @@ class Interval:
     high: float
     std: float
     level: float
+    samples: np.ndarray[Any, Any] = field(compare=False)
 
     def __contains__(self, value: float) -> bool:
         return self.low <= value <= self.high
@@ -72,6 +74,8 @@ def confidence_interval(
     ...     return accuracy(a, y) - accuracy(b, y)
     >>> 0 in confidence_interval(gain, said, other, labels)
     False
+
+    `minidl.show.intervals({"one": found, …})` draws one or several.
     """
     if not 0 < level < 1:
         raise RangeError(
@@ -96,7 +100,8 @@ def confidence_interval(
             "that is defined without it"
         )
     low, high = np.quantile(drawn, [(1 - level) / 2, (1 + level) / 2])
-    return Interval(value, float(low), float(high), float(np.std(drawn)), level)
+    std = float(np.std(drawn))
+    return Interval(value, float(low), float(high), std, level, np.array(drawn))
 
 
 def _rows(arrays: tuple[TensorLike, ...]) -> list[np.ndarray[Any, Any]]:

@@ -94,10 +94,8 @@ class Objective:
             )
 
     def settle(self) -> None:
-        """Compute as the caller did: a worker is a new process, with other defaults."""
-        if backend.default_device() != self.device:
-            backend.use(self.device)
-        backend.default_dtype(self.dtype)
+        """Compute as the caller did."""
+        settle(self.device, self.dtype)
 
     def __call__(self, trial: Trial) -> Outcome:
         """Return the value of a trial, whatever it is, and a Trainer's last record."""
@@ -133,6 +131,13 @@ class Objective:
         known = {name: float(x) for name, x in record.items() if x is not None}
         seen = {name: x for name, x in known.items() if math.isfinite(x)}
         return known[self.monitor], seen
+
+
+def settle(device: str, dtype: str) -> None:
+    """Set the defaults of this process: a worker is a new one, with others."""
+    if backend.default_device() != device:
+        backend.use(device)
+    backend.default_dtype(dtype)
 
 
 def fit(trainer: Any, training: Data, validation: Data, epochs: int) -> None:

@@ -15,8 +15,9 @@ from collections.abc import Callable, Iterator, Sequence
 from importlib import import_module
 from typing import Any, TextIO, TypedDict
 
+from minidl import backend as devices
 from minidl.errors import MinidlError, RangeError
-from minidl.lab.objective import Objective, attempt
+from minidl.lab.objective import Objective, attempt, settle
 from minidl.lab.space import Domains
 from minidl.lab.store import Path, Store
 from minidl.lab.trials import Trial, shown
@@ -92,13 +93,7 @@ class Runner:
         backend: str = "loky",
         progress: bool = True,
     ) -> None:
-        if (
-            isinstance(jobs, bool)
-            or not isinstance(jobs, int)
-            or jobs < -1
-            or jobs == 0
-        ):
-            raise RangeError(f"jobs = {jobs!r}; it is 1 or more, or -1 for all cores")
+        check_jobs(jobs)
         if backend not in BACKENDS:
             raise RangeError(f"backend={backend!r}; there are {BACKENDS}")
         self.objective, self.mode, self.path = objective, mode, store
@@ -167,6 +162,39 @@ def outcomes(
                 "has a store, and the same call goes on. Try jobs=1, which shows which "
                 f"trial it is ({type(error).__name__})"
             ) from error
+
+
+def in_processes(
+    function: Callable[..., Any], rows: Sequence[tuple[Any, ...]], jobs: int
+) -> list[Any]:
+    """Return function(*row) of each row, in `jobs` processes with this one's defaults.
+
+    >>> in_processes(pow, [(2, 3), (3, 2)], jobs=1)
+    [8, 9]
+    """
+    check_jobs(jobs)
+    if jobs == 1:
+        return [function(*row) for row in rows]
+    joblib = needed("joblib")
+    defaults = devices.default_device(), str(devices.default_dtype())
+    call = joblib.delayed(_as_here)
+    found: list[Any] = joblib.Parallel(n_jobs=jobs)(
+        call(defaults, function, row) for row in rows
+    )
+    return found
+
+
+def _as_here(
+    defaults: tuple[str, str], function: Callable[..., Any], row: tuple[Any, ...]
+) -> Any:
+    settle(*defaults)
+    return function(*row)
+
+
+def check_jobs(jobs: int) -> None:
+    """Refuse what is no number of processes."""
+    if isinstance(jobs, bool) or not isinstance(jobs, int) or jobs < -1 or jobs == 0:
+        raise RangeError(f"jobs = {jobs!r}; it is 1 or more, or -1 for all cores")
 
 
 def needed(package: str) -> Any:

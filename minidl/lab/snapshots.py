@@ -37,7 +37,8 @@ def snapshot_ensemble(
     cosine, down to nearly 0. Afterwards the model holds the last snapshot, and the
     optimizer has its own rate again. A cycle that Ctrl-C or EarlyStopping cuts short is
     the last, and gives no snapshot. Early snapshots may be much weaker than late ones:
-    `Ensemble(list(found.members)[-3:])` keeps three.
+    `Ensemble(list(found.members)[-3:])` keeps three. The picture is
+    `minidl.show.snapshots(trainer.history, epochs)`.
 
     >>> from minidl import nn, ops, optim
     >>> from minidl.data import DataLoader, moons

@@ -20,6 +20,7 @@ verdict       a run's curves, and what they say
 landscape     the loss around a minimum           profile   time by op and layer
 samples       what was written, by epoch  search  trials, and which names mattered
 bias_variance fits, and the three terms   members  accuracy by size of an ensemble
+snapshots     one training, several nets  intervals  metrics, and how exact they are
 """
 
 from minidl.show.activations import activations
@@ -34,6 +35,7 @@ from minidl.show.flow import flow, gradient_flow
 from minidl.show.graph import graph
 from minidl.show.hidden import find_units, hidden_units
 from minidl.show.images import images, mistakes
+from minidl.show.intervals import intervals
 from minidl.show.landscape import landscape
 from minidl.show.members import members
 from minidl.show.monitor import monitor
@@ -42,6 +44,7 @@ from minidl.show.racing import optimizer_race
 from minidl.show.rate_range import rate_range
 from minidl.show.samples import samples
 from minidl.show.search import search
+from minidl.show.snapshots import snapshots
 from minidl.show.steps import backward_steps
 from minidl.show.verdict import verdict
 
@@ -62,6 +65,7 @@ __all__ = [
     "graph",
     "hidden_units",
     "images",
+    "intervals",
     "landscape",
     "members",
     "mistakes",
@@ -72,5 +76,6 @@ __all__ = [
     "samples",
     "schedule",
     "search",
+    "snapshots",
     "verdict",
 ]

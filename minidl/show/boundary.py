@@ -40,7 +40,9 @@ def boundary(
            score of class 1; it is asked in evaluation mode, and put back
     x, y   points (N, 2) and labels (N,)
 
-    The paler a color, the less sure the model; the line is where it is undecided.
+    The paler a color, the less sure the model; the line is where it is undecided. Of an
+    ensemble (`minidl.lab.Ensemble`, `bagging`, `snapshot_ensemble`) the thin lines are
+    those of its members: where they lie apart, the answer is uncertain.
     """
     points, labels = numbers(x), numbers(y).astype(int).reshape(-1)
     if points.ndim != 2 or points.shape[1] != 2 or len(points) != len(labels):
@@ -58,14 +60,19 @@ def boundary(
         ax.grid(False)
         u, v = (np.linspace(low[i] - rim, high[i] + rim, resolution) for i in (0, 1))
         grid = np.stack(np.meshgrid(u, v), axis=-1)
-        p = _ask(model, grid.reshape(-1, 2), to_numpy(values(x)).dtype)
-        _shade(ax, u, v, p.reshape(resolution, resolution, -1))
+        dtype = to_numpy(values(x)).dtype
+        for i, one in enumerate([model, *getattr(model, "members", ())]):
+            p = _ask(one, grid.reshape(-1, 2), dtype)
+            p = p.reshape(resolution, resolution, -1)
+            if i == 0:
+                _shade(ax, u, v, p)
+            _border(ax, u, v, p, width=0.5 if i else 1.6)
         for k in np.unique(labels):
             ax.scatter(*points[labels == k].T, s=22, c=style.color(k), linewidths=0.6,
                        marker=MARKS[k % len(MARKS)], edgecolors="white",
                        label=f"class {label_of(k, names)}" if names is None
                        else label_of(k, names))  # fmt: skip
-        hits = _ask(model, points, to_numpy(values(x)).dtype).argmax(axis=1) == labels
+        hits = _ask(model, points, dtype).argmax(axis=1) == labels
         ax.set_title(
             title or f"{100 * hits.mean():.1f} % of {len(labels)} points right"
         )
@@ -87,7 +94,7 @@ def _ask(model: Any, points: Vector, dtype: Any) -> Vector:
 
 
 def _shade(ax: Axes, u: Vector, v: Vector, p: Vector) -> None:
-    """Color every point by its class, the paler the less sure; draw the boundaries."""
+    """Color every point by its class, the paler the less sure."""
     from matplotlib.colors import to_rgb
 
     k = p.shape[-1]
@@ -98,8 +105,13 @@ def _shade(ax: Axes, u: Vector, v: Vector, p: Vector) -> None:
     extent = (u[0], u[-1], v[0], v[-1])
     shade = 1 - depth * (1 - colors[best])
     ax.imshow(shade, origin="lower", extent=extent, interpolation="bilinear")
+
+
+def _border(ax: Axes, u: Vector, v: Vector, p: Vector, width: float) -> None:
+    """Draw where the two most probable classes are equally probable."""
+    k, best = p.shape[-1], p.argmax(axis=-1)
     ordered = np.sort(p, axis=-1)
     for i in range(k if k > 2 else 1):
         lead = p[..., i] - np.where(best == i, ordered[..., -2], ordered[..., -1])
         if lead.min() < 0 < lead.max():
-            ax.contour(u, v, lead, levels=[0], colors=style.INK, linewidths=1.0)
+            ax.contour(u, v, lead, levels=[0], colors=style.INK, linewidths=width)
