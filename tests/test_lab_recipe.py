@@ -277,6 +277,28 @@ def test_all_seven_steps_end_with_a_tested_model(wine):
     assert repr(wine).startswith("✓ 1. first loss")
 
 
+def test_the_last_net_has_seen_the_validation_set_too(wine):
+    train, validation, _ = table()
+    seen = [set(t.history.steps["samples"]) for t in (wine.trainer, wine.chosen)]
+    assert seen == [{10}, {10}]
+    steps = [len(t.history.steps["loss"]) // 20 for t in (wine.trainer, wine.chosen)]
+    assert steps == [(len(train) + len(validation)) // 10, len(train) // 10]
+    assert wine.history is wine.chosen.history
+    assert "val_loss" not in wine.trainer.history.epochs
+    assert "after training on all but the test set" in wine.conclusion
+
+
+def test_a_net_that_breaks_on_all_data_is_not_taken():
+    bench = lab.bench.Bench(lambda: MLP([13, 16, 3]), table(), batch_size=10)
+    kept = object()
+    for lr, same in ((1e30, True), (0.01, False)):
+        plan = later_steps.Plan("it", {"lr": lr}, 2)
+        step = lab.bench.Step(
+            "7. go on", True, "", facts={"plan": plan, "trainer": kept}
+        )
+        assert (later_steps.on_all_data(bench, step) is kept) == same
+
+
 def test_the_same_seed_ends_with_the_same_bits(wine):
     again = small_recipe()
     assert again.setting == wine.setting

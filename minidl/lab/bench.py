@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any, TypedDict
 import numpy as np
 
 from minidl import ops, optim
-from minidl.backend import device_of, to_numpy
+from minidl.backend import device_of, namespace, to_numpy
 from minidl.data import DataLoader, Dataset, TensorDataset, train_test_split
 from minidl.data.dataset import is_labels
 from minidl.engine.modes import no_grad
@@ -132,12 +132,17 @@ class Bench:
         with own_randomness(self.seed):
             return self.make_model()
 
-    def loader(self) -> DataLoader:
-        """Return the batches of the training set; none smaller than the others."""
+    def loader(self, whole: bool = False) -> DataLoader:
+        """Return the batches of the training set; none smaller than the others.
+
+        whole   of training and validation set together
+        """
         size = min(self.batch_size, len(self.train))
-        return DataLoader(
-            self.train, size, shuffle=True, drop_last=True, seed=self.seed
-        )
+        train = self.train
+        if whole:
+            pairs = zip(train.arrays, self.validation.arrays, strict=True)
+            train = TensorDataset(*(namespace(a).concatenate([a, b]) for a, b in pairs))
+        return DataLoader(train, size, shuffle=True, drop_last=True, seed=self.seed)
 
     def batches(self, n: int) -> list[tuple[Any, Any]]:
         """Return the first n batches, or as many as there are."""

@@ -4,6 +4,7 @@
     5  refine        around the best, longer, without decay of the rate
     6  read_curves   what the curves say
     7  go_on         do what they ask for, let the rate decay, keep the best
+    then on_all_data  train that once more, on training and validation data together
 
 (Michigan EECS 498-007, lecture 11; first_steps.py has the others, and what they share.)
 """
@@ -82,19 +83,19 @@ def refine(
     data: Data,
     coarse: Step,
     *,
-    n: int = 6,
+    n: int = 4,
     epochs: int | None = None,
     jobs: int = 1,
     **how: Unpack[How],
 ) -> Step:
     """Draw n settings around the best of the grid; train them and that one longer.
 
-    epochs   of each; by default 3 times those of the grid
+    epochs   of each; by default twice those of the grid
 
     The rate does not decay yet: a plateau shall be seen in the next step.
     """
     bench = Bench(make_model, data, **how)
-    epochs = epochs or 3 * coarse.facts["epochs"]
+    epochs = epochs or 2 * coarse.facts["epochs"]
     at = coarse.facts["setting"]
     space: dict[str, Any] = {"lr": log_uniform(at["lr"] / 3, at["lr"] * 3)}
     if "weight_decay" in at:
@@ -264,10 +265,10 @@ def go_on(
     result = Result(trials, "max" if bench.labels else "min")
     best = best_of(bench, result).setting["plan"]
     said = "; ".join(f"{t.setting['plan']}: {described(t.record)}" for t in trials)
-    trainer = runs[best]
+    trainer, plan = runs[best], next(plan for plan in plans if plan.says == best)
     facts = {
         "model": trainer.model, "trainer": trainer, "history": trainer.history,
-        "setting": next(plan.setting for plan in plans if plan.says == best),
+        "setting": plan.setting, "plan": plan,
     }  # fmt: skip
     means = f"“{best}” is kept" if len(runs) > 1 else ""
     return judged("7. go on", [], said, means, facts, trainer.history.plot())
@@ -280,12 +281,29 @@ class Plan:
         self.says, self.setting, self.epochs = says, setting, epochs
 
 
-def long_run(bench: Bench, plan: Plan, decay: bool = True) -> Trainer:
-    """Train to the end; the rate falls along half a cosine, unless `decay` is False."""
-    loader, setting = bench.loader(), dict(plan.setting)
+def long_run(
+    bench: Bench, plan: Plan, *, decay: bool = True, whole: bool = False
+) -> Trainer:
+    """Train to the end; the rate falls along half a cosine, unless `decay` is False.
+
+    whole   on training and validation set together, so that nothing is left to judge by
+    """
+    loader, setting = bench.loader(whole), dict(plan.setting)
     if decay:
         setting["lr"] = cosine(setting["lr"], plan.epochs * len(loader))
     with own_randomness(bench.seed), suppress(NonFiniteError):
         trainer = bench.trainer(bench.model(), **setting)
-        trainer.fit(loader, bench.validation, plan.epochs)
+        trainer.fit(loader, None if whole else bench.validation, plan.epochs)
     return trainer  # after a NaN: as it was before it, and the history says so
+
+
+def on_all_data(bench: Bench, chosen: Step) -> Trainer:
+    """Train what step 7 has kept once more, on training and validation set together.
+
+    The validation set has done its work when the last choice is made, and more samples
+    make a better net. If the loss becomes NaN, the net of step 7 stays.
+    """
+    trainer = long_run(bench, chosen.facts["plan"], whole=True)
+    done = len(trainer.history) == chosen.facts["plan"].epochs
+    kept: Trainer = trainer if done else chosen.facts["trainer"]
+    return kept

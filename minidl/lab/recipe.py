@@ -24,6 +24,7 @@ from minidl.lab.later_steps import (
     coarse_grid,
     go_on,
     long_run,
+    on_all_data,
     read_curves,
     refine,
 )
@@ -39,6 +40,8 @@ class Report:
 
     steps    each with `.name .ok .text .figure`
     setting  what was chosen: {"lr": …, "weight_decay": …}
+    trainer  of the model at the end, which has seen the validation set too
+    chosen   of the model that was chosen in step 7, which has not
     test     the metrics on the test set, measured once, at the end; {} without one
     """
 
@@ -46,6 +49,7 @@ class Report:
     setting: dict[str, Any] = field(default_factory=dict)
     test: dict[str, float] = field(default_factory=dict)
     trainer: Trainer | None = None
+    chosen: Trainer | None = None
 
     @property
     def ok(self) -> bool:
@@ -55,17 +59,17 @@ class Report:
     @property
     def model(self) -> Any:
         """The trained model."""
-        return self._trained().model
+        return self._trained(self.trainer).model
 
     @property
     def history(self) -> History:
-        """The history of its training."""
-        return self._trained().history
+        """The history of the training that was chosen, with validation columns."""
+        return self._trained(self.chosen).history
 
-    def _trained(self) -> Trainer:
-        if self.trainer is None:
+    def _trained(self, trainer: Trainer | None) -> Trainer:
+        if trainer is None:
             raise RangeError(f"there is no model yet; it stopped at {self.steps[-1]}")
-        return self.trainer
+        return trainer
 
     @property
     def conclusion(self) -> str:
@@ -76,7 +80,10 @@ class Report:
         last = {k: v for k, v in self.history.last.items() if k.startswith("val_")}
         said = ", ".join(f"{name} {value:.4g}" for name, value in last.items())
         tested = ", ".join(f"{name} {value:.4g}" for name, value in self.test.items())
-        test = f"; on the test set, looked at once: {tested}" if tested else ""
+        again = ", after training on all but the test set" * (
+            self.trainer is not self.chosen
+        )
+        test = f"; on the test set, looked at once{again}: {tested}" if tested else ""
         return f"Chosen: {shown(self.setting)}. Validation: {said}{test}."
 
     def save(self, path: Path) -> None:
@@ -101,6 +108,7 @@ def recipe(
     epochs: int | None = None,
     jobs: int = 1,
     keep_going: bool = False,
+    refit: bool = True,
     progress: bool = True,
     save: Path | None = None,
     **how: Unpack[How],
@@ -117,6 +125,8 @@ def recipe(
     epochs      of the last trainings; default: 20, or as many as the search had
     jobs        processes for the searches (extra `search`)
     keep_going  do not stop at the first step that is not well
+    refit       at the end train what was chosen once more, on training and validation
+                data together
     progress    print each step when it is done
     save        a path for the HTML page
 
@@ -138,8 +148,11 @@ def recipe(
             print(step, file=sys.stdout, flush=True)
         if not step.ok and not keep_going:
             break
-    if report.trainer is not None and bench.test is not None:
-        report.test = report.trainer.evaluate(bench.test)
+    if report.chosen is not None:
+        last = report.steps[-1]
+        report.trainer = on_all_data(bench, last) if refit else report.chosen
+        if bench.test is not None:
+            report.test = report.trainer.evaluate(bench.test)
     if progress:
         print(textwrap.fill(report.conclusion, 88), flush=True)
     if save is not None:
@@ -178,5 +191,5 @@ def _steps(
     findings = curves.facts["findings"]
     last = go_on(make_model, data, setting, findings, epochs=epochs, **how)
     if last.ok:
-        report.trainer, report.setting = last.facts["trainer"], last.facts["setting"]
+        report.chosen, report.setting = last.facts["trainer"], last.facts["setting"]
     yield last
