@@ -70,8 +70,8 @@ MUTANTS = [
         + waiting = [ys[0].node] if ys[0].node is not None else []
     """),
     Mutant("a1.4", "follows first outputs only", """
-        - to = edge and edge[0]
-        + to = edge[0] if edge and edge[1] == 0 else None
+        - for to in node:
+        + for to in [edge[0] for edge in node.edges if edge and edge[1] == 0]:
     """),
     Mutant("a1.4", "recursion", """
         + order = []
@@ -79,8 +79,8 @@ MUTANTS = [
         + def visit(node):
         +     if type(node) is not Node or node in order:
         +         return
-        +     for edge in node.edges:
-        +         visit(edge and edge[0])
+        +     for to in node:
+        +         visit(to)
         +     order.append(node)
         +
         + for y in ys:

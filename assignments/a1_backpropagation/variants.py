@@ -51,7 +51,7 @@ VARIANTS = [
         + found = {y.node for y in ys} - {None}
         + waiting = list(found)
         + while waiting:
-        +     new = {e[0] for e in waiting.pop().edges if e and isinstance(e[0], Node)}
+        +     new = {to for to in waiting.pop() if isinstance(to, Node)}
         +     waiting.extend(new - found)
         +     found |= new
         + order = sorted(found, key=by_tick)

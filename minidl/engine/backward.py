@@ -1,6 +1,6 @@
 """Backward: from ∂L/∂y to the gradients of the leaves, the youngest node first.
 
-Operations left behind maps from ∂L/∂y to ∂L/∂x, and edges; here the maps are called.
+Operations left behind nodes with maps from ∂L/∂y to ∂L/∂x; here the maps are called.
 
     g     the gradient of an output        an edge     (node or leaf, which output)
 
@@ -20,7 +20,7 @@ from minidl.backend import namespace
 from minidl.engine import messages
 from minidl.engine.inputs import Narrow
 from minidl.engine.modes import enable_grad, mode, watchers
-from minidl.engine.op import Node, as_array
+from minidl.engine.op import Node, Rule, as_array, wrap
 from minidl.engine.tensor import Edge, Tensor, TensorLike, edge_of, values
 from minidl.engine.versions import versions
 from minidl.errors import ShapeError
@@ -115,34 +115,42 @@ def pull(  # noqa: C901  the hot loop, which calls as little as it can
     goals = {edge_of(x) for x in xs or ()}
     path = None if xs is None else _path(order, goals)
     for y, g in zip(ys, gs, strict=True):
-        sums.add(edge_of(y), g)
+        sums.add(*edge_of(y), g)
     try:
         while order:  # the youngest node stands last
             node = order.pop()
             arrived = sums.arrived.pop(node, None)
             if arrived is None:
                 continue
-            back, edges = node.back, node.edges
+            back, add = node.back, sums.add
+            ends: list[Any] = node
             if path is not None:
-                edges = _towards(goals, path, node)
+                ends = _towards(goals, path, node)
                 if any(to is node for to, _ in goals):
                     sums.arrived[node] = [*arrived]
                 done = all(to is node for to, _ in goals)
-                if not any(edges) and (done or node.back is not None):
+                lost = all(to is None for to in ends)
+                if lost and (done or node.back is not None):
                     continue
             slow = create or watchers or versions.last > node.tick
-            if type(back) is tuple and len(arrived) == 1 and not slow:
-                # the common case, in few steps: gradients_of would do the same
-                for way, edge in zip(back, edges):  # noqa: B905  op has counted them
-                    if edge is not None:
-                        sums.add(edge, way(*arrived) if way else None, node)
+            # the common cases, in few steps: gradients_of would do the same
+            if type(back) is Rule and not slow:
+                (g,), inputs = arrived, node.inputs
+                for way, to, i in zip(back.ways, ends, node.which):  # noqa: B905
+                    if to is not None:
+                        add(to, i, way(g, inputs), node)
+            elif type(back) is tuple and len(arrived) == 1 and not slow:
+                for way, to, i in zip(back, ends, node.which):  # noqa: B905  as counted
+                    if to is not None:
+                        add(to, i, way(*arrived) if way else None, node)
             else:
-                gradients = gradients_of(node, arrived, edges, create)
-                for gx, edge in zip(gradients, edges, strict=True):
-                    if edge is not None:
-                        sums.add(edge, gx, node)
+                gradients = gradients_of(node, arrived, ends, create)
+                for gx, to, i in zip(gradients, ends, node.which):  # noqa: B905
+                    if to is not None:
+                        add(to, i, gx, node)
             if not retain:
-                node.back, node.inputs, node.edges = None, None, ()
+                node.back, node.inputs = None, None
+                node.clear()
     except Exception as error:
         raise messages.way_back_failed(node, error) from error
     return sums
@@ -157,8 +165,7 @@ def _ancestors(ys: list[Tensor]) -> list[Node]:
     while waiting:
         node = waiting.pop()
         order.append(node)
-        for edge in node.edges:
-            to = edge and edge[0]
+        for to in node:
             if type(to) is Node and to not in found:
                 found.add(to)
                 waiting.append(to)
@@ -167,44 +174,50 @@ def _ancestors(ys: list[Tensor]) -> list[Node]:
     return order
 
 
-def _path(order: list[Node], goals: set[Edge]) -> set[Node]:
+def _path(order: list[Node], goals: set[Edge]) -> set[Any]:
     """The nodes between ys and the goals: those from which a goal can be reached.
 
     A node that was freed has lost its edges: it may be one of them, and is an error.
     """
-    path: set[Node] = set()
+    path: set[Any] = set()
     for node in order:  # the oldest first, so that what it depends on is decided
-        if node.back is None or any(_towards(goals, path, node)):
+        ends = _towards(goals, path, node)
+        if node.back is None or any(to is not None for to in ends):
             path.add(node)
     return path
 
 
-def _towards(goals: set[Edge], path: set[Any], node: Node) -> list[Edge | None]:
-    """Return a node's edges, with None for those that lead to no goal."""
-    return [e if e and (e in goals or e[0] in path) else None for e in node.edges]
+def _towards(goals: set[Edge], path: set[Any], node: Node) -> list[Any]:
+    """Return where a node's gradients go, with None for what leads to no goal."""
+    pairs = zip(node, node.which, strict=False)
+    return [to if to in path or (to, i) in goals else None for to, i in pairs]
 
 
 def gradients_of(
-    node: Node, gs: list[Any], edges: Sequence[Edge | None], create: bool
+    node: Node, gs: list[Any], ends: Sequence[Any], create: bool
 ) -> Sequence[Any]:
-    """Ask a node for the gradients of its inputs, one for each edge."""
+    """Ask a node for the gradients of its inputs, one for each of its ends."""
     again = create and node.inputs is not None
     _check_saved(node, again)
+    back: Any
     back, width = node.back if type(node.back) is Narrow else (node.back, None)
     if watchers:
         watchers[-1].before(node)
     gs = [g if g is not None else _zeros(node, i, gs, create) for i, g in enumerate(gs)]
     if again:  # once more, on Tensors: the closure it returns now speaks Tensor
-        back = node.op.body(*node.inputs, **node.settings)[1]
-    wanted = [edge is not None for edge in edges]
-    if type(back) is tuple:
+        back = node.op.body(*_as_tensors(node), **node.settings)[1]
+    wanted = [to is not None for to in ends]
+    if type(back) is Rule:
+        rules = zip(back.ways, wanted, strict=True)
+        found = tuple([f(*gs, node.inputs) if want else None for f, want in rules])
+    elif type(back) is tuple:
         pairs = zip(back, wanted, strict=True)
         found = tuple([way(*gs) if want and way else None for way, want in pairs])
     else:
         found = back(*gs, wanted) if back.__code__.co_argcount > len(gs) else back(*gs)
         found = found if type(found) is tuple else (found,)
-        if len(found) != len(edges):
-            raise messages.wrong_count(node.op, len(found), len(edges))
+        if len(found) != len(ends):
+            raise messages.wrong_count(node.op, len(found), len(ends))
     if width is not None:
         fits = [getattr(g, "dtype", width) == width for g in found]
         pairs = zip(found, fits, strict=True)
@@ -214,11 +227,23 @@ def gradients_of(
     return found
 
 
+def _as_tensors(node: Node) -> list[Any]:
+    """Return the inputs as they were: floats as Tensors, tracked by what made them."""
+    xs = []
+    for x, to, i in zip(node.inputs, node, node.which, strict=False):
+        if getattr(getattr(x, "dtype", None), "kind", "") == "f":
+            x = wrap(x)
+            x.requires_grad = to is not None
+            x.node, x.output = to, i
+        xs.append(x)
+    return xs
+
+
 def _check_saved(node: Node, again: bool) -> None:
     """Raise GraphError if what a node saved for its backward is gone or changed."""
     if node.back is None:
         raise messages.freed(node)
-    saved = node.inputs if again else node.back
+    saved = node.inputs if again or type(node.back) is Rule else node.back
     if versions.last > node.tick and versions.since(node.tick, saved):
         raise messages.overwritten(node)
 
@@ -239,9 +264,8 @@ class Sums:
         self.ours: set[Edge] = set()  # where the sum is memory that nobody else knows
         self.given = {id(g) for g in seeds}  # arrays that belong to somebody
 
-    def add(self, edge: Edge, g: TensorLike, node: Any = None) -> None:
-        """Add to what has arrived at an edge what a node sends there."""
-        to, i = edge
+    def add(self, to: Any, i: int, g: TensorLike, node: Any = None) -> None:
+        """Add what a node sends to what has arrived at output i of `to`, or a leaf."""
         shapes = to.shapes if type(to) is Node else (to.data.shape,)
         if g is None or g.shape != shapes[i]:
             if g is None or not node.op.broadcasts:
@@ -250,11 +274,11 @@ class Sums:
         if (sums := self.arrived.get(to)) is None:
             sums = self.arrived[to] = [None] * len(shapes)
         if (old := sums[i]) is not None:
-            g = _added(old, g, edge in self.ours)
-            self.ours.add(edge)
+            g = _added(old, g, (to, i) in self.ours)
+            self.ours.add((to, i))
         elif type(g) is Scatter:
             g = g.dense()
-            self.ours.add(edge)
+            self.ours.add((to, i))
         sums[i] = g
 
     def total(self, x: Tensor) -> Any:

@@ -20,8 +20,17 @@ gradient the engine need only call the same function again, on Tensors.
 from __future__ import annotations
 
 import functools
-from collections.abc import Callable, Sequence
-from typing import Any, ParamSpec, Protocol, TypeVar, overload
+import itertools
+from collections.abc import Callable, Iterable
+from typing import (
+    TYPE_CHECKING,
+    Any,
+    NamedTuple,
+    ParamSpec,
+    Protocol,
+    TypeVar,
+    overload,
+)
 
 import numpy as np
 
@@ -41,7 +50,7 @@ from minidl.engine.inputs import (
     outputs,
     plain_settings,
 )
-from minidl.engine.modes import mode, watchers, watching
+from minidl.engine.modes import mode, pauses, watchers, watching
 from minidl.engine.tensor import Edge, Tensor, TensorLike
 from minidl.engine.versions import clock
 
@@ -72,34 +81,63 @@ class Op(Protocol[P]):
     def fast(self, device: str, rank: int = 1) -> Callable[[F], F]:
         """Register a faster body for one device; see `op`."""
 
+    def rule(self, value: Callable[..., Any] | None, *ways: Callable[..., Any]) -> None:
+        """Say y and its derivatives without closures, for every device; see `op`."""
 
-class Node:
+
+class Node(list[Any]):
     """One operation that happened: where its gradients go, and the way back through it.
 
+    It is the list of where they go: for each input a node, a leaf, or None. Python's
+    collector looks at every such object again and again, so there is one and not two.
+
     op        the function that was called, and the settings that it was given
-    edges     for each input where its gradient goes: (node or leaf, which output), None
-    inputs    the inputs, kept only by ops that may have to run again on Tensors
+    which     for each input which output of that node it was: of nearly all the first
+    inputs    the inputs' arrays, kept only by ops that may have to run again on Tensors
     back      what the body returned: from ∂L/∂y to the gradients of the inputs
     shapes    the shape of each output
     tick      its age: what is younger is larger
     """
 
     __slots__ = (
-        "back", "edges", "inputs", "note", "op", "settings", "shapes", "tick",
+        "back", "inputs", "note", "op", "settings", "shapes", "tick", "which",
     )  # fmt: skip
     op: Any
-    edges: Sequence[Edge | None]
-    inputs: Any
     settings: dict[str, Any]
+    which: Iterable[int]
+    inputs: Any
     back: Any
     shapes: tuple[tuple[int, ...], ...]
     tick: int
     note: Any  # what `minidl.debug()` remembers
 
+    if not TYPE_CHECKING:  # a node is itself, whatever it leads to
+        __eq__, __ne__, __hash__ = object.__eq__, object.__ne__, object.__hash__
+        __repr__ = object.__repr__
+
     @property
     def name(self) -> str:
         """The name of the operation."""
         return str(self.op.__name__).lstrip("_")
+
+    @property
+    def edges(self) -> list[Edge | None]:
+        """For each input where its gradient goes, (node or leaf, which output)."""
+        pairs = zip(self, self.which, strict=False)
+        return [None if to is None else (to, i) for to, i in pairs]
+
+
+FIRST = itertools.repeat(0)  # `which` of a node whose inputs are all first outputs
+
+
+class Rule(NamedTuple):
+    """What takes the place of a body that is one call of NumPy: see `op.rule`.
+
+    value   (arrays…) -> y        ways   for each input (g, inputs' arrays) -> ∂L/∂x
+    """
+
+    value: Callable[..., Any]
+    ways: tuple[Callable[..., Any], ...]
 
 
 @overload
@@ -133,11 +171,13 @@ def op(  # noqa: C901  it holds the hot path, which calls as little as it can
     n_inputs, known = signature.n_inputs, signature.known
     fasts: dict[str, list[Any]] = {}  # the highest rank first
     ranks: dict[str, dict[int, Any]] = {}
+    direct: Rule | None = None
+    usual: tuple[tuple[int, ...], ...] = ((),)  # the shapes of the last output
     counted = False  # whether a call has shown that there is a map for each input
 
     @functools.wraps(body)
     def call(*args: Any, **settings: Any) -> Any:  # noqa: C901  the hot path
-        nonlocal counted
+        nonlocal counted, usual
         if (len(args) != n_inputs and n_inputs is not None) or (
             settings and not known.issuperset(settings)
         ):
@@ -152,30 +192,35 @@ def op(  # noqa: C901  it holds the hot path, which calls as little as it can
         else:  # only arrays: nothing to record
             made = on_arrays(call, args, settings)
             return made[0] if len(made) == 2 else (*outputs(made), *_aux(call, made))
-        arrays: list[Any] = []
-        edges: list[Edge | None] = []
-        tracked, dtypes, dtype = False, 0, None
+        seen: list[Any] = []
+        node, tracked, further = Node(), False, False
+        dtypes, dtype = 0, None
         for x in args:
-            edge = None
+            to = None
             if isinstance(x, Tensor):
                 if x.requires_grad:
-                    edge, tracked = x.edge or (x, 0), True
+                    to, tracked = x if x.node is None else x.node, True
+                    if x.output:
+                        further = True
                 x = x.data
                 if x.dtype is not dtype:
                     dtypes, dtype = dtypes + 1, x.dtype
-            elif type(x) is np.ndarray:
+            elif type(x) is ndarray:
                 if x.dtype is not dtype and x.dtype is not BOOL:  # which widens nothing
                     dtypes, dtype = dtypes + 1, x.dtype
             elif type(x) is not float and x is not None:
                 x = as_operand(x, args, broadcasts)
                 if getattr(x, "dtype", dtype) is not dtype:
                     dtypes, dtype = dtypes + 1, x.dtype
-            arrays.append(x)
-            edges.append(edge)
+            seen.append(x)
+            node.append(to)
+        arrays = tuple(seen)
         watcher = watching(call) if watchers else None
         try:
             if dtypes > 1 or (dtype is not SINGLE and dtype is not DOUBLE):
                 made = in_one_width(call, arrays, settings)
+            elif direct is not None:
+                made = direct.value(*arrays), direct
             elif fasts:
                 made = computed(call, arrays, settings)
             else:
@@ -184,30 +229,33 @@ def op(  # noqa: C901  it holds the hot path, which calls as little as it can
             raise messages.failure(call, arrays, error) from error
         if type(made) is not tuple or len(made) < 2:
             raise messages.no_pair(call, made)
+        y, back = made[0], made[1]
+        if type(y) is not ndarray and type(y) is not tuple:
+            y = as_array(y)  # the very array that the Tensor will hold
         if watcher is not None:
-            if type(made[0]) is not tuple:  # the very array that the Tensor will hold
-                made = (as_array(made[0]), *made[1:])
+            made = (y, *made[1:])
             watcher.computed(call, arrays, made, settings)
-        node = None
-        if tracked and mode.recording:
-            node = Node()
-            node.op, node.settings, node.edges = call, settings, edges
-            node.back = back = made[1]
-            node.inputs, node.tick = None if linear else args, next(clock)
+        if recorded := tracked and (not pauses or mode.recording):
+            node.op, node.settings, node.back = call, settings or NONE, back
+            node.inputs, node.tick = None if linear else arrays, next(clock)
+            node.which = FIRST
+            if further:
+                node.which = tuple([getattr(x, "output", 0) for x in args])
             if not counted:
-                if type(back) is tuple and len(back) != len(edges):
-                    raise messages.wrong_count(call, len(back), len(edges))
+                if type(back) is tuple and len(back) != len(node):
+                    raise messages.wrong_count(call, len(back), len(node))
                 counted = n_inputs is not None
             if watcher is not None:
                 watcher.recorded(node, arrays)
-        if len(made) > 2 or type(made[0]) is tuple:
-            return _several(call, made, node)
-        if node is None:
-            return wrap(made[0])
-        y = made[0] if isinstance(made[0], np.ndarray) else as_array(made[0])
+        if len(made) > 2 or type(y) is tuple:
+            return _several(call, made, node if recorded else None)
         tensor = new(Tensor)  # as `wrap` does, without a call
-        tensor.data, tensor.grad, tensor.requires_grad = y, None, True
-        tensor.edge, node.shapes = (node, 0), (y.shape,)
+        tensor.data, tensor.grad, tensor.output = y, None, 0
+        tensor.requires_grad, tensor.node = recorded, None
+        if recorded:
+            if (shapes := usual)[0] != y.shape:  # seldom: one object is enough for all
+                usual = shapes = (y.shape,)
+            tensor.node, node.shapes = node, shapes
         return tensor
 
     def register(device: str, rank: int = 1) -> Callable[[F], F]:
@@ -226,7 +274,15 @@ def op(  # noqa: C901  it holds the hot path, which calls as little as it can
 
         return add
 
-    vars(call).update(body=body, fasts=fasts, fast=register)
+    def rule(value: Any, *ways: Any) -> None:
+        """Take `value` for the body, and functions (g, inputs) for its ways back.
+
+        They are the same at every call, where a body makes closures anew. None: not so.
+        """
+        nonlocal direct
+        direct = Rule(value, ways) if value else None
+
+    vars(call).update(body=body, fasts=fasts, fast=register, rule=rule)
     vars(call).update(linear=linear, broadcasts=broadcasts)
     return call
 
@@ -234,11 +290,11 @@ def op(  # noqa: C901  it holds the hot path, which calls as little as it can
 def _several(op: Any, made: tuple[Any, ...], node: Node | None) -> tuple[Any, ...]:
     """Return the outputs of a node, or of nothing that was recorded, then aux."""
     tensors = tuple(wrap(y) for y in outputs(made))
-    if node:
+    if node is not None:
         node.shapes = tuple(y.data.shape for y in tensors)
         for i, y in enumerate(tensors):
             if y.data.dtype.kind == "f":
-                y.edge, y.requires_grad = (node, i), True
+                y.node, y.output, y.requires_grad = node, i, True
     return tensors + _aux(op, made)
 
 
@@ -255,12 +311,13 @@ def wrap(y: TensorLike) -> Tensor:
     if not isinstance(y, np.ndarray):
         y = as_array(y)
     tensor: Tensor = new(Tensor)
-    tensor.data, tensor.grad, tensor.edge = y, None, None
-    tensor.requires_grad = False
+    tensor.data, tensor.grad, tensor.node = y, None, None
+    tensor.requires_grad, tensor.output = False, 0
     return tensor
 
 
 new: Any = object.__new__
+ndarray, NONE = np.ndarray, dict[str, Any]()  # no settings
 
 
 def as_array(y: TensorLike) -> Array:

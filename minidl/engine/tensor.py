@@ -1,8 +1,8 @@
 """Tensor: an array that remembers how it was made.
 
 The first file on the way from an array to a trained network (README, "Read the
-source"). It holds the values, the gradient, and an edge to the operation that made it.
-How an operation leaves that edge behind is in op.py.
+source"). It holds the values, the gradient, and the node of the operation that made it.
+How an operation leaves that node behind is in op.py.
 """
 
 from __future__ import annotations
@@ -35,8 +35,8 @@ class Tensor(Protocols, Methods):
     data           the values: a plain array, the one that was computed, not a copy
     grad           ∂L/∂data after `L.backward()`: a plain array that owns its memory
     requires_grad  whether gradients shall reach it
-    edge           where its gradient goes: the node that made it, and which of its
-                   outputs it is; None for a leaf, where it stays
+    node           the recorded operation that made it, None for a leaf
+    output         which of the operation's outputs it is, counted from 0
 
     `Tensor(data)` copies an array (`copy=False` shares it) and keeps its dtype; Python
     numbers and lists become the default dtype, float32, unless `dtype` says otherwise.
@@ -47,7 +47,7 @@ class Tensor(Protocols, Methods):
     array([2., 4., 6.], dtype=float32)
     """
 
-    __slots__ = ("__weakref__", "data", "edge", "grad", "requires_grad")
+    __slots__ = ("__weakref__", "data", "grad", "node", "output", "requires_grad")
 
     namespace: ClassVar[Any]  # minidl.ops: what numpy is to an array
 
@@ -62,7 +62,8 @@ class Tensor(Protocols, Methods):
     ) -> None:
         self.data: Array = _array(data, device, dtype, copy)
         self.grad: Array | None = None
-        self.edge: Edge | None = None
+        self.node: Node | None = None
+        self.output = 0
         self.requires_grad: bool = requires_grad
         if requires_grad and self.data.dtype.kind != "f":
             raise DTypeError(
@@ -81,12 +82,12 @@ class Tensor(Protocols, Methods):
     @property
     def is_leaf(self) -> bool:
         """Whether it was given rather than computed: where gradients end."""
-        return self.edge is None
+        return self.node is None
 
     @property
-    def node(self) -> Node | None:
-        """The recorded operation that made it, None for a leaf."""
-        return self.edge and self.edge[0]
+    def edge(self) -> Edge | None:
+        """Where its gradient goes: its node, and which output; None for a leaf."""
+        return None if self.node is None else (self.node, self.output)
 
     def __repr__(self) -> str:
         shown = np.array2string(
@@ -129,7 +130,7 @@ class Tensor(Protocols, Methods):
 
     def requires_grad_(self, on: bool = True) -> Tensor:
         """Switch gradients of a leaf on or off, and return it."""
-        if self.edge is not None:
+        if self.node is not None:
             raise GraphError("requires_grad belongs to leaves; detach() this one first")
         if on and self.dtype.kind != "f":
             raise DTypeError(f"only floats have gradients, and this is {self.dtype}")
@@ -153,7 +154,7 @@ class Tensor(Protocols, Methods):
     # Leaves may be copied and pickled; a graph may not
 
     def _state(self) -> tuple[Array, Array | None, bool]:
-        if self.edge is not None:
+        if self.node is not None:
             raise GraphError(
                 "this Tensor was computed, and its graph cannot be copied or pickled; "
                 "copy x.detach() instead"
@@ -180,7 +181,7 @@ class Tensor(Protocols, Methods):
 
     def __setstate__(self, state: tuple[Array, Array | None, bool]) -> None:
         self.data, self.grad, self.requires_grad = state
-        self.edge = None
+        self.node, self.output = None, 0
 
     __hash__ = object.__hash__  # a Tensor is itself, whatever its values
 

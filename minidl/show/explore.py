@@ -186,7 +186,7 @@ def _operations(y: Tensor) -> list[Stage]:
     for node in nodes:
         if (node, 0) in known:
             out = Tensor(known[node, 0], copy=False)
-            out.edge, out.requires_grad = (node, 0), True
+            out.node, out.requires_grad = node, True
             leaves = {
                 f"leaf {i}": edge[0]
                 for i, edge in enumerate(node.edges)
