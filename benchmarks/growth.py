@@ -4,9 +4,10 @@ Microseconds per operation, forward and backward, in one process: of a chain, ea
 operation of the one before (workload g of the harness), and of a wide graph, the sum of
 as many products of one leaf. minidl frees a graph by reference counts alone and never
 changes Python's garbage collector. While that is on, it walks the live graph again and
-again: each operation leaves several objects that it looks at (the second line says how
-many: the node, its edges and closures, their cells), and a graph of 100,000 operations
-does not fit into the caches. Off and on are therefore measured apart.
+again, and a graph of 100,000 operations does not fit into the caches; off and on are
+therefore measured apart. The second line says how many objects an operation leaves for
+it to look at: the node, where the way back needs no closures (kernels/cpu/arithmetic);
+for other operations also functions, with the tuples and cells around what they keep.
 """
 
 from __future__ import annotations

@@ -231,10 +231,13 @@ def _as_tensors(node: Node) -> list[Any]:
     """Return the inputs as they were: floats as Tensors, tracked by what made them."""
     xs = []
     for x, to, i in zip(node.inputs, node, node.which, strict=False):
-        if getattr(getattr(x, "dtype", None), "kind", "") == "f":
+        if type(to) is Node:
             x = wrap(x)
-            x.requires_grad = to is not None
-            x.node, x.output = to, i
+            x.node, x.output, x.requires_grad = to, i, True
+        elif to is not None:
+            x = to
+        elif getattr(getattr(x, "dtype", None), "kind", "") == "f":
+            x = wrap(x)
         xs.append(x)
     return xs
 

@@ -172,12 +172,11 @@ def op(  # noqa: C901  it holds the hot path, which calls as little as it can
     fasts: dict[str, list[Any]] = {}  # the highest rank first
     ranks: dict[str, dict[int, Any]] = {}
     direct: Rule | None = None
-    usual: tuple[tuple[int, ...], ...] = ((),)  # the shapes of the last output
     counted = False  # whether a call has shown that there is a map for each input
 
     @functools.wraps(body)
     def call(*args: Any, **settings: Any) -> Any:  # noqa: C901  the hot path
-        nonlocal counted, usual
+        nonlocal counted
         if (len(args) != n_inputs and n_inputs is not None) or (
             settings and not known.issuperset(settings)
         ):
@@ -195,11 +194,16 @@ def op(  # noqa: C901  it holds the hot path, which calls as little as it can
         seen: list[Any] = []
         node, tracked, further = Node(), False, False
         dtypes, dtype = 0, None
+        maker: Node | None = None  # of an input
         for x in args:
-            to = None
+            to: Node | Tensor | None = None
             if isinstance(x, Tensor):
                 if x.requires_grad:
-                    to, tracked = x if x.node is None else x.node, True
+                    tracked = True
+                    if x.node is None:
+                        to = x
+                    else:
+                        to = maker = x.node
                     if x.output:
                         further = True
                 x = x.data
@@ -253,8 +257,9 @@ def op(  # noqa: C901  it holds the hot path, which calls as little as it can
         tensor.data, tensor.grad, tensor.output = y, None, 0
         tensor.requires_grad, tensor.node = recorded, None
         if recorded:
-            if (shapes := usual)[0] != y.shape:  # seldom: one object is enough for all
-                usual = shapes = (y.shape,)
+            shapes = (y.shape,)
+            if maker is not None and maker.shapes == shapes:  # one object for both
+                shapes = maker.shapes
             tensor.node, node.shapes = node, shapes
         return tensor
 
