@@ -10,4 +10,6 @@ __all__ = ["WORK"]
 
 for _name in dir(ops):
     getattr(getattr(ops, _name), "fasts", {}).clear()
+for _op in (ops.add, ops.subtract, ops.multiply, ops.negative):
+    _op.rule(None)
 FAST.clear()
