@@ -21,6 +21,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Iterator
+from functools import cache
 from typing import Any
 
 import numpy as np
@@ -113,14 +114,19 @@ def multiply(kernels: Array, columns: Array, out: Array) -> None:
     products, and 1.0 to 1.1 of it elsewhere.
     """
     (_, _, f, k), m = kernels.shape, columns.shape[3]
-    most = min(SMALL // (f * k), m)
-    piece = next((p for p in range(most, 63, -1) if m % p == 0), m)
+    piece = longest(m, SMALL // (f * k))
     pieces = (*columns.shape[:2], -1, m // piece, piece)
     np.matmul(
         kernels[:, :, None],
         columns.reshape(pieces).swapaxes(2, 3),
         out=out.reshape(pieces).swapaxes(2, 3),
     )
+
+
+@cache
+def longest(m: int, most: int) -> int:
+    """Return the length, 64 to `most`, of equal pieces of m; m if there is none."""
+    return next((p for p in range(min(most, m), 63, -1) if m % p == 0), m)
 
 
 def bands(rows: Array, at: Windows, groups: int) -> Iterator[tuple[slice, Array]]:

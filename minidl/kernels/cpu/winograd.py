@@ -55,52 +55,78 @@ BACK = np.ascontiguousarray(OUTPUTS.T)
 
 
 class Transforms:
-    """The ways there and back, for one line of tiles; numba has others."""
+    """The ways there and back, for one line of tiles; numba has others.
+
+    A few channels at a time, so that every step finds in the cache what the last wrote.
+    """
 
     channels = 32  # fewer do not pay for them
 
     def __init__(self) -> None:
         self.kept: dict[str, Array] = {}
 
-    def scratch(self, name: str, shape: tuple[int, ...]) -> Array:
-        """Return memory that the next line of tiles writes over; zeros at first."""
+    def scratch(self, name: str, *shape: int) -> Array:
+        """Return memory that the next channels write over."""
         if name not in self.kept or self.kept[name].shape != shape:
             self.kept[name] = aligned(shape)
-            self.kept[name][...] = 0
         return self.kept[name]
 
-    def inputs(self, lines: Array, left: int, v: Array) -> None:
-        """Write Bᵀ d B.    lines (6, C, W, N) -> v (36, C, tiles N)."""
-        _, c, w, n = lines.shape
-        across = v.shape[2] // n
-        framed = self.scratch("framed", (6, c, 4 * across + 2, n))
-        seen = min(w, 4 * across + 2 - left)
-        framed[:, :, left : left + seen] = lines[:, :, :seen]
-        down = self.scratch("down", framed.shape)
-        np.matmul(TO_VALUES, framed.reshape(6, -1), out=down.reshape(6, -1))
-        s = down.strides
-        windows = as_strided(
-            down, (6, 6, c, across, n), (s[0], s[2], s[1], 4 * s[2], 4)
-        )
-        columns = self.scratch("columns", windows.shape)
-        columns[...] = windows
-        np.matmul(TO_VALUES, columns.reshape(6, 6, -1), out=v.reshape(6, 6, -1))
+    def inputs(self, rows: Array, first: int, left: int, v: Array) -> None:
+        """Write Bᵀ d B.    lines first to first + 5 of rows -> v (36, C, tiles N).
+
+        rows (H, C, W, N) has a frame of zeros, on the left `left` columns of it.
+        """
+        h, c, w, n = rows.shape
+        across, v = v.shape[2] // n, v.reshape(6, 6, c, -1)
+        top, end, wide = max(-first, 0), min(h - first, 6), 4 * across + 2
+        seen = slice(left, left + min(w, wide - left))
+        for some in few(c, 4):
+            lines = rows[first + top : first + end, some, : seen.stop - left]
+            framed = self.scratch("framed", 6, lines.shape[1], wide, n)
+            framed[:top] = framed[end:] = 0
+            framed[:, :, : seen.start] = framed[:, :, seen.stop :] = 0
+            framed[top:end, :, seen] = lines
+            down = self.scratch("down", *framed.shape)
+            np.matmul(TO_VALUES, framed.reshape(6, -1), out=down.reshape(6, -1))
+            s = down.strides
+            windows = as_strided(
+                down,
+                (6, 6, lines.shape[1], across, n),
+                (s[0], s[2], s[1], 4 * s[2], 4),
+            )
+            columns = self.scratch("columns", *windows.shape)
+            columns[...] = windows
+            columns = columns.reshape(6, 6, -1, across * n).swapaxes(1, 2)
+            np.matmul(TO_VALUES, columns, out=v[:, :, some].swapaxes(1, 2))
 
     def outputs(self, m: Array, b: Array | None, y: Array) -> None:
         """Write Aᵀ m A + b.    m (36, F, tiles N) -> y (4, F, 4 tiles, N)."""
         f, n = y.shape[1], y.shape[3]
-        tiles = self.scratch("outputs", (4, 4, f, y.shape[2] // 4, n))
-        np.matmul(OUTPUTS, m.reshape(36, -1), out=tiles.reshape(16, -1))
-        if b is not None:
-            tiles += b[:, None, None]
-        y.reshape(4, f, -1, 4, n)[...] = tiles.transpose(0, 2, 3, 1, 4)
+        y = y.reshape(4, f, -1, 4, n)
+        for some in few(f, 8):
+            part = m[:, some].swapaxes(0, 1)
+            tiles = self.scratch("tiles", 16, *part.shape[::2])
+            np.matmul(OUTPUTS, part, out=tiles.swapaxes(0, 1))
+            if b is not None:
+                tiles += b[some, None]
+            tiles = tiles.reshape(4, 4, len(part), -1, n)
+            y[:, some] = tiles.transpose(0, 2, 3, 1, 4)
 
     def gradients(self, g: Array, m: Array) -> None:
         """Write A g Aᵀ.    g (4, F, 4 tiles, N) -> m (36, F, tiles N)."""
         f, n = g.shape[1], g.shape[3]
-        tiles = self.scratch("gradients", (4, 4, f, g.shape[2] // 4, n))
-        tiles[...] = g.reshape(4, f, -1, 4, n).transpose(0, 3, 1, 2, 4)
-        np.matmul(BACK, tiles.reshape(16, -1), out=m.reshape(36, -1))
+        g = g.reshape(4, f, -1, 4, n)
+        for some in few(f, 8):
+            part = m[:, some].swapaxes(0, 1)
+            tiles = self.scratch("tiles", 16, *part.shape[::2])
+            apart = tiles.reshape(4, 4, len(part), -1, n)
+            apart[...] = g[:, some].transpose(0, 3, 1, 2, 4)
+            np.matmul(BACK, tiles.swapaxes(0, 1), out=part)
+
+
+def few(n: int, step: int) -> list[slice]:
+    """Cut n channels into parts of `step`."""
+    return [slice(i, min(i + step, n)) for i in range(0, n, step)]
 
 
 class Case(NamedTuple):
@@ -148,7 +174,7 @@ def by_tiles(
     top, left = at.padding[0][0], at.padding[1][0]
     with np.errstate(invalid="ignore", over="ignore"):  # is_finite will tell
         y = convolved(ways, conv.rows_of(x), w, b, Case(top, left, at.out))
-    if not is_finite(y):
+    if y is None:
         return None
 
     def backward(g: Array, wanted: list[bool]) -> tuple[Any, Any, Any]:
@@ -160,7 +186,7 @@ def by_tiles(
                 dx = convolved(ways, g, flipped, None, case)
             if wanted[1]:
                 dw = kernels_gradient(ways, rows, g, Case(top, left, at.out))
-        if not all(d is None or is_finite(d) for d in (dx, dw)):
+        if (wanted[0] and dx is None) or (wanted[1] and dw is None):
             return conv.directly(x, w, g, at, groups, wanted)
         dx = None if dx is None else conv.images_of(dx)
         return dx, dw, conv.sums(g, len(w)) if wanted[2] else None
@@ -190,34 +216,30 @@ def is_finite(x: Array) -> bool:
     return bool(np.isfinite(lines @ ones(lines.shape[1])).all())
 
 
-def six_lines(rows: Array, first: int) -> Array:
-    """Return lines first to first + 5 of rows (H, C, W, N), with zeros on the frame."""
-    begin, end = max(first, 0), min(first + 6, len(rows))
-    if end - begin == 6:
-        return rows[begin:end]
-    lines = np.zeros((6, *rows.shape[1:]), rows.dtype)
-    lines[begin - first : max(begin, end) - first] = rows[begin:end]
-    return lines
-
-
 def convolved(
     ways: Transforms, rows: Array, w: Array, b: Array | None, at: Case
-) -> Array:
-    """Return y in rows.    rows (H, C, W, N), w (F, C, 3, 3), b (F,)."""
+) -> Array | None:
+    """Return y in rows, or None if it is not finite.
+
+    rows (H, C, W, N), w (F, C, 3, 3), b (F,) -> y (OH, F, OW, N)
+    """
     (f, c), n, (below, beside) = w.shape[:2], rows.shape[3], at.tiles
-    u = (KERNELS @ w.reshape(f * c, 9).T).reshape(36, f, c)
+    u = (KERNELS @ w.reshape(f * c, 9).T).reshape(36, 1, f, c)
     v, m = aligned((36, c, beside * n)), aligned((36, f, beside * n))
     y = aligned((4 * below, f, 4 * beside, n))
     for i in range(below):
-        ways.inputs(six_lines(rows, 4 * i - at.top), at.left, v)
-        np.matmul(u, v, out=m)
-        ways.outputs(m, b, y[4 * i : 4 * i + 4])
+        lines = y[4 * i : 4 * i + 4]
+        ways.inputs(rows, 4 * i - at.top, at.left, v)
+        conv.multiply(u, v[:, None], m[:, None])
+        ways.outputs(m, b, lines)
+        if not is_finite(lines):
+            return None
     oh, ow = at.out
     return np.ascontiguousarray(y[:oh, :, :ow])
 
 
-def kernels_gradient(ways: Transforms, rows: Array, g: Array, at: Case) -> Array:
-    """Return dw (F, C, 3, 3).    rows (H, C, W, N), g (OH, F, OW, N)."""
+def kernels_gradient(ways: Transforms, rows: Array, g: Array, at: Case) -> Array | None:
+    """Return dw (F, C, 3, 3), or None.    rows (H, C, W, N), g (OH, F, OW, N)."""
     c, (oh, f, ow, n), (below, beside) = rows.shape[1], g.shape, at.tiles
     if (oh, ow) != (4 * below, 4 * beside):
         whole = np.zeros((4 * below, f, 4 * beside, n), g.dtype)
@@ -226,8 +248,9 @@ def kernels_gradient(ways: Transforms, rows: Array, g: Array, at: Case) -> Array
     v, m = aligned((36, c, beside * n)), aligned((36, f, beside * n))
     total, part = np.zeros((36, f, c), g.dtype), aligned((36, f, c))
     for i in range(below):
-        ways.inputs(six_lines(rows, 4 * i - at.top), at.left, v)
+        ways.inputs(rows, 4 * i - at.top, at.left, v)
         ways.gradients(g[4 * i : 4 * i + 4], m)
         total += np.matmul(m, v.swapaxes(1, 2), out=part)
     dw = (KERNELS.T @ total.reshape(36, -1)).reshape(9, f, c)
-    return np.ascontiguousarray(dw.transpose(1, 2, 0)).reshape(f, c, 3, 3)
+    dw = np.ascontiguousarray(dw.transpose(1, 2, 0)).reshape(f, c, 3, 3)
+    return dw if is_finite(dw) else None

@@ -60,24 +60,28 @@ def of_gradients(g0: Number, g1: Number, g2: Number, g3: Number) -> Six:
 
 
 @loop
-def inputs(x: In4, left: Count, r: Out3, v: Out3) -> None:
-    """Write Bᵀ x B.    x (6, C, W, N), r (6, 4 tiles + 2, N) -> v (36, C, tiles N).
+def inputs(x: In4, none: In1, first: Count, left: Count, r: Out3, v: Out3) -> None:
+    """Write Bᵀ d B for lines first to first + 5 of x; beyond them `none`, zeros (N,).
 
+    x (H, C, W, N), r (6, 4 tiles + 2, N) -> v (36, C, tiles N)
     r holds one channel after the first axis; its frame is 0, and stays so.
     """
-    channels, n, across = x.shape[1], x.shape[3], r.shape[1] // 4
+    lines, channels, across, n = x.shape[0], x.shape[1], r.shape[1] // 4, x.shape[3]
     seen = min(x.shape[2], r.shape[1] - left)
     for c in range(channels):
         for j in range(seen):
             at = left + j
+            x0 = x[first, c, j] if 0 <= first < lines else none
+            x1 = x[first + 1, c, j] if 0 <= first + 1 < lines else none
+            x2 = x[first + 2, c, j] if 0 <= first + 2 < lines else none
+            x3 = x[first + 3, c, j] if 0 <= first + 3 < lines else none
+            x4 = x[first + 4, c, j] if 0 <= first + 4 < lines else none
+            x5 = x[first + 5, c, j] if 0 <= first + 5 < lines else none
             for k in range(n):
                 (
                     r[0, at, k], r[1, at, k], r[2, at, k],
                     r[3, at, k], r[4, at, k], r[5, at, k],
-                ) = to_values(
-                    x[0, c, j, k], x[1, c, j, k], x[2, c, j, k],
-                    x[3, c, j, k], x[4, c, j, k], x[5, c, j, k],
-                )  # fmt: skip
+                ) = to_values(x0[k], x1[k], x2[k], x3[k], x4[k], x5[k])  # fmt: skip
         for i in range(6):
             for tile in range(across):
                 a, at, z = 4 * tile, tile * n, 6 * i
@@ -146,11 +150,11 @@ class Transforms:
 
     channels = 16  # fewer do not pay
 
-    def inputs(self, lines: Array, left: int, v: Array) -> None:
-        """Write Bᵀ d B.    lines (6, C, W, N) -> v (36, C, tiles N)."""
-        n = lines.shape[3]
+    def inputs(self, rows: Array, first: int, left: int, v: Array) -> None:
+        """Write Bᵀ d B.    lines first to first + 5 of rows -> v (36, C, tiles N)."""
+        n = rows.shape[3]
         down = np.zeros((6, 4 * v.shape[2] // n + 2, n), np.float32)
-        inputs(lines, left, down, v)
+        inputs(rows, np.zeros(n, np.float32), first, left, down, v)
 
     def outputs(self, m: Array, b: Array | None, y: Array) -> None:
         """Write Aᵀ m A + b.    m (36, F, tiles N) -> y (4, F, 4 tiles, N)."""
