@@ -35,6 +35,7 @@ from minidl.ops.windows import Lengths, Padding, Windows, slide
 BAND = 1 << 20  # floats of columns at a time: 4 MB
 KEPT = 1 << 22  # the largest buffer that is kept for the next call, in floats
 SMALL = 1_000_000  # multiplications: up to here OpenBLAS calls a product small
+SMALL_DOT = 1200  # likewise the numbers of the result, where sums run along both rows
 
 
 @conv2d.fast("cpu")
@@ -124,9 +125,9 @@ def multiply(kernels: Array, columns: Array, out: Array) -> None:
 
 
 @cache
-def longest(m: int, most: int) -> int:
-    """Return the length, 64 to `most`, of equal pieces of m; m if there is none."""
-    return next((p for p in range(min(most, m), 63, -1) if m % p == 0), m)
+def longest(m: int, most: int, least: int = 64) -> int:
+    """Return the longest of `least` to `most` that divides m; m if there is none."""
+    return next((p for p in range(min(most, m), least - 1, -1) if m % p == 0), m)
 
 
 def bands(rows: Array, at: Windows, groups: int) -> Iterator[tuple[slice, Array]]:

@@ -246,11 +246,13 @@ def kernels_gradient(ways: Transforms, rows: Array, g: Array, at: Case) -> Array
         whole[:oh, :, :ow] = g
         g = whole
     v, m = aligned((36, c, beside * n)), aligned((36, f, beside * n))
-    total, part = np.zeros((36, f, c), g.dtype), aligned((36, f, c))
+    some = conv.longest(f, conv.SMALL_DOT // c, least=1)
+    total, part = (np.zeros((36, f // some, some, c), g.dtype) for _ in range(2))
     for i in range(below):
         ways.inputs(rows, 4 * i - at.top, at.left, v)
         ways.gradients(g[4 * i : 4 * i + 4], m)
-        total += np.matmul(m, v.swapaxes(1, 2), out=part)
+        products = m.reshape(36, f // some, some, -1), v.swapaxes(1, 2)[:, None]
+        total += np.matmul(*products, out=part)
     dw = (KERNELS.T @ total.reshape(36, -1)).reshape(9, f, c)
     dw = np.ascontiguousarray(dw.transpose(1, 2, 0)).reshape(f, c, 3, 3)
     return dw if is_finite(dw) else None
