@@ -10,6 +10,7 @@ from minidl.errors import ShapeError
 from minidl.kernels.cpu import conv as cpu_conv
 from minidl.kernels.cpu import norm as cpu_norm
 from minidl.kernels.cpu import pool as cpu_pool
+from minidl.kernels.cpu import strided as cpu_strided
 from minidl.kernels.cpu import winograd as cpu_winograd
 
 
@@ -32,6 +33,13 @@ def drawn_conv(draw):
     return [x, w, b], settings | {"groups": groups}
 
 
+def in_rows_or_blocks(*inputs, stride, **settings):
+    if stride == (1, 1):
+        return cpu_conv.conv2d_in_rows(*inputs, **settings)
+    assert cpu_conv.conv2d_in_rows(*inputs, stride=stride, **settings) is None
+    return cpu_strided.conv2d_in_blocks(*inputs, stride=stride, **settings)
+
+
 @pytest.mark.parametrize("band", [1, 2000, cpu_conv.BAND])
 def test_conv2d_in_rows_equals_the_plain_body(band, monkeypatch):
     monkeypatch.setattr(cpu_conv, "BAND", band)
@@ -46,7 +54,7 @@ def test_conv2d_in_rows_equals_the_plain_body(band, monkeypatch):
             continue
         if draw.random() < 0.5:
             inputs[0] = in_rows(inputs[0])
-        fast, fast_back = cpu_conv.conv2d_in_rows(*inputs, **settings)
+        fast, fast_back = in_rows_or_blocks(*inputs, **settings)
         assert_close(fast, y)
         g = draw.standard_normal(y.shape).astype("float32")
         for wanted in ([True] * 3, [False, True, False], [True, False, True]):
@@ -91,6 +99,25 @@ def test_what_does_not_fit_into_tiles(rng):
     assert declined(x[:, :31], w[:, :31], padding=1) is None
     assert declined(np.full_like(x, 1e38), w, padding=1) is None, "it overflows"
     assert declined(x, w, padding=1) is not None
+
+
+@pytest.mark.parametrize("bad", [np.inf, np.nan])
+def test_what_is_not_finite_stays_near_with_a_stride(bad, rng):
+    """A kernel in blocks has places of 0, which would make NaN of more pixels."""
+    x, g = rng.standard_normal((2, 4, 3, 9, 9)).astype("f4")
+    w, settings = np.ones((3, 3, 3, 3), "f4"), {"stride": 2, "padding": 1}
+    g = g[..., :5, :5]
+    _, back = cpu_strided.conv2d_in_blocks(x, w, **settings)
+    _, plain_back = ops.conv2d.body(x, w, **settings)
+    g[1, 2, 3, 4] = bad
+    wanted = [True, True, False]
+    with np.errstate(invalid="ignore"):
+        for a, e in zip(back(g, wanted)[:2], plain_back(g, wanted)[:2], strict=True):
+            np.testing.assert_array_equal(np.isfinite(a), np.isfinite(e))
+        x[1, 2, 6, 6] = bad
+        y, plain = ops.conv2d(x, w, **settings), ops.conv2d.body(x, w, **settings)[0]
+    assert (np.isfinite(y) == np.isfinite(plain)).all()
+    assert (~np.isfinite(y)).sum() == 3
 
 
 def test_the_pieces_of_a_product_make_the_whole(rng):

@@ -35,3 +35,9 @@ def aligned(shape: tuple[int, ...]) -> Array:
 def ones(n: int) -> Array:
     """Return n times 1, to sum with."""
     return np.ones(n, np.float32)
+
+
+def is_finite(x: Array) -> bool:
+    """Whether the sums along the last axis of x are neither NaN nor infinite."""
+    lines = x.reshape(-1, x.shape[-1])
+    return bool(np.isfinite(lines @ ones(lines.shape[1])).all())

@@ -9,10 +9,10 @@ are a block of the matrix of windows. So the columns take KW copies of the image
 than KH·KW, and an output line is one product (F, KH KW C) @ (KH KW C, OW N). This is
 the memory-efficient convolution of Cho & Brand (2017), with the batch innermost.
 
-With stride 1 the gradient of x is again such a convolution, of g with flipped kernels,
-and the gradient of w multiplies the same columns of g: they are built once. Elementwise
-operations, batch norm and pooling keep the order in memory, so that images are brought
-into rows once, by the first layer.
+The gradient of x is again such a convolution, of g with flipped kernels, and that of w
+multiplies the same columns of g: they are built once. Elementwise operations, batch
+norm and pooling keep the order in memory, so that images are brought into rows once, by
+the first layer. A stride other than 1 is left to strided.py, which makes it 1.
 
 Deleting this file changes nothing but the time a step takes.
 """
@@ -74,20 +74,18 @@ def directly(
 ) -> tuple[Any, Any, Any]:
     """Return dx, dw and db; g is in rows."""
     rows, dx, dw = rows_of(x), None, None
-    back = transposed(at) if wanted[0] else None
-    if back is not None:
-        dx, dw = both(rows, w, g, back, groups, wanted[1])
-    elif wanted[0]:
-        dx = painted(g, matrix(w, groups), at, rows.shape)
-    if wanted[1] and dw is None:
+    if wanted[0]:
+        dx, dw = both(rows, w, g, transposed(at), groups, wanted[1])
+    elif wanted[1]:
         dw = kernels_gradient(rows, g, at, w.shape, groups)
     return dx, dw, sums(g, len(w)) if wanted[2] else None
 
 
 def suits(x: Array, w: Array, at: Windows) -> bool:
     """Whether there is something to do, in float32, on lines that follow each other."""
-    floats = x.dtype == w.dtype == np.float32
-    return floats and x.size * w.size > 0 and (at.dilation[0] == 1 or at.size[0] == 1)
+    if x.dtype != np.float32 or w.dtype != np.float32 or at.stride != (1, 1):
+        return False
+    return x.size * w.size > 0 and (at.dilation[0] == 1 or at.size[0] == 1)
 
 
 def rows_of(x: Array) -> Array:
@@ -136,25 +134,25 @@ def bands(rows: Array, at: Windows, groups: int) -> Iterator[tuple[slice, Array]
     The columns are views, which overlap, of a buffer that the next band writes again.
     """
     (h, c, w, n), (kh, kw), (oh, ow) = rows.shape, at.size, at.out
-    stride, per_group = at.stride[0], c // groups
-    if at.size == at.stride == (1, 1) and at.padding == ((0, 0), (0, 0)):
+    per_group = c // groups
+    if at.size == (1, 1) and at.padding == ((0, 0), (0, 0)):
         pixels = rows.reshape(h, groups, per_group, w * n)  # they are the columns
         yield slice(0, h), pixels.transpose(1, 0, 2, 3)
         return
     line = kw * per_group * ow * n  # floats for one line of the image
-    most = max(1, (BAND // (groups * line) - kh) // stride + 1)
+    most = max(1, BAND // (groups * line) - kh + 1)
     for i in range(0, oh, most):
         lines = min(most, oh - i)
-        count = (lines - 1) * stride + kh
+        count = lines - 1 + kh
         scratch = buffer(groups * count * line)
         copies = scratch.reshape(groups, count, kw, per_group, ow, n)
-        spread(rows, copies, i * stride - at.padding[0][0], at)
+        spread(rows, copies, i - at.padding[0][0], at)
         yield (
             slice(i, i + lines),
             as_strided(
                 scratch,
                 (groups, lines, kh * kw * per_group, ow * n),
-                (4 * count * line, 4 * stride * line, 4 * ow * n, 4),
+                (4 * count * line, 4 * line, 4 * ow * n, 4),
             ),
         )
 
@@ -186,16 +184,14 @@ def spread(rows: Array, copies: Array, first: int, at: Windows) -> None:
     copies[:, end:] = 0
     lines = rows[first + begin : first + end]
     lines = lines.reshape(end - begin, groups, per_group, w, n).swapaxes(0, 1)
-    left, step = at.padding[1][0], at.stride[1]
     for v in range(kw):
-        copy, shift = copies[:, begin:end, v], v * at.dilation[1] - left
-        a = min(ow, max(0, -(shift // step)))  # the columns a to z see the image
-        z = max(a, min(ow, (w - 1 - shift) // step + 1))
+        copy, shift = copies[:, begin:end, v], v * at.dilation[1] - at.padding[1][0]
+        a = min(ow, max(0, -shift))  # the columns a to z see the image
+        z = max(a, min(ow, w - shift))
         copy[..., :a, :] = 0
         copy[..., z:, :] = 0
         if a < z:
-            seen = slice(a * step + shift, (z - 1) * step + shift + 1, step)
-            copy[..., a:z, :] = lines[..., seen, :]
+            copy[..., a:z, :] = lines[..., a + shift : z + shift, :]
 
 
 def sums(g: Array, f: int) -> Array:
@@ -204,13 +200,11 @@ def sums(g: Array, f: int) -> Array:
     return (lines @ ones(lines.shape[2])).sum(axis=0)
 
 
-def transposed(at: Windows) -> Windows | None:
-    """Return the windows on g whose convolution gives dx, or None if stride is not 1.
+def transposed(at: Windows) -> Windows:
+    """Return the windows on g whose convolution gives dx.
 
     Where x had a wide frame that of g is negative: its outer lines are left out.
     """
-    if at.stride != (1, 1):
-        return None
     reach = [d * (k - 1) for k, d in zip(at.size, at.dilation, strict=True)]
     top, left = ((r - a, r - z) for r, (a, z) in zip(reach, at.padding, strict=True))
     return Windows(at.out, at.size, at.image, at.stride, (top, left), at.dilation)
@@ -248,19 +242,3 @@ def kernels_gradient(
         total += (columns @ pixels[here].transpose(1, 0, 3, 2)).sum(axis=1)
     total = total.reshape(groups, kh, kw, per_group, f // groups)
     return total.transpose(0, 4, 3, 1, 2).reshape(shape)
-
-
-def painted(g: Array, kernels: Array, at: Windows, shape: tuple[int, ...]) -> Array:
-    """Return dx for any stride: every pixel of g paints its kernel, line by line."""
-    (oh, f, ow, n), (h, c, w, _), (kh, kw) = g.shape, shape, at.size
-    (top, bottom), (left, right) = at.padding
-    framed = np.zeros((top + h + bottom, c, left + w + right, n), np.float32)
-    brushes = kernels[:, 0].swapaxes(1, 2)
-    pixels = g.reshape(oh, len(brushes), f // len(brushes), ow * n)
-    one = Windows(at.image, at.size, (1, ow), at.stride, at.padding, at.dilation)
-    for i in range(oh):
-        paint = (brushes @ pixels[i]).reshape(len(brushes), kh, kw, -1, ow, n)
-        below = framed[i * at.stride[0] :]
-        for u, v, line, places in one.shifts():
-            below[line, :, places] += paint[:, u, v].reshape(1, c, ow, n)
-    return images_of(framed[top : top + h, :, left : left + w])

@@ -31,7 +31,7 @@ from numpy.lib.stride_tricks import as_strided
 
 from minidl.backend import Array
 from minidl.kernels.cpu import conv
-from minidl.kernels.cpu.blocks import aligned, ones
+from minidl.kernels.cpu.blocks import aligned, is_finite
 from minidl.ops.conv import check_channels, conv2d
 from minidl.ops.windows import Lengths, Padding, Windows, slide
 
@@ -210,12 +210,6 @@ def tiled(lengths: tuple[int, int]) -> int:
     return math.prod(4 * -(-n // 4) for n in lengths)
 
 
-def is_finite(x: Array) -> bool:
-    """Whether the sums of the lines of x, in rows, are neither NaN nor infinite."""
-    lines = x.reshape(-1, x.shape[-1])
-    return bool(np.isfinite(lines @ ones(lines.shape[1])).all())
-
-
 def convolved(
     ways: Transforms, rows: Array, w: Array, b: Array | None, at: Case
 ) -> Array | None:
@@ -253,6 +247,6 @@ def kernels_gradient(ways: Transforms, rows: Array, g: Array, at: Case) -> Array
         ways.gradients(g[4 * i : 4 * i + 4], m)
         products = m.reshape(36, f // some, some, -1), v.swapaxes(1, 2)[:, None]
         total += np.matmul(*products, out=part)
-    dw = (KERNELS.T @ total.reshape(36, -1)).reshape(9, f, c)
-    dw = np.ascontiguousarray(dw.transpose(1, 2, 0)).reshape(f, c, 3, 3)
+    places = (KERNELS.T @ total.reshape(36, -1)).reshape(9, f, c)
+    dw = np.ascontiguousarray(places.transpose(1, 2, 0)).reshape(f, c, 3, 3)
     return dw if is_finite(dw) else None
