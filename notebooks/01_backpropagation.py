@@ -3,12 +3,12 @@
 #
 # A network has millions of numbers, and training asks of every one of them the same
 # question: *if you grew a little, what would the loss do?* Backpropagation answers for
-# all of them at once: for each product of matrices in the loss it needs two, one for
-# each factor. We build it here from nothing, in some twenty lines, and then watch
-# minidl do the same with arrays.
+# all of them at once: for each product of matrices in the loss it needs at most two,
+# one for each factor. We build it here from nothing, in some twenty lines, and then
+# watch minidl do the same with arrays.
 #
 # Every section asks a question. **Write your prediction down before you run the cell**;
-# each cell ends with an `assert` that settles the matter.
+# each claim with a number ends in an `assert`.
 
 # %%
 import os
@@ -53,8 +53,8 @@ assert abs(nudged["w"] - 2 * -4 * 3) < 1e-4
 assert abs(nudged["t"] + nudged["b"]) < 1e-4  # t enters where b does, with a minus
 
 # %% [markdown]
-# Nudging is honest, but it costs one evaluation of the loss *per number*. For a network
-# with a million weights that is a million evaluations for one step of descent.
+# Nudging needs no calculus, but it costs one evaluation of the loss *per number*. For a
+# network with a million weights that is a million evaluations for one step of descent.
 #
 # ## 2. How little must a number remember?
 #
@@ -103,21 +103,27 @@ assert len(tape) == 4 + 4  # four inputs, and × + − ×
 # %% [markdown]
 # `loss` did not change at all: it is the same function that took plain floats above.
 # What changed is the kind of number we sent through it. minidl works like this too: its
-# `Tensor` is `Number` with an array inside.
+# `Tensor` is `Number` with an array inside. It has no global list: each result knows
+# what it was made from and when, so `backward` finds the tape of any loss.
 #
-# ## 3. What does the walk look like?
+# ## 3. What does the backward pass look like?
 #
-# **Predict.** In the picture blue numbers are values, red ones gradients. What will the
-# first red number be, on the far right, and what the one on its left, at $e = -4$?
+# **Predict.** In the picture the number above a node is its value, the one below it its
+# gradient. Which gradient comes first, on the far right, and which stands on its left,
+# at $e = -4$?
 
 # %%
 tensors = {name: md.Tensor(value, requires_grad=True) for name, value in point.items()}
 loss(**tensors).backward()
 assert all(tensors[name].grad == inputs[name].grad for name in point)
+assert (tape[-1].grad, tape[-2].grad) == (1, -8)
 
 show.backward_steps(loss, point, columns=2)
 
 # %% [markdown]
+# 1, for $\partial L/\partial L = 1$, and then $2e = -8$: the two arrows from $e$ to the
+# product bring back $-4$ each.
+#
 # ## 4. Why `+=`, and not `=`?
 #
 # In $L = e \cdot e$ the number $e$ is used twice, so two gradients come back to it.
@@ -168,15 +174,14 @@ print(f"{products} products for {x.grad:.0f} paths")
 assert x.grad == 2**30 and products == 60
 
 # %% [markdown]
-# Youngest first is what makes it cheap: when a number's turn comes, all who used it
-# have already paid in, so it passes the *total* on, once. Two products per operation,
-# however many paths and however many weights there are: that is why training is
-# possible.
+# Youngest first is what makes it cheap: when a number's turn comes, all results that
+# used it have already added their gradients to it, so it passes the *total* on, once.
+# That is two products per operation, however many paths there are.
 #
-# How cheap? Take a small network, and count evaluations instead of seconds.
+# How cheap is it for a network? Count evaluations instead of seconds.
 #
 # **Predict.** It has 2778 weights. Nudging evaluates the loss once for each of them,
-# and once more. How often must minidl walk the graph to fill in all 2778 gradients?
+# and once more. How many backward passes does minidl need for all 2778 gradients?
 
 # %%
 digits = md.data.load_digits().train
@@ -192,14 +197,38 @@ print(f"one backward pass: {filled} gradients; nudging: {filled + 1} times the l
 assert filled == 2778 == (64 * 32 + 32) + (32 * 16 + 16) + (16 * 10 + 10)
 
 # %% [markdown]
+# One.
+#
+# **Predict.** Three weights and three biases. Which of these six arrays have changed
+# after `backward`? And which after `step`, with gradient descent?
+
+
+# %%
+def changed(before):
+    return [k for k, p in net.named_parameters() if (p.data != before[k]).any()]
+
+
+start = {name: p.data.copy() for name, p in net.named_parameters()}
+optimizer = md.optim.SGD(net.parameters(), lr=0.1)
+F.cross_entropy(net(md.Tensor(images)), labels).backward()
+after_backward = changed(start)
+optimizer.step()
+print("after backward:", after_backward, " after step:", changed(start))
+
+assert after_backward == [] and changed(start) == list(start)
+
+# %% [markdown]
+# Backpropagation moves no weight, though lectures sometimes speak as if it did: it only
+# fills in `.grad`. The optimizer moves them.
+#
 # ## 6. And with matrices?
 #
 # A layer is $Y = XW$ with $X\,(N, D)$ and $W\,(D, K)$. Given
 # $G = \partial L/\partial Y$ $(N, K)$, the chain rule for every element of $W$, written
 # as one product, is either $G X^\top$, $X^\top G$ or $X G$.
 #
-# **Predict.** A gradient has the shape of what it belongs to. Which product is the only
-# one that fits $W$, and which one fits $X$?
+# **Predict.** A gradient has the shape of what it belongs to. Which of the three fits
+# $W$? And which product of $G$ and $W$ fits $X$?
 
 # %%
 x = md.Tensor(rng.normal(size=(5, 3)), requires_grad=True)
@@ -215,7 +244,7 @@ assert np.allclose(x.grad, g @ w.data.T)
 # ## 7. What does broadcasting do on its way back?
 #
 # Adding a bias $b\,(K,)$ to $Y\,(N, K)$ uses each $b_k$ in all $N$ rows. That is a
-# fan-out, made by NumPy behind our back; so what comes back must be added up.
+# fan-out, though no line of ours made the copies; so what comes back must be added up.
 #
 # **Predict.** $L = \sum_{nk} (Y + b)_{nk}$ with $N = 5$. What is
 # $\partial L/\partial b$?
@@ -232,8 +261,8 @@ assert b.grad.tolist() == [5, 5] and (y.grad == 1).all()
 # This sum is the line most often forgotten by hand. So let us forget it: here is an
 # operation in minidl's own form, which returns its value and the way back.
 #
-# **Predict.** `backward` gets a gradient $(5, 2)$ for a bias of shape $(2,)$. NumPy
-# would add the two without a word. What does minidl do?
+# **Predict.** `backward` gets a gradient $(5, 2)$ for a bias of shape $(2,)$. In NumPy
+# `b - 0.1 * g` would be a bias of shape $(5, 2)$, without a word. What does minidl do?
 
 # %%
 from minidl.engine.op import op
@@ -271,17 +300,18 @@ def square(x):
 
 
 z = rng.uniform(1, 2, size=6)
-print(explain(square, [z]))
+found = explain(square, [z])
+print(found)
 
-assert not explain(square, [z]) and gradcheck(lambda x: x * x, [z])
+assert "2 times too small" in str(found) and gradcheck(lambda x: x * x, [z])
 
 # %% [markdown]
 # Notebook 06 is about nothing else.
 #
 # ## 9. What does the tape of a whole network look like?
 #
-# Two layers and the loss, ready to be walked from right to left. The loss is softmax
-# and cross entropy in one, and its gradient is the simplest there is:
+# Two layers and the loss; the backward pass goes from right to left. The loss is
+# softmax and cross entropy in one, and its gradient is short:
 # $\partial L/\partial s = (p - y)/N$, *what the network believes minus what is true*.
 #
 # **Predict.** What do the ten numbers in a row of that gradient add up to?
@@ -302,8 +332,8 @@ show.graph(objective, leaves, title="Two layers and a loss")
 # %% [markdown]
 # ## 10. Can one differentiate a derivative?
 #
-# The way back is a computation like any other. If *its* steps go on the tape too
-# (`create_graph=True`), it can be walked in turn, as often as we like.
+# The backward pass is a computation like any other. If *its* steps go on the tape too
+# (`create_graph=True`), it can be differentiated in turn, as often as we like.
 #
 # **Predict.** Sketch $\tanh$, its slope, and the slope of its slope. Where does the
 # second derivative vanish, and what does it say about $\tanh$ there?
@@ -325,17 +355,18 @@ for y, name, dash in zip(derivatives, names, show.style.DASHES, strict=True):
 ax.set(xlabel="x", title="tanh and its derivatives")
 ax.legend(loc="upper left", bbox_to_anchor=(1, 1))
 assert np.allclose(third[300], -2) and abs(bend[300]) < 1e-12  # at x = 0
+assert max(abs(slope[0]), abs(bend[0])) < 0.02  # at x = −3
 
 # %% [markdown]
-# It vanishes at 0, where tanh is steepest and closest to a straight line; and far out,
-# where nothing changes any more. There the *first* derivative is gone too, and learning
-# with it: the beginning of notebook 02.
+# It is 0 at 0, where tanh is steepest and closest to a straight line, and goes to 0 far
+# out, where nothing changes any more. There the *first* derivative is nearly 0 too (at
+# $-3$ both are below 0.02), and with it the gradient: the beginning of notebook 02.
 #
 # ## Exercise: the Hessian, without the Hessian
 #
 # The second derivatives of a loss with a million weights would be a matrix of $10^{12}$
-# numbers. But its product with *one* vector, $Hv$, costs about two backward passes.
-# The hint is in one line: $Hv = \partial \langle \nabla L, v \rangle / \partial x$.
+# numbers. But its product with *one* vector, $Hv$, needs two calls of `md.grad` and no
+# matrix. The hint: $Hv = \partial \langle \nabla L, v \rangle / \partial x$.
 #
 # Write `answer(f, x, v)` that returns $Hv$ as an array, for a function `f` of Tensors
 # and arrays `x` and `v` of one shape. Run the cell to see whether it is right.
@@ -375,7 +406,7 @@ print(check(answer) if answer else "Your turn.")
 # - D. Rumelhart, G. Hinton, R. Williams, *Learning representations by back-propagating
 #   errors*, Nature 323 (1986): the paper after which networks were trained this way.
 # - S. Linnainmaa, *Taylor expansion of the accumulated rounding error*, BIT 16 (1976):
-#   the reverse walk itself, a decade earlier.
+#   the reverse pass itself, a decade earlier.
 # - A. Griewank, A. Walther, *Evaluating Derivatives*, 2nd ed., SIAM (2008): why a
 #   gradient costs no more than a small multiple of the function.
 # - B. Pearlmutter, *Fast exact multiplication by the Hessian*, Neural Computation 6
@@ -383,4 +414,4 @@ print(check(answer) if answer else "Your turn.")
 # - A. Baydin et al., *Automatic differentiation in machine learning: a survey*, JMLR 18
 #   (2018).
 # - Lectures: CS231n and EECS 498, *Backpropagation*.
-# - In the source: `minidl/engine/tensor.py`, `autograd.py`, `walk.py`.
+# - In the source: `minidl/engine/tensor.py`, `op.py`, `backward.py`.

@@ -6,7 +6,7 @@
 # reason was the shape of one curve, the sigmoid. We measure what is wrong with it, what
 # is wrong with its successor, the ReLU, and what ELU and Maxout make better.
 #
-# Predict first, then run. Each cell ends with an `assert` that settles the question.
+# Predict first, then run. Each claim with a number ends in an `assert`.
 
 # %%
 import os
@@ -30,8 +30,8 @@ plt.style.use([show.style.SETTINGS, colors, {"figure.dpi": 150}])
 # A gradient on its way back is multiplied by the slope of every activation it passes.
 # So the slope, dashed below, matters more than the curve.
 #
-# **Predict.** What is the steepest slope of each of the six? Which of them ever gives
-# exactly 0?
+# **Predict.** What is the steepest slope of each of the six? Which of them is flat,
+# with a slope of exactly 0, over a whole range?
 
 # %%
 functions = {"sigmoid": F.sigmoid, "tanh": F.tanh, "ReLU": F.relu,
@@ -51,10 +51,12 @@ for ax, (name, f) in zip(axes.flat, functions.items(), strict=True):
     ax.set(title=name, ylim=(-1.2, 2.2))
 axes[0, 0].legend()
 assert (slopes["ELU"] > 0).all() and slopes["GELU"].max() > 1.1
+assert slopes["GELU"].min() < 0
 
 # %% [markdown]
 # A quarter is all that a sigmoid ever lets through, and a GELU may even amplify a
-# little.
+# little. Only the ReLU is flat over a whole range. (The slope of a GELU is negative
+# below $-0.75$, so that it is 0 at one point.)
 #
 # ## 2. What does it cost to sit on the flat part?
 #
@@ -82,8 +84,9 @@ print(f"cross entropy: {crossed} steps, squared error: {squared}")
 assert crossed < 20 and squared > 400
 
 # %% [markdown]
-# Saturation: the unit is stuck where it is most wrong. A loss that undoes the flatness
-# saves the *last* layer. The layers before it have no loss of their own to save them.
+# Fewer than 20 against more than 400. This is **saturation**: the unit hardly moves
+# where it is most wrong. A loss that undoes the flatness helps the *last* layer. The
+# layers before it have no loss of their own.
 #
 # ## 3. What is left after ten layers?
 #
@@ -122,8 +125,8 @@ print({name: f"{share:.1g}" for name, share in left.items()})
 assert left["sigmoid"] < 0.25**10 < 1e-6 and left["tanh"] > 0.1 and left["ReLU"] > 0.5
 
 # %% [markdown]
-# Less than a millionth, as it must be: each layer takes three quarters or more. And
-# this was the *good* case, with units near 0; saturated ones let still less through.
+# Less than a millionth is left, as it must be: each layer takes three quarters or more.
+# tanh keeps a tenth and more of it here, the ReLU more than half.
 #
 # ## 4. Why should activations be centered around 0?
 #
@@ -184,15 +187,13 @@ assert together["positive inputs"] == 1 and together["centered inputs"] < 0.95
 # %% [markdown]
 # Up and to the right, or down and to the left: nothing else. A batch softens this,
 # since signs differ from sample to sample, but not entirely: the curvature stays. For
-# inputs in $[0, 1]$ the loss is about 7 times as steep one way as the other, and
-# centered it is round.
+# inputs in $[0, 1]$ the loss is about 7 times as strongly curved in one direction as in
+# the other; for centered ones about equally.
 
 # %%
 for name, x in [("positive", inputs), ("centered", inputs - inputs.mean(axis=0))]:
     curvature = np.linalg.eigvalsh(x.T @ x / len(x))
-    print(
-        f"{name}: {curvature[1] / curvature[0]:.1f} times as steep one way as the other"
-    )
+    print(f"{name}: {curvature[1] / curvature[0]:.1f} times the smaller curvature")
     low, high = (5, 10) if name == "positive" else (1, 1.5)
     assert low < curvature[1] / curvature[0] < high
 
@@ -232,9 +233,10 @@ assert killed.sum() >= 3 and still_dead[killed].all()  # none of them came back
 assert ill > 1.2 * well
 
 # %% [markdown]
-# **Predict.** The same bad step, with standardized pixels: as many as before, or fewer?
-# And with raw pixels, but a *leaky* ReLU: are the gradients of the units that are off
-# still 0?
+# Three or more, and none comes back. The loss ends a fifth higher, or worse.
+#
+# **Predict.** The same bad step, with standardized pixels: as many, or fewer? And with
+# a *leaky* ReLU: are the gradients of the units that are off still 0?
 
 # %%
 _, killed_centered, _ = train(scale(raw), 10.0)
@@ -247,8 +249,7 @@ assert killed_centered.sum() <= 1
 assert slope_off["ReLU"] == 0 and slope_off["leaky ReLU"] == 0.01
 
 # %% [markdown]
-# None die, or one at most: with centered inputs a unit that one sample pushes down,
-# another pushes up. And a leaky unit that is off still moves, slowly.
+# None die, or one at most; and a leaky unit that is off still moves, slowly.
 #
 # Lectures give a share, such as a tenth, and remedies: centered inputs, or first biases
 # of +0.01, so that units begin by being on.
@@ -285,9 +286,8 @@ assert max(share["centered"]) < 0.05 and max(share["raw pixels"][:2]) < 0.15
 assert min(share["raw pixels"][-1], share["bias +0.01"][-1]) > 0.8
 
 # %% [markdown]
-# There is no usual share: one in twenty at small rates, nearly all at 5, and between
-# them a steep rise, which begins where the rate is too large. Centering prevents it; a
-# first bias of 0.01 does not.
+# There is no usual share: less than 15 % at rates of 0.1 and 0.3, more than 80 % at 5,
+# and between them a steep rise. Centering prevents it; a first bias of 0.01 does not.
 #
 # ## 6. What does an ELU do for the mean?
 #
@@ -306,8 +306,8 @@ assert abs(means["ReLU"] - (2 * np.pi) ** -0.5) < 0.01
 assert 0.14 < means["ELU"] < 0.18
 
 # %% [markdown]
-# Less than half, and where the unit is off, its slope is the ELU itself plus 1: never
-# 0. The price is an exponential.
+# Less than half of it: about 0.16. And where the unit is off, its slope is the ELU
+# itself plus 1: never 0. The price is an exponential.
 #
 # ## 7. What if the network chooses the bend?
 #
@@ -347,9 +347,10 @@ axes[0].legend()
 assert worst[8] < worst[2] / 3
 
 # %% [markdown]
-# Not all pieces are used: one that is nowhere the largest gets no gradient. But the
-# unit cannot die, since *some* piece is always the largest. The price is $k$ times as
-# many weights. A ReLU is the Maxout of $x$ and 0, a leaky ReLU that of $x$ and $x/100$.
+# With 8 pieces the largest error is less than a third of that with 2. Not all pieces
+# are used: one that is nowhere the largest gets no gradient. But the unit cannot die,
+# since *some* piece is always the largest. The price is $k$ times as many weights. A
+# ReLU is the Maxout of $x$ and 0, a leaky ReLU that of $x$ and $x/100$.
 #
 # ## 8. And does it matter?
 #
@@ -409,11 +410,11 @@ last = {name: accuracy[-1] for name, accuracy in results.items()}
 assert last.pop("sigmoid") < 0.3 and min(last.values()) > 0.9
 
 # %% [markdown]
-# The sigmoid network has learned nothing: it guesses, at about one in ten. All others
-# arrive above 90 %, and which of them is ahead in the end is mostly luck.
+# The sigmoid network has learned next to nothing: fewer than 30 % are right, and one in
+# ten is a guess. All others end above 90 %, within 6 points of each other.
 #
-# They differ in how they *begin*. Krizhevsky et al. found a ReLU network to reach its
-# goal six times as fast as one of tanhs, on larger images and a larger network. Here?
+# They differ in how they *begin*. Krizhevsky et al. found that a larger ReLU network
+# reached its goal on larger images six times as fast as one of tanhs. And here?
 
 # %%
 first = {name: accuracy[0] for name, accuracy in results.items()}
@@ -424,14 +425,14 @@ assert max(last.values()) - min(last.values()) < 0.06
 
 # %% [markdown]
 # Not here: after one epoch tanh is ahead of ReLU, and ELU clearly is. A measured factor
-# belongs to the network it was measured on. What carries over is the reason: *keep
-# slopes near 1, outputs near 0, and let there be no unit that nothing can move.*
+# belongs to the network it was measured on. What carries over is what was measured
+# before: *slopes near 1, outputs near 0, no unit that nothing can move.*
 #
 # ## Exercise: straight lines and one bend
 #
 # Write `answer(x)` that returns $|x|$ for a Tensor, using `F.relu`, $+$ and $-$ only.
-# Every continuous curve of straight pieces can be made in this way: that is what a
-# hidden layer of ReLUs does.
+# With weights beside them every continuous curve of finitely many straight pieces can
+# be made in this way: that is what a hidden layer of ReLUs does.
 
 # %%
 answer = None  # a function of a Tensor, in place of None
@@ -457,8 +458,7 @@ print(check(answer) if answer else "Your turn.")
 # </details>
 #
 # **And without a check:** in section 8, how many layers can the sigmoid network have
-# and still learn in six epochs? Does it help to start with larger weights, and why
-# might it?
+# and still learn in six epochs? Do larger first weights help?
 #
 # ## References
 #

@@ -6,7 +6,7 @@
 # there is nothing to learn from. The right spread is one line of arithmetic, and we
 # derive it here by watching what the wrong ones do.
 #
-# Predict first, then run. Each cell ends with an `assert` that settles the question.
+# Predict first, then run. Each claim with a number ends in an `assert`.
 
 # %%
 import os
@@ -151,8 +151,9 @@ assert size(small[10]) < 1e-6 and size(small_back[0]) < 1e-6
 picture(small, "tanh, σ = 0.01: the signal dies")
 
 # %% [markdown]
-# All images look alike to the tenth layer: zero. The gradient of its weights is
-# $h^\top g$, and $h$ is a ten-millionth; on its way back $g$ shrinks as much.
+# All images look alike to the tenth layer: about zero, less than a millionth. The
+# gradient of its weights is $h^\top g$ with this $h$; and $g$ on its way back to the
+# first layer shrinks as much.
 #
 # ## 5. And large weights?
 #
@@ -174,11 +175,11 @@ assert saturated > 0.8 and growth > 1e4
 picture(large, "tanh, σ = 1: nearly everything saturates")
 
 # %% [markdown]
-# Lectures often say that the gradient is then zero. For most *units* it is. But the few
-# that are not saturated pass it on through weights so large that the total
-# **explodes**: at this width by a factor of more than 10 000 in ten layers. (Poole et
-# al. call it chaos: two nearly equal inputs end up with nothing in common.) Section 9
-# shows whether it can learn.
+# Lectures often say that the gradient is then zero. For most *units* it nearly is: more
+# than four in five are saturated. But the others pass it on through weights so large
+# that the total **explodes**: at this width by a factor of more than 10,000 in ten
+# layers. (Poole et al. call it chaos: two nearly equal inputs end up with nothing in
+# common.) Section 9 shows whether such a network can learn.
 #
 # ## 6. What is between?
 #
@@ -201,8 +202,8 @@ assert size(xavier_back[0]) > 0.2 * size(xavier_back[10])
 picture(xavier, "tanh, Xavier: alive in all layers")
 
 # %% [markdown]
-# About a fifth instead of a ten-millionth. PyTorch and minidl offer a *gain* of 5/3
-# that makes up for the bend of tanh.
+# About a fifth instead of a ten-millionth. (PyTorch and minidl offer a *gain* of 5/3 to
+# make up for the bend of tanh.)
 #
 # ## 7. Does Xavier work for a ReLU?
 #
@@ -237,8 +238,8 @@ assert 0.7 < size(he[10]) < 1.4 and 0.3 < deep < 3 and deep_xavier < 1e-6
 picture(he, "ReLU, He: half is zero, and the size stays")
 
 # %% [markdown]
-# Not exactly 1, for chance adds up over the layers. But a factor of $\sqrt 2$ per
-# layer, over fifty layers, is the difference between about 1 and less than a millionth.
+# Not exactly 1, for chance adds up over the layers: between 0.3 and 3 after fifty. But
+# a factor of $\sqrt 2$ per layer makes the difference to less than a millionth.
 #
 # ## 8. What does it all look like in one picture?
 #
@@ -259,9 +260,19 @@ for ax, runs, name in [(axes[0], tanh, "tanh"), (axes[1], relu, "ReLU")]:
     ax.set(title=f"{name}: size of the signal", xlabel="layer")
     ax.legend()
 
+# %%
+for label, h in relu.items():  # how far each line is from straight, as a factor
+    logs = np.log([size(layer) for layer in h])
+    bend = np.exp(abs(logs - np.linspace(logs[0], logs[-1], 11)).max())
+    print(f"ReLU, {label:<8} ends at {size(h[10]):.0e}, straight within × {bend:.2f}")
+    assert bend < 1.5 and (0.7 < size(h[10]) < 1.4) == (label == "He")
+assert size(relu["σ = 1"][10]) > 1e11 and max(map(size, tanh["σ = 1"])) < 1.05
+
 # %% [markdown]
-# All four of the ReLU are straight: it is indifferent to scale, and every layer does
-# the same. Only He's is level. tanh has a ceiling at 1, and no floor.
+# All four of the ReLU are straight, to a factor of 1.5: a ReLU is indifferent to scale,
+# and every layer does the same. Only He's is level, and the largest ends above
+# $10^{11}$. The outputs of tanh cannot exceed 1, but they can become as small as they
+# like.
 #
 # **Predict.** And the gradients, on their way back through the same weights: which of
 # the seven are within a factor of five of where they started?
@@ -276,13 +287,13 @@ for name, factor in factors.items():
     print(f"{name:<15} {factor:.1e}")
 
 good = [name for name, factor in factors.items() if 1 / 5 < factor < 5]
-assert good == ["tanh, Xavier", "ReLU, He"] and factors["tanh, σ = 1"] > 1e3
+assert good == ["tanh, Xavier", "ReLU, He"] and factors["tanh, σ = 1"] > 1e4
 
 # %% [markdown]
 # With the right scale both keep their size, here where all layers are equally wide: the
 # same weights multiply both. They need not do the same otherwise: with tanh and
 # $\sigma = 1$ the signal stays at ±1, because tanh cannot go beyond, and the gradient
-# grows a thousandfold and more. Where layers differ in width, one must choose between
+# grows by more than 10,000. Where layers differ in width, one must choose between
 # $n_{in}$ and $n_{out}$, or take the middle.
 #
 # ## 9. Does it decide whether the network learns?
@@ -352,13 +363,14 @@ assert min(right["Tanh", "Xavier"], right["Tanh", "He"], right["ReLU", "He"]) > 
 assert right["ReLU", "Xavier"] < right["ReLU", "He"] - 0.05
 
 # %% [markdown]
-# Zeros and small numbers stay at $\ln 10$, the loss of a guess: same cause, same
-# picture. For the ReLU a factor of $\sqrt 2$ in the weights of ten layers costs Xavier
-# most of its six epochs. He's weights do well with tanh, too: their $\sqrt 2$ is not
-# far from tanh's 5/3.
+# tanh with Xavier's or He's weights, and the ReLU with He's. (With $\sigma = 1$ the
+# loss is above the pictures, or lost at once.) Zeros and small numbers stay at $\ln 10$
+# in the picture, the loss of a guess, with fewer than a fifth right. For the ReLU a
+# factor of $\sqrt 2$ in the weights of ten layers costs Xavier more than 5 points. He's
+# weights do well with tanh, too: their $\sqrt 2$ is not far from 5/3.
 #
 # Much of this care has become less urgent: batch normalization (notebook 05) rescales
-# every layer as it goes, whatever the weights were.
+# every layer in every step, whatever the weights are.
 #
 # ## Exercise: a gain of one's own
 #

@@ -1,12 +1,13 @@
 # %% [markdown]
 # # 05 · Batch normalization: a layer that looks at its neighbors
 #
-# A good initialization gives every layer a healthy signal, at the first step. Then all
-# weights move, and nobody guards the sizes any more. Batch normalization does: at every
-# step it takes mean and variance of every feature, over the batch, out. It made deep
-# networks easy to train, at a price: what one image gets depends on the others.
+# A good initialization gives every layer a signal of the right size, at the first step.
+# Then all weights move, and nothing keeps the sizes. Batch normalization does: at every
+# step it removes the mean and the variance of every feature over the batch. It made
+# deep networks easier to train, at a price: the output for one image depends on the
+# others in its batch.
 #
-# Predict first, then run. Each cell ends with an `assert` that settles the question.
+# Predict first, then run. Each claim with a number ends in an `assert`.
 
 # %%
 import copy
@@ -49,8 +50,8 @@ assert np.allclose(y.mean(axis=0), 0) and np.allclose(y.std(axis=0), 1, atol=1e-
 assert abs(y - y_other).max() < 1e-4
 
 # %% [markdown]
-# By next to nothing, and that comes from $\varepsilon$. The layer before may have any
-# scale and any bias: they are taken out again.
+# By less than $10^{-4}$, for the sake of $\varepsilon$. The layer before may have any
+# positive scale and any bias: they are removed again.
 #
 # ## 2. What does it do for bad weights?
 #
@@ -114,7 +115,8 @@ assert abs(cosine) < 1e-10 and abs(shrunk - 10) < 1e-6
 
 # %% [markdown]
 # A right angle. By Pythagoras each step of plain descent makes $W$ *longer*, and the
-# longer it is, the smaller the gradient: a rate that is too large tames itself.
+# longer it is, the smaller the gradient: a rate that is too large becomes effectively
+# smaller by itself.
 #
 # ## 4. What does that do to the landscape?
 #
@@ -165,10 +167,9 @@ assert 5 < power["without"] < 6.5 and 1.3 < power["batch norm"] < 2.2
 
 # %% [markdown]
 # Only the last matrix, and the last $\gamma$ before it: about $\eta^2$. All others may
-# go as far as they like, the next normalization brings them back. A step that is too
-# long still hurts, but it does not explode. (Santurkar et al. argue that smoothness of
-# this kind is what helps, not distributions that stay in place, as the inventors had
-# it.)
+# be of any size, for the next normalization removes it. A step that is too long still
+# raises the loss, but far less. (Santurkar et al. argue that smoothness of this kind is
+# what helps, not distributions that stay the same, as the inventors wrote.)
 #
 # ## 5. Which learning rates work?
 #
@@ -224,9 +225,9 @@ assert works["batch norm"] >= 3 and works["without"] <= 0.3
 assert small["batch norm"] < small["without"] + 0.03
 
 # %% [markdown]
-# Ten times as large. At small rates nothing is gained: these six layers were well
-# initialized, so there was nothing to repair. Batch norm buys *freedom from tuning*;
-# faster training comes from the larger rates that it allows. (Layer norm: section 9.)
+# At least ten times as large. At small rates nothing is gained: these six layers were
+# well initialized, so there was nothing to repair. What batch norm gives here is a
+# *wider choice of rates*. (Layer norm: section 9.)
 #
 # ## 6. Must the gradient go through the mean and the variance?
 #
@@ -249,8 +250,8 @@ print(f"b = {b:.0f}; the loss went from {gaps[0]:.6f} to {gaps[-1]:.6f}")
 assert b > 150 and np.isclose(gaps[0], gaps[-1])
 
 # %% [markdown]
-# The loss does not depend on $b$, the wrong gradient believes that it does, and $b$
-# runs away for ever: the example of Ioffe and Szegedy's section 2.
+# The loss does not depend on $b$, the wrong gradient says that it does, and $b$ grows
+# without end: the example of Ioffe and Szegedy's section 2.
 #
 # **Predict.** $y$ does not change if all $x_n$ are shifted, or all are stretched. What
 # then are $\sum_n \partial L/\partial x_n$ and
@@ -321,13 +322,13 @@ assert abs(of_batch - fast)[-1] < 0.05
 
 # %% [markdown]
 # It is one network, judged in three ways. Running statistics are always those of the
-# networks of the past, and too long a memory costs more than ten points here. If a
-# network is good in training and bad in `eval`, look at them first.
+# networks of the past, and too long a memory costs more than ten points from step 5 to
+# step 35. If a network is good in training and bad in `eval`, look at them first.
 #
 # ## 8. What does a batch of two look like?
 #
-# The smaller the batch, the more chance there is in $\mu$ and $\sigma^2$; what an image
-# gets depends on the company it is in.
+# The smaller the batch, the more chance there is in $\mu$ and $\sigma^2$; the output
+# for an image depends on the others in its batch.
 #
 # **Predict.** $N = 2$, and $a > b$. What are $\hat a$ and $\hat b$? And in batches of
 # 4, 16 and 64, how far does the output for *one* image wander?
@@ -347,7 +348,8 @@ assert wander[4] > 1.5 * wander[16] > 2.5 * wander[64]
 
 # %% [markdown]
 # In a batch of two every feature is $+1$ and $-1$: all that is left is *who has more of
-# it*. With four times the batch an image wanders about half as much, as any mean does.
+# it*. With four times the batch the output for the same image varies about half as
+# much, as any mean does.
 #
 # ## 9. What if each image is normalized by itself?
 #
@@ -373,9 +375,9 @@ assert found["batch norm"][0] < 0.6 < 0.8 < min(found["layer norm"])
 assert found["batch norm"][3] > 0.8
 
 # %% [markdown]
-# At 2 batch norm breaks down and layer norm does not notice. So it is at home where
-# batches are small or sequences differ in length, as in recurrent networks and
-# transformers.
+# At 2 batch norm stays below 60 %, and layer norm above 80 % everywhere. So layer norm
+# is used where batches are small or sequences differ in length, as in recurrent
+# networks and transformers.
 #
 # ## 10. Before the ReLU, or after it?
 #
@@ -398,8 +400,8 @@ assert bias["before"] < 1e-6 and bias["after"] > 1e-3
 assert abs(accuracy["before"] - accuracy["after"]) < 0.08
 
 # %% [markdown]
-# Before: there the mean takes the bias out at once (so use `bias=False`). As to the
-# better network: they are close, and another seed may reverse the order.
+# Before: there the mean removes the bias at once (so use `bias=False`). As to the
+# better network: they are within 8 points, and another seed may reverse the order.
 #
 # ## Exercise: fold it away
 #

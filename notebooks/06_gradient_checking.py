@@ -1,12 +1,12 @@
 # %% [markdown]
 # # 06 · Gradient checking: what wrong gradients look like
 #
-# A wrong *backward* pass is quiet. The network trains, a little worse than it could,
-# and nobody knows why. So every gradient is compared with the honest one: nudge and
-# see. We find out how far to nudge, how close is close enough, and how a check can be
-# blind.
+# A wrong *backward* pass gives no error. The network trains, a little worse than it
+# could, and nobody knows why. So every gradient is compared with a second one, which
+# needs no calculus: nudge and see. We find out how far to nudge, how close is close
+# enough, and how a check can be blind.
 #
-# Predict first, then run. Each cell ends with an `assert` that settles the question.
+# Predict first, then run. Each claim with a number ends in an `assert`.
 
 # %%
 import os
@@ -103,7 +103,8 @@ for name, (h, error) in best.items():
 (h1, e1), (h2, e2), (h3, e3) = best.values()
 assert 1e-9 < h1 < 1e-7 and 1e-10 < e1 < 1e-7
 assert 1e-6 < h2 < 1e-4 and e2 < 1e-9
-assert 1e-3 < h3 < 1e-1 and 1e-6 < e3 < 1e-3
+assert 1e-3 < h3 < 1e-1 and 1e-6 < e3 < 1e-3 and e3 > 1000 * e2
+assert np.float32(0.7) + np.float32(1e-8) == np.float32(0.7)
 
 # %% [markdown]
 # A **V**. On the right the formula is wrong, by $h$ or $h^2$. On the left the two
@@ -144,9 +145,9 @@ assert absolute < 1e-4 and abs(relative - 0.5) < 1e-3
 # | $10^{-4}$ | right only if there are kinks, or float32, or a deep network |
 # | $10^{-2}$ or more | wrong |
 #
-# Mistakes leave no doubt, mostly: a forgotten 2 gives 0.5, a wrong sign 2. In between
-# is a normalization that uses another $\varepsilon$ on its way back, or a value rounded
-# to float32: for these tolerances should be tight.
+# Most mistakes leave no doubt: a forgotten 2 gives 0.5, a wrong sign 2. In between is a
+# normalization that uses another $\varepsilon$ in its backward pass, or a value rounded
+# to float32: because of these, tolerances should be tight.
 #
 # ## 4. Can a check be blind?
 #
@@ -176,8 +177,8 @@ assert abs(blind).max() < 1e-12 and report.error > 1e-3
 # %% [markdown]
 # The sum is always 1, so its gradient is 0, and three times 0 is 0. The check saw
 # nothing because there was nothing to see. With **random** $u$ such luck has
-# probability zero. (The same holds for layer norm and batch norm: their sums do not
-# change either.)
+# probability zero. (The same holds for layer norm and batch norm, before $\gamma$ and
+# $\beta$: their sums are always 0.)
 #
 # ## 5. What if there is a corner nearby?
 #
@@ -252,10 +253,10 @@ print(f"seen in {len(rows)} of 50 trials, always in row {set(rows)}")
 assert rows == 50 * [5]
 
 # %% [markdown]
-# Always. The wrong part is about an eighth of the gradient's length, and no random
-# direction is at a right angle to it. *Where* it is costs a little more: `gradcheck`
-# halves the input again and again, and keeps the half that is further off, until a
-# single element is left.
+# Always. The wrong part is about an eighth of the gradient's length ($1/\sqrt{64}$),
+# and a random direction is never exactly at a right angle to it. *Where* it is costs a
+# little more: `gradcheck` halves the input again and again, and keeps the half that is
+# further off, until a single element is left.
 #
 # ## 7. What do typical mistakes look like?
 #
@@ -372,7 +373,8 @@ assert reached["wrong sign"] < 0.5
 
 # %% [markdown]
 # All but the wrong sign pass 90 %. *That a network learns proves nothing about its
-# gradient*: whatever points less than a right angle away from it goes downhill. (Random
+# gradient*: a small step in any direction that is less than a right angle away from the
+# right one goes downhill. (Random
 # $B$ is known as feedback alignment: Lillicrap et al. 2016 found that the weights turn
 # towards $B$.)
 #
@@ -382,7 +384,7 @@ assert reached["wrong sign"] < 0.5
 # by $h$ is then a difference of masks, divided by $10^{-6}$.
 #
 # **Predict.** What does `gradcheck` say to dropout as a *function*, and to the *layer*,
-# whose random state it can hold fast?
+# whose random state it can keep the same?
 
 # %%
 layer, x = nn.Dropout(0.5), rng.normal(size=(6, 5))
@@ -398,7 +400,7 @@ assert report and report.error < 1e-6
 # %% [markdown]
 # So freeze masks, running means, shuffling. And check **a few steps into training**
 # too, for at the start many things are small or symmetric; and *without* weight decay
-# first: its gradient is right, and can be so large that it drowns a wrong one.
+# first: its gradient is right, and can be so large that a wrong one is not seen.
 #
 # ## Exercise: your own check
 #

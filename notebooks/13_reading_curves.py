@@ -89,9 +89,9 @@ assert runs[2.0].history.last["val_loss"] > 100
 assert runs[2.0].history.last["val_accuracy"] > 0.2  # twice the level of chance
 
 # %% [markdown]
-# An explosion need not end in NaN. At a rate of 2 the loss is astronomic and stays
-# finite, and the accuracy is still above chance. **Look at the loss, too**, not at the
-# accuracy alone, and do not wait for a NaN.
+# (The legend names the readings.) An explosion need not end in NaN. At a rate of 2 the
+# loss is above 100 and finite, and the accuracy is still above twice the level of
+# chance. **Look at the loss, too**, not at the accuracy alone, and do not wait for NaN.
 #
 # The fourth reading, *high*, is section 4.
 #
@@ -117,9 +117,9 @@ assert abs(error.std() * np.sqrt(w) / 0.1 - 1) < 0.1
 assert abs(late - (w - 1) / 2) < 1
 
 # %% [markdown]
-# Smaller by $\sqrt w$, and late by half of $w$. `train_loss`, the mean of an epoch, is
-# such a mean with a large window, and therefore late: one of the reasons why training
-# can look worse than validation at first.
+# Smaller by $\sqrt w$, and late by $(w - 1)/2$ steps. `train_loss`, the mean of an
+# epoch, is such a mean with a large window, and therefore late: one of the reasons why
+# training can look worse than validation at first.
 #
 # ## 3. Flat at first, then a drop?
 #
@@ -200,8 +200,9 @@ assert soon < 0.85 * before and verdict(high)[0] == "lr_too_high"
 assert mended.history.last["train_loss"] < 0.7 * high.history.last["train_loss"]
 
 # %% [markdown]
-# Within 50 steps: the staircase of notebook 08. The level alone cannot tell whether the
-# loss *could* fall; the noise can. It is larger than a batch of this size explains.
+# Within 50 steps, by more than 15 %: the staircase of notebook 08. The level alone
+# cannot tell whether the loss *could* fall. `diagnose_curves` looks at how much the
+# loss jumps about at that level.
 #
 # ## 5. Did the rate drop too early?
 #
@@ -223,8 +224,8 @@ end = {when: trainer.history.last["train_loss"] for when, trainer in at.items()}
 assert end[40] > 1.5 * end[300] and verdict(at[40]) == ["decayed_too_early"]
 
 # %% [markdown]
-# The early drop ends clearly higher. The advice of the lecture is to wait until the
-# curve is flat, or to take a cosine, which has no such decision.
+# The early drop ends 1.5 times as high, or higher. The advice of the lecture is to wait
+# until the curve is flat, or to take a cosine, which has no such decision.
 #
 # ## 6. What does the gap between two curves mean?
 #
@@ -273,7 +274,7 @@ assert abs(gap["two units"]) < 0.1 and abs(gap["good"]) < 0.1
 assert level["two units"] < 0.8 < 0.97 < level["good"] and said["good"] == "healthy"
 
 # %% [markdown]
-# Two runs have nearly no gap: the net of two units, and the good one. **The gap alone
+# Two runs have a gap below 0.1: the net of two units, and the good one. **The gap alone
 # says nothing; the level decides.** Without a gap *and* at a low level, the model is
 # too small or the rate too low. Without a gap at a high level, one is done.
 #
@@ -283,7 +284,7 @@ assert level["two units"] < 0.8 < 0.97 < level["good"] and said["good"] == "heal
 # thousandth, $\lVert\Delta w\rVert / \lVert w\rVert \approx 10^{-3}$. `lab.Monitor`
 # measures it while the net trains.
 #
-# **Predict.** Six rates with momentum. Is the ratio proportional to the rate? Is it
+# **Predict.** Five rates with momentum. Is the ratio proportional to the rate? Is it
 # near a thousandth where the validation loss is best?
 
 # %%
@@ -301,10 +302,10 @@ print(f"the best rate is {best}; the ratio grows as the rate to the power {growt
 assert 1e-4 < ratio[best] < 2e-2 and 0.6 < growth < 1.1
 
 # %% [markdown]
-# The rule of thumb holds within a factor of about ten: enough to see that a rate is a
-# hundred times too small, or too large, after a few steps and without a validation set.
-# It is no more than that. The ratio is not quite proportional to the rate, because a
-# larger rate finds smaller gradients.
+# At the best rate the ratio lies between 1e-4 and 2e-2. So the rule of thumb holds
+# within a factor of twenty: enough to see that a rate is a hundred times too small or
+# too large, without a validation set, and no more than that. The ratio grows about as
+# the rate does (a power between 0.6 and 1.1).
 #
 # ## 8. Up, down, and up again: three causes?
 #
@@ -392,12 +393,12 @@ print(f"mean: epochs {by_loss + 1:.1f} and {by_accuracy + 1:.1f}")
 assert by_accuracy < by_loss < 30 and worse > 1.1 and 0 < lost < 0.1
 
 # %% [markdown]
-# The accuracy is best even before the loss is. After that the loss grows by a tenth and
-# more, while the accuracy falls by a few points: the net becomes surer of the answers
-# that it has wrong. So the two rules stop at different epochs, and which is right
-# depends on what one needs, scores or classes. On MNIST-5k early stopping by the loss
-# improves the loss and lowers the accuracy (`docs/regularizers.md`): the claim that it
-# helps holds for what it watches.
+# On average the accuracy is best even before the loss is. After that the loss grows by
+# a tenth and more, while the accuracy falls by less than ten points: wrong answers cost
+# more the surer the net is of them. So the two rules stop at different epochs, and
+# which is right depends on what one needs, scores or classes. On MNIST-5k early
+# stopping by the loss improves the loss and lowers the accuracy
+# (`docs/regularizers.md`): the claim that it helps holds for what it watches.
 #
 # The lecture advises to keep a snapshot of every epoch and to take the best back.
 # `Checkpoint` does, in a folder; what comes back is the maximum of the history,
