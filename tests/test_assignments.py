@@ -1,4 +1,4 @@
-"""The assignments of this repository: their papers agree, and each is proved.
+"""The assignments of this repository: their parts agree, and each is proved.
 
 What is proved is told in assignments/course/author/check.py; `minidl course check` prints it.
 """
@@ -35,7 +35,7 @@ def assignment(name):
 
 
 @pytest.mark.parametrize("name", NAMES)
-def test_the_papers_agree(name):
+def test_the_parts_agree(name):
     assert paper_faults(assignment(name)) == []
 
 

@@ -156,7 +156,7 @@ def test_where_failures_come_from(failed, says):
     assert causes(failed) == says
 
 
-# ------------------------------------------------------------------ folders and papers
+# ------------------------------------------------------------------ folders and documents
 
 
 def test_lines_that_tell_something():

@@ -132,7 +132,7 @@ def test_no_process_is_left(ground):
     assert ground.left == set()
 
 
-def test_what_a_page_shows_of_a_stranger_is_text(ground):
+def test_untrusted_words_are_text_on_a_page(ground):
     feedback = ground.folder.parent / "out" / "feedback"
     for suffix in ("html", "md"):
         page = (feedback / f"x-markup.{suffix}").read_text(encoding="utf-8")

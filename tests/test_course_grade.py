@@ -537,7 +537,7 @@ def test_a_result_survives_its_file():
             from_json(text)
 
 
-def test_words_of_strangers_are_escaped():
+def test_untrusted_words_are_escaped():
     page, text = feedback.html(result()), feedback.markdown(result())
     assert "<ada>" not in page
     assert "&lt;b&gt;x&lt;/b&gt;" in page

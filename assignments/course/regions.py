@@ -118,7 +118,7 @@ def region_of(source: str, task: str, file: str = "the file") -> Region:
 
 
 def lines_of(source: str) -> list[str]:
-    """Return the lines as Python counts them; `splitlines` knows stranger ends."""
+    """Return the lines as Python counts them; `splitlines` knows other ends, too."""
     return [line.rstrip("\n") for line in io.StringIO(source, newline=None)]
 
 

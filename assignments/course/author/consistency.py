@@ -1,4 +1,4 @@
-"""Whether the papers of an assignment agree: handout, tasks, regions, rows, tests."""
+"""Whether the parts of an assignment agree: handout, tasks, regions, rows, tests."""
 
 from __future__ import annotations
 

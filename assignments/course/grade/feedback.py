@@ -1,7 +1,7 @@
 """What a student reads: points, what came, what would fit, and the next hint.
 
 A hidden row says that it is wrong, never its numbers. What a student's process said is
-a stranger's text: one line, no codes, and escaped for the page it stands on.
+untrusted text: one line, no codes, and escaped for the page it stands on.
 """
 
 from __future__ import annotations

@@ -126,7 +126,7 @@ def slug(student: str) -> str:
 
 
 def clean(words: str, long: int = LONG) -> str:
-    """Return words of a stranger in one line: no escape codes, no odd directions.
+    """Return untrusted text in one line: no escape codes, no odd directions.
 
     >>> clean("\\x1b[31mred\\x1b[0m\\nand \\u202eback")
     'red and ·back'

@@ -72,7 +72,7 @@ class Box:
     def _order(self, job: Job, read: list[str], home: str) -> dict[str, Any]:
         """Return what the process is told first (child.py)."""
         locked = self.level != "process"
-        user = 0 if locked else stranger([home, *read])
+        user = 0 if locked else other_user([home, *read])
         if user:
             os.chown(home, user, user)
         return {
@@ -97,7 +97,7 @@ class Box:
         }
 
 
-def stranger(paths: list[str]) -> int:
+def other_user(paths: list[str]) -> int:
     """Return whom a process of root's is to be at L1: nobody, where that can be.
 
     Then it reads what everybody may read, and not the grader's own files. It cannot be

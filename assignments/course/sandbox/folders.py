@@ -1,4 +1,4 @@
-"""Folders in which a stranger's process wrote: measured and removed, however they are.
+"""Folders in which an untrusted process wrote: measured and removed, however they are.
 
 Folders in folders may be thousands deep, without rights, with paths longer than the
 kernel takes. So nothing here calls itself, and nothing goes by paths: what lies deep is

@@ -129,7 +129,7 @@ def words(array: Any) -> str:
 def told(answer: Mapping[str, Any]) -> tuple[str, int] | None:
     """Return what an error frame says and the line it names, None of arrays.
 
-    Every byte of it is a stranger's; a line that is no whole number is none: 0.
+    No byte of it is to be trusted; a line that is no whole number is none: 0.
     """
     if ERROR not in answer:
         return None

@@ -50,16 +50,16 @@ def score(root: str, name: str, written: str) -> str:
     from minidl_course.score import score as scores
 
     began = time.perf_counter()
-    paper = edition(root)
+    assignment = edition(root)
     before: dict[Path, str] = {}
     try:
         for task, code in json.loads(written).items():
-            file = Path(root, paper.tasks[task].file)
+            file = Path(root, assignment.tasks[task].file)
             text = file.read_text(encoding="utf-8")
             before.setdefault(file, text)
             changed = replace(text, region_of(text, task), code)
             file.write_text(changed, encoding="utf-8")
-        (found,) = scores(paper, name)
+        (found,) = scores(assignment, name)
     finally:
         for file, text in before.items():
             file.write_text(text, encoding="utf-8")
