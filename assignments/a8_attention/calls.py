@@ -132,6 +132,12 @@ def attention_back(q, k, v, u, mask=None, dropout=0.0, seed=0):
     return {**gradients([y], [u], **x), "u": u}
 
 
+def attention_back_added(q, k, v, u, mask, scale):
+    x = leaves(q=q, k=k, v=v, mask=mask)
+    y = ops.scaled_dot_product_attention(*x.values(), scale=float(scale))
+    return gradients([y], [u], **x)
+
+
 def attention_back_scaled(q, k, v, u, scale):
     x = leaves(q=q, k=k, v=v)
     y = ops.scaled_dot_product_attention(*x.values(), scale=float(scale))

@@ -64,6 +64,13 @@ def with_mask(draw):
     return {**inputs, "mask": mask}
 
 
+def with_added(draw):
+    """A mask of floats, added to the scores of all sequences; and a scale."""
+    inputs = scaled(public.attention)(draw)
+    shape = inputs["q"].shape[1], inputs["k"].shape[1]
+    return {**inputs, "mask": draw.normal(*shape)}
+
+
 def with_dropout(draw):
     """A third of the weights is dropped; the others count 3/2."""
     inputs = public.attention(draw)
@@ -201,7 +208,10 @@ ROWS = [
         hidden=True),
     Row("a8.5", "mask", 1, "attention_back", with_mask,
         "a weight of 0 lets no gradient through", hidden=True),
-    Row("a8.5", "dropout", 2, "attention_back", with_dropout,
+    Row("a8.5", "a mask of floats", 1, "attention_back_added", with_added,
+        "`ds` stays without the factor scale: it is the gradient of the mask",
+        answers=("dmask",), hidden=True),
+    Row("a8.5", "dropout", 1, "attention_back", with_dropout,
         "dv from `used`, not from p; the gradient of `used`, dropped, is that of p",
         hidden=True),
     Row("a8.5", "a scale that is given", 1, "attention_back_scaled",

@@ -153,6 +153,14 @@ MUTANTS = [
         - dq = ds @ k * scale
         + dq = ds @ k
     """),
+    Mutant("a8.5", "the scale within ds", """
+        - ds = p * (dp - (p * dp).sum(axis=-1, keepdims=True))
+        + ds = p * (dp - (p * dp).sum(axis=-1, keepdims=True)) * scale
+        - dq = ds @ k * scale
+        + dq = ds @ k
+        - dk = ds.swapaxes(-1, -2) @ q * scale
+        + dk = ds.swapaxes(-1, -2) @ q
+    """),
     Mutant("a8.5", "softmax without its sum", """
         - ds = p * (dp - (p * dp).sum(axis=-1, keepdims=True))
         + ds = p * dp

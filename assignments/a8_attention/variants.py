@@ -48,10 +48,10 @@ VARIANTS = [
     Variant("a8.5", "everything, wanted or not", """
         + dp = dropped(g @ v.swapaxes(-2, -1))
         + both = p * dp
-        + ds = (both - p * both.sum(axis=-1, keepdims=True)) * scale
+        + ds = both - p * both.sum(axis=-1, keepdims=True)
         + dv = used.swapaxes(-2, -1) @ g
-        + dq = ds @ k
-        + dk = (q.swapaxes(-2, -1) @ ds).swapaxes(-2, -1)
+        + dq = (ds * scale) @ k
+        + dk = ((q * scale).swapaxes(-2, -1) @ ds).swapaxes(-2, -1)
     """),
     Variant("a8.5", "the sum by the output", """
         - ds = p * (dp - (p * dp).sum(axis=-1, keepdims=True))
