@@ -4,8 +4,9 @@ Throughout:  x input    y output    g = ∂L/∂y    μ mean    p, q, r one for 
              images: x as (L, C, P), lines in memory, channels, positions of a line
 
 Sums of a line are float32 and those of all lines float64; where a line has one position
-(P = 1), PIECE lines are added first. The mean is taken from the first number on, as in
-the op, so that equal numbers have a variance of 0.
+(P = 1), PIECE lines are added first. Sums are of distances to the first number, as in
+the op, so that equal numbers have a variance of 0; where it lies too far out, they are
+taken again, of distances to the mean.
 """
 
 from __future__ import annotations
@@ -20,6 +21,7 @@ from minidl.ops.norm import batch_norm
 
 SMALL = 16384  # numbers: up to here the plain body is as fast
 PIECE = 64
+FAR = 0.95  # (μ − first)² as a share of the mean of (x − first)²: from 4 σ on
 
 Fast = Any  # (y, backward, aux), or None to decline
 
@@ -115,10 +117,12 @@ def batch_norm_by_lines(
     beta = np.zeros(c, x.dtype) if beta is None else np.ascontiguousarray(beta)
     images = x.transpose(order).reshape(last)
     mean = images[0, :, 0].copy()
-    mean += sums(moments, images, mean)[0] / n
     off, square = sums(moments, images, mean)
+    if (off * off > FAR * n * square).any():
+        mean += off / n
+        off, square = sums(moments, images, mean)
     var = np.maximum(square / n - (off / n) ** 2, 0).astype(x.dtype)
-    mean += off / n  # what rounding has left
+    mean += off / n
     rstd = 1 / np.sqrt(var + eps)
     scale = gamma * rstd
     y = np.empty_like(images)
