@@ -1,16 +1,29 @@
 // Small charts on canvases: the loss against the step, and a layer's activations.
 
+let known = new WeakMap(); // size and colors of each canvas: to ask for them stops the browser
+
+/** Ask for sizes and colors again: the window or the scheme has changed. */
+export function restyle() {
+  known = new WeakMap();
+}
+
 function prepared(canvas) {
+  if (!known.has(canvas)) known.set(canvas, measured(canvas));
+  const { context, width, height } = known.get(canvas);
+  context.clearRect(0, 0, width, height);
+  return known.get(canvas);
+}
+
+function measured(canvas) {
   const ratio = devicePixelRatio;
   const [width, height] = [canvas.clientWidth || 300, canvas.clientHeight || 100];
-  const wanted = [Math.round(width * ratio), Math.round(height * ratio)];
-  if (canvas.width !== wanted[0] || canvas.height !== wanted[1]) [canvas.width, canvas.height] = wanted;
+  [canvas.width, canvas.height] = [Math.round(width * ratio), Math.round(height * ratio)];
   const context = canvas.getContext("2d");
   context.setTransform(ratio, 0, 0, ratio, 0, 0);
-  context.clearRect(0, 0, width, height);
   const style = getComputedStyle(canvas);
-  const color = (name) => style.getPropertyValue(name).trim();
-  return { context, width, height, color };
+  const names = ["quiet", "line", "bad", "class0", "class1"].map((name) => `--${name}`);
+  const colors = Object.fromEntries(names.map((name) => [name, style.getPropertyValue(name).trim()]));
+  return { context, width, height, color: (name) => colors[name] };
 }
 
 /** The loss of training (a line) and of held-out points (dashed), on a log scale. */

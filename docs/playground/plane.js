@@ -7,59 +7,83 @@ export class Plane {
   constructor(canvas) {
     this.canvas = canvas;
     this.context = canvas.getContext("2d");
-    this.small = document.createElement("canvas");
+    this.small = document.createElement("canvas"); // a pixel for each point that was asked
+    this.marks = document.createElement("canvas");
     this.reach = REACH;
     this.points = [];
     this.shade = null;
     this.cross = null; // where the keyboard's cross stands
+    this.restyle();
   }
 
   /** Keep the probabilities of the classes, (K, size, size) bytes, the top row first. */
   setShade(shade, size) {
     this.shade = shade;
-    this.size = size;
+    if (this.image?.width === size) return;
+    this.small.width = this.small.height = size;
+    this.image = new ImageData(new Uint8ClampedArray(4 * size * size).fill(255), size);
   }
 
-  colors() {
+  /** Read the colors of the page again, and paint all. */
+  restyle() {
     const style = getComputedStyle(this.canvas);
     const color = (name) => style.getPropertyValue(name).trim();
-    return { classes: [0, 1, 2].map((c) => color(`--class${c}`)), ground: color("--ground"), ink: color("--ink") };
+    this.colors = { classes: [0, 1, 2].map((c) => color(`--class${c}`)), ground: color("--ground"), ink: color("--ink") };
+    const ground = parts(this.colors.ground);
+    // half of a class's color, half of the ground's, for each probability
+    this.half = ground.map((c) => 0.5 * c);
+    this.tints = this.colors.classes.map((c) => parts(c).map((part) => (0.5 * part) / 255));
+    this.drawMarks();
+    this.draw();
+  }
+
+  /** Show other points; `reach` is how far the plane goes on each side of 0. */
+  setPoints(points, reach = this.reach) {
+    this.points = points;
+    this.reach = reach;
+    this.drawMarks();
+  }
+
+  /** The points do not change while a network is trained: they are drawn once. */
+  drawMarks() {
+    const side = Math.round(this.canvas.clientWidth * devicePixelRatio) || 400;
+    this.canvas.width = this.canvas.height = this.marks.width = this.marks.height = side;
+    const context = this.marks.getContext("2d");
+    for (const point of this.points) mark(context, this.pixel(point), this.size, point, this.colors);
   }
 
   draw() {
-    const { context, canvas } = this;
-    const side = Math.round(canvas.clientWidth * devicePixelRatio) || 400;
-    if (canvas.width !== side) canvas.width = canvas.height = side;
-    const colors = this.colors();
+    const { context, canvas, colors } = this;
     context.fillStyle = colors.ground;
-    context.fillRect(0, 0, side, side);
-    if (this.shade) this.drawShade(colors, side);
-    const unit = side / (2 * this.reach);
-    const place = ([x, y]) => [(x + this.reach) * unit, (this.reach - y) * unit];
-    const size = Math.max(3, side / 110);
-    for (const point of this.points) mark(context, place(point), size, point, colors);
-    if (this.cross) drawCross(context, place(this.cross), size, colors.ink);
+    context.fillRect(0, 0, canvas.width, canvas.width);
+    if (this.shade) this.drawShade();
+    context.drawImage(this.marks, 0, 0);
+    if (this.cross) drawCross(context, this.pixel(this.cross), this.size, colors.ink);
   }
 
-  drawShade(colors, side) {
-    const { size, shade, small } = this;
-    small.width = small.height = size;
-    const rgb = colors.classes.map(parts);
-    const ground = parts(colors.ground);
-    const image = new ImageData(size, size);
-    const classes = shade.length / (size * size);
-    for (let i = 0; i < size * size; i++) {
-      const mix = [0, 0, 0];
-      for (let c = 0; c < classes; c++) {
-        const p = shade[c * size * size + i] / 255;
-        for (let k = 0; k < 3; k++) mix[k] += p * rgb[c][k];
+  /** Where of the canvas a point is. */
+  pixel([x, y]) {
+    const unit = this.canvas.width / (2 * this.reach);
+    return [(x + this.reach) * unit, (this.reach - y) * unit];
+  }
+
+  get size() {
+    return Math.max(3, this.canvas.width / 110);
+  }
+
+  drawShade() {
+    const { shade, small, half, tints, canvas } = this;
+    const { data } = this.image;
+    const n = small.width ** 2, classes = shade.length / n;
+    for (let i = 0; i < n; i++) {
+      for (let k = 0; k < 3; k++) {
+        let mix = half[k];
+        for (let c = 0; c < classes; c++) mix += shade[c * n + i] * tints[c][k];
+        data[4 * i + k] = mix;
       }
-      for (let k = 0; k < 3; k++) image.data[4 * i + k] = 0.5 * ground[k] + 0.5 * mix[k];
-      image.data[4 * i + 3] = 255;
     }
-    small.getContext("2d").putImageData(image, 0, 0);
-    this.context.imageSmoothingEnabled = true;
-    this.context.drawImage(small, 0, 0, side, side);
+    small.getContext("2d").putImageData(this.image, 0, 0);
+    this.context.drawImage(small, 0, 0, canvas.width, canvas.width);
   }
 
   /** Where of the plane a click was. */

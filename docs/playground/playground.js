@@ -2,7 +2,7 @@
 
 import { showCode } from "./code.js";
 import { Controls } from "./controls.js";
-import { drawLoss } from "./charts.js";
+import { drawLoss, restyle } from "./charts.js";
 import { showLayers } from "./layers.js";
 import { OwnPoints } from "./own.js";
 import { at, copy, fillTexts, make, problem, startWorker, status } from "./page.js";
@@ -26,8 +26,7 @@ const worker = startWorker("./run_worker.js", {
   },
   made(data) {
     if (data.id !== id) return;
-    plane.points = data.points;
-    plane.reach = data.reach;
+    plane.setPoints(data.points, data.reach);
     showClasses();
   },
   frame(data) {
@@ -54,7 +53,7 @@ function restart(until = 0) {
   if (!ready) return;
   problem();
   if (settings.data === "own" && !enough(settings.points)) {
-    plane.points = settings.points;
+    plane.setPoints(settings.points);
     plane.shade = null;
     plane.draw();
     at("buttons").classList.add("waiting");
@@ -99,31 +98,36 @@ function askCode() {
 
 function show(data) {
   const first = !frame;
-  frame = data;
-  rows.push({ steps: data.steps, loss: data.loss ?? NaN, heldLoss: data.heldLoss ?? NaN });
-  if (rows.length > 600) rows = rows.filter((_, i) => i % 2 === 0 || i === rows.length - 1);
+  frame = { ...frame, ...data };
   plane.setShade(data.shade, data.size);
   plane.draw();
+  fill({ steps: data.steps, epoch: data.epoch, rate: data.rate.toPrecision(3) });
+  if (data.layers) showFigures(data); // most pictures of a fast training are without
+  live.frames += 1;
+  live.frame = frame;
+  if (first && !running) {
+    status("made", say("stateMade"));
+    remember();
+  }
+}
+
+function fill(numbers) {
+  for (const [name, text] of Object.entries(numbers)) at(`n-${name}`).textContent = text;
+}
+
+function showFigures(data) {
+  rows.push({ steps: data.steps, loss: data.loss ?? NaN, heldLoss: data.heldLoss ?? NaN });
+  if (rows.length > 600) rows = rows.filter((_, i) => i % 2 === 0 || i === rows.length - 1);
   drawLoss(at("loss"), rows);
   const percent = (x) => `${(100 * x).toFixed(1)} %`;
-  const numbers = {
-    steps: data.steps, epoch: data.epoch, rate: data.rate.toPrecision(3),
-    lossTrain: data.loss?.toFixed(4) ?? "NaN", lossHeld: data.heldLoss?.toFixed(4) ?? "NaN",
-    accuracyTrain: percent(data.accuracy), accuracyHeld: percent(data.heldAccuracy),
-  };
-  for (const [name, text] of Object.entries(numbers)) at(`n-${name}`).textContent = text;
-  at("loss").setAttribute("aria-label", say("lossChartLabel", { train: numbers.lossTrain, held: numbers.lossHeld }));
+  const [train, held] = [data.loss?.toFixed(4) ?? "NaN", data.heldLoss?.toFixed(4) ?? "NaN"];
+  fill({ lossTrain: train, lossHeld: held, accuracyTrain: percent(data.accuracy), accuracyHeld: percent(data.heldAccuracy) });
+  at("loss").setAttribute("aria-label", say("lossChartLabel", { train, held }));
   const classes = 1 + Math.max(...plane.points.map((p) => p[2]));
   const words = { n: plane.points.length, classes, accuracy: (100 * data.accuracy).toFixed(0) };
   at("plane").setAttribute("aria-label", say("planeLabel", words));
   showLayers(at("layers"), data.layers);
   showWords(data.words);
-  live.frames += 1;
-  live.frame = data;
-  if (first && !running) {
-    status("made", say("stateMade"));
-    remember();
-  }
 }
 
 function showWords(words) {
@@ -204,12 +208,13 @@ addEventListener("hashchange", () => {
   restart(goal);
 });
 function redraw() {
-  plane.draw();
+  restyle();
+  plane.restyle();
   if (!frame) return;
   drawLoss(at("loss"), rows);
   showLayers(at("layers"), frame.layers);
 }
-addEventListener("resize", redraw);
+new ResizeObserver(redraw).observe(at("plane"));
 matchMedia("(prefers-color-scheme: dark)").addEventListener("change", redraw);
 
 controls.show(settings);

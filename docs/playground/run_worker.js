@@ -3,13 +3,14 @@
 
 import { addMinidl, addModule, sentence, startPython } from "./python.js";
 
-const SIZE = 50; // the plane is asked at SIZE × SIZE points
+const SIZE = 40; // the plane is asked at SIZE × SIZE points
+const FIGURES = 150; // milliseconds between two pictures with all figures
 // milliseconds, steps at most and at least for a picture, milliseconds of pause
-const SPEEDS = { slow: [0, 1, 1, 120], normal: [6, 10, 1, 0], fast: [24, 10000, 10, 0] };
+const SPEEDS = { slow: [0, 1, 1, 120], normal: [6, 10, 1, 0], fast: [24, 10000, 4, 0] };
 
 let run = null, code = null, id = 0;
 let running = false, loop = 0, until = Infinity, speed = "normal";
-let drawn = () => {};
+let drawn = () => {}, figured = 0;
 
 // lets messages in; a timer would wait 4 ms
 const channel = new MessageChannel();
@@ -22,8 +23,9 @@ async function start() {
   code = await addModule(py, "run");
 }
 
-function frame(last = false) {
-  const made = code.frame(run, SIZE, last);
+function frame(figures = true, last = false) {
+  if (figures) figured = performance.now();
+  const made = code.frame(run, SIZE, figures, last);
   const [look, shade] = made.toJs();
   made.destroy();
   self.postMessage({ kind: "frame", id, size: SIZE, shade, ...JSON.parse(look) }, [shade.buffer]);
@@ -32,17 +34,20 @@ function frame(last = false) {
 /** Train until something else is wanted; a loop that a newer one replaced just ends. */
 async function train() {
   const mine = (loop += 1);
+  let answered = null;
   while (running && mine === loop) {
     const [ms, most, least, pause] = SPEEDS[speed];
-    const answered = new Promise((done) => { drawn = done; });
     run.train(ms, Math.min(most, until - run.steps), least);
-    if (run.broken || run.steps >= until) running = false;
-    frame();
-    await answered;
+    if (run.broken || run.steps >= until) break;
+    await answered; // the page draws one picture while the next is made, and never has two
+    if (mine !== loop) return;
+    answered = new Promise((done) => { drawn = done; });
+    frame(pause > 0 || performance.now() - figured > FIGURES);
     await (pause ? wait(pause) : turn());
   }
   if (mine !== loop) return;
-  frame(true);
+  running = false;
+  frame(true, true);
   self.postMessage({ kind: "paused", id });
 }
 

@@ -301,6 +301,13 @@ class Run:
             p = np.nan_to_num(e / e.sum(axis=1, keepdims=True))
         return (255 * p).T.reshape(-1, size, size).astype(np.uint8)
 
+    def progress(self) -> dict:
+        """Return how far the run is, which costs nothing."""
+        return {
+            "steps": self.steps, "epoch": self.epoch, "broken": self.broken,
+            "rate": float(self.optimizer.lr),
+        }  # fmt: skip
+
     def look(self, last: bool = False) -> dict:
         """Return what the page shows beside the plane.
 
@@ -325,11 +332,9 @@ class Run:
         due = JUDGED if last else max(JUDGED, GROWN * self.judged)
         if self.broken or self.steps >= due:
             self.findings, self.judged = self._findings(), self.steps
-        return {
-            "steps": self.steps, "epoch": self.epoch, "broken": self.broken,
+        return self.progress() | {
             "loss": loss, "accuracy": accuracy,
             "heldLoss": held_loss, "heldAccuracy": held_accuracy,
-            "rate": float(self.optimizer.lr),
             "layers": list(self._layers(outputs)),
             "words": [*self.words, *self.findings],
         }  # fmt: skip
@@ -405,9 +410,12 @@ def text(settings: str, steps: int) -> str:
     return "\n".join(program(json.loads(settings), steps)) + "\n"
 
 
-def frame(run: Run, size: int, last: bool = False) -> tuple[str, bytes]:
-    """Return what is shown now: figures, and the plane."""
-    look = {name: _finite(value) for name, value in run.look(last).items()}
+def frame(
+    run: Run, size: int, figures: bool = True, last: bool = False
+) -> tuple[str, bytes]:
+    """Return what is shown now: all figures or the step alone, and the plane."""
+    shown = run.look(last) if figures else run.progress()
+    look = {name: _finite(value) for name, value in shown.items()}
     return json.dumps(look, allow_nan=False), run.plane(size).tobytes()
 
 
