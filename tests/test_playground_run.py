@@ -67,6 +67,9 @@ def test_the_program_makes_the_same_run(name, code, capsys):
     classes = 3 if settings["data"] in ("blobs", "own") else 2
     assert len(shade) == classes * 100
     assert json.loads(look)["steps"] == steps
+    quick, same = code.frame(made, 10, False)  # most pictures have the step alone
+    assert json.loads(quick).keys() == {"steps", "epoch", "broken", "rate"}
+    assert same == shade
 
 
 def test_figures_are_those_of_the_monitor(code):

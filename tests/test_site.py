@@ -4,7 +4,9 @@ What needs no Sphinx is quick; one slow test builds the whole site (extra `docs`
 """
 
 import ast
+import fcntl
 import importlib
+import os
 import re
 import subprocess
 import sys
@@ -16,6 +18,7 @@ import minidl as md
 from docs.site import api, book, names, order, output, stage
 from docs.site.docstrings import Example, Formulas, Table, Text, parse
 from docs.site.formulas import find, mathml
+from tests.browser import fetch_axe, kit
 from tests.test_names import FILES, PACKAGES, public
 
 ROOT = Path(__file__).parents[1]
@@ -332,19 +335,55 @@ def test_a_style_sheet_that_asks_for_something_elsewhere_is_a_fault(tmp_path):
     assert "fonts.example" in output.faults(tmp_path)[0]
 
 
-@pytest.mark.slow
-def test_the_site_is_built_without_a_warning(tmp_path):
+@pytest.fixture(scope="module")
+def site(tmp_path_factory):
+    """The whole site, which is built once, also for several workers of pytest."""
     for name in ("sphinx", "furo", "myst_nb", "sphinx_copybutton", "latex2mathml"):
         pytest.importorskip(name, reason='Sphinx is not here: pip install -e ".[docs]"')
-    run = subprocess.run(
-        [sys.executable, "-m", "docs.site", "--to", str(tmp_path / "site")],
-        cwd=ROOT, capture_output=True, text=True, check=False,
-    )  # fmt: skip
-    assert run.returncode == 0, run.stderr[-4000:]
-    for page in (
-        "index",
-        "api/nn",
-        "source/minidl/ops/conv",
-        "notebooks/01_backpropagation",
-    ):
-        assert (tmp_path / "site" / f"{page}.html").is_file()
+    folder = tmp_path_factory.getbasetemp()
+    if "PYTEST_XDIST_WORKER" in os.environ:
+        folder = folder.parent
+    with open(folder / "site.lock", "w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        if not (folder / "site.log").is_file():
+            run = subprocess.run(
+                [sys.executable, "-m", "docs.site", "--to", str(folder / "site")],
+                cwd=ROOT, capture_output=True, text=True, check=False,
+            )  # fmt: skip
+            (folder / "site.log").write_text(f"{run.returncode}\n{run.stderr[-4000:]}")
+    status, _, said = (folder / "site.log").read_text().partition("\n")
+    return folder / "site", int(status), said
+
+
+KINDS = (  # a page of each kind
+    "index", "search", "genindex", "api/index", "api/nn.conv", "source/index",
+    "source/minidl/ops/conv", "notebooks/01_backpropagation", "assignments/README",
+    "docs/claims", "docs/pictures", "docs/errors", "docs/how_to/operation",
+)  # fmt: skip
+
+
+@pytest.mark.slow
+def test_the_site_is_built_without_a_warning(site):
+    folder, status, said = site
+    assert status == 0, said
+    for page in KINDS:
+        assert (folder / f"{page}.html").is_file()
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(bool(kit.missing(python=False)), reason=kit.missing(python=False))
+@pytest.mark.skipif(not fetch_axe.path().is_file(), reason=fetch_axe.MISSING)
+def test_a_page_of_each_kind_fits_a_telephone_and_shuts_nobody_out(site):
+    folder, status, _ = site
+    assert status == 0
+    with kit.served(folder) as url, kit.chromium() as browser:
+        context = browser.new_context(viewport={"width": 360, "height": 800})
+        watch = kit.Watch(context)
+        tab = context.new_page()
+        for page in KINDS:
+            tab.goto(f"{url}/{page}.html")
+            assert (page, kit.too_wide(tab)) == (page, [])
+            for scheme in ("light", "dark"):
+                tab.emulate_media(color_scheme=scheme)
+                assert (page, scheme, kit.serious(tab)) == (page, scheme, [])
+        assert watch.outside + watch.wrong == []

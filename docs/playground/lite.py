@@ -33,8 +33,6 @@ BUILDER = [
 ]  # fmt: skip
 COMM = "comm==0.2.2"
 KERNEL = "pyodide-kernel-extension"
-# all cells are in the page, not only those that are seen
-SETTINGS = {"@jupyterlab/notebook-extension:tracker": {"windowingMode": "none"}}
 FIRST = """# In the browser: minidl lies in this site, and the quick setting is taken.
 import os
 import piplite
@@ -57,7 +55,6 @@ def build(to: Path, work: Path, pyodide: Path | None = None, only: str = "") -> 
             # where the builder looks for it by itself
             shutil.copytree(pyodide, lite / "static/pyodide", copy_function=_linked)
         (lite / "jupyter_lite_config.json").write_text(json.dumps(config), "utf-8")
-        (lite / "overrides.json").write_text(json.dumps(SETTINGS), "utf-8")
         notebooks(lite / "content", only)
         command = [work / "venv/bin/jupyter", "lite", "build", "--contents", "content",
                    "--output-dir", "site"]  # fmt: skip

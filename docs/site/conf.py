@@ -43,6 +43,7 @@ html_title = "minidl"
 html_math_renderer = "mathml"
 html_static_path = ["static"]
 html_css_files = ["site.css"]
+html_favicon = "static/icon.svg"
 html_copy_source = False
 html_show_sphinx = False
 pygments_style = "a11y-light"

@@ -26,7 +26,7 @@ from sphinx.util import logging
 from sphinx.util.docutils import SphinxDirective
 from sphinx.util.osutil import relative_uri
 
-from docs.site import book, names, order
+from docs.site import access, book, names, order
 from docs.site.docstrings import Block, Formulas, Table, Text, parse
 from docs.site.formulas import find, mathml
 from docs.site.names import Name
@@ -380,6 +380,15 @@ def open_in_lite(
             context["body"] = f'<p class="lite">{link}</p>{context["body"]}'
 
 
+def for_all_readers(
+    _app: Sphinx, _page: str, _template: str, context: dict[str, Any], _tree: Any
+) -> None:
+    """Mend what keyboards and screen readers need."""
+    for part in ("body", "furo_navigation_tree"):
+        if part in context:
+            context[part] = access.mended(context[part])
+
+
 def setup(app: Sphinx) -> dict[str, Any]:
     """Tell Sphinx of all this."""
     app.add_node(formula, html=(visit_formula, None))
@@ -394,4 +403,5 @@ def setup(app: Sphinx) -> dict[str, Any]:
     app.add_config_value("minidl_lite", "", "html")
     app.connect("html-collect-pages", book_pages)
     app.connect("html-page-context", open_in_lite)
+    app.connect("html-page-context", for_all_readers, priority=900)  # after furo
     return {"parallel_read_safe": True, "parallel_write_safe": True}

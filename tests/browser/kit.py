@@ -13,20 +13,20 @@ from contextlib import contextmanager
 from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
-from tests.browser import fetch_pyodide
+from tests.browser import fetch_axe, fetch_pyodide
 
 ROOT = Path(__file__).parents[2]
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser")
 HERE = re.compile(r"(http://127\.0\.0\.1:\d+|data:|blob:|about:)")
 
 
-def missing() -> str:
-    """Return what these tests lack here, in a sentence, or ""."""
+def missing(python: bool = True) -> str:
+    """Return what tests (with Python in the browser) lack here, in a sentence, or ""."""
     if CHROMIUM is None:
         return "Chromium is not here: apt-get install chromium"
     if importlib.util.find_spec("playwright") is None:
         return 'Playwright is not here: pip install -e ".[browser]"'
-    return "" if fetch_pyodide.is_here() else fetch_pyodide.MISSING
+    return fetch_pyodide.MISSING if python and not fetch_pyodide.is_here() else ""
 
 
 def script(name: str):
@@ -83,6 +83,29 @@ def chromium() -> Iterator:
         browser = run.chromium.launch(executable_path=CHROMIUM, args=args)
         yield browser
         browser.close()
+
+
+def serious(tab) -> list[tuple[str, list[str]]]:
+    """Return what axe-core finds on a page that shuts some readers out."""
+    tab.add_script_tag(path=str(fetch_axe.path()))
+    found = tab.evaluate("axe.run().then(r => r.violations)")
+    return [
+        (v["id"], [n["html"][:120] for n in v["nodes"]])
+        for v in found
+        if v["impact"] in ("serious", "critical")
+    ]
+
+
+def too_wide(tab) -> list[str]:
+    """Return the elements of a page that stick out of the window, or []."""
+    return tab.evaluate("""() => {
+      const root = document.documentElement;
+      if (root.scrollWidth <= innerWidth) return [];
+      const out = (e) => e.getBoundingClientRect().right > innerWidth + 1;
+      const found = [...document.querySelectorAll("body *")].filter(out);
+      const ends = found.filter((e) => ![...e.children].some(out));
+      return [root, ...ends].slice(0, 9).map((e) => e.outerHTML.slice(0, 100));
+    }""")
 
 
 class Watch:

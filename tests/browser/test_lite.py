@@ -1,5 +1,7 @@
 """JupyterLite in headless Chromium: a notebook runs to its end, and asks nobody.
 
+It is opened where the documentation site's link "Open in JupyterLite" leads.
+
 The site takes a minute to build and its builder's packages must be there, so this runs
 where MINIDL_LITE_WORK names the folder of `docs/playground/lite.py --work` (.ci/full).
 """
@@ -10,6 +12,7 @@ from pathlib import Path
 
 import pytest
 
+from docs.site.__main__ import LITE
 from tests.browser import fetch_pyodide, kit
 
 WORK = os.environ.get("MINIDL_LITE_WORK")
@@ -21,14 +24,15 @@ SECONDS = 1_200  # a busy machine takes ten times as long
 NOTEBOOK = "06_gradient_checking.ipynb"
 # A click on "Run All" before the kernel is there runs nothing, and what is painted lags
 # behind: so the application itself is asked to wait, to run, and for its cells.
-RUN = """async (seconds) => {
+RUN = """async ([path, seconds]) => {
   const until = async (f) => {
     let found;
     while (!(found = f())) await new Promise((done) => setTimeout(done, 200));
     return found;
   };
   const run = async () => {
-    const panel = await until(() => window.jupyterapp?.shell.currentWidget?.context && jupyterapp.shell.currentWidget);
+    const here = () => window.jupyterapp?.shell.currentWidget;
+    const panel = await until(() => here()?.context?.path === path && here());
     await panel.context.ready;
     await panel.sessionContext.ready;
     await panel.sessionContext.session.kernel.info;
@@ -42,7 +46,7 @@ RUN = """async (seconds) => {
 
 @pytest.fixture(scope="module")
 def site(tmp_path_factory):
-    folder = tmp_path_factory.mktemp("lite") / "site"
+    folder = tmp_path_factory.mktemp("site") / "lite"
     work = Path(WORK)
     work.mkdir(parents=True, exist_ok=True)
     kit.script("lite").build(folder, work, fetch_pyodide.place())
@@ -56,12 +60,12 @@ def site(tmp_path_factory):
 def test_all_notebooks_are_there_and_one_runs_to_its_end(site):
     sources = {path.name for path in (kit.ROOT / "notebooks").glob("[0-9]*.ipynb")}
     assert {path.name for path in (site / "files").glob("*.ipynb")} == sources
-    with kit.served(site) as url, kit.chromium() as browser:
+    with kit.served(site.parent) as url, kit.chromium() as browser:
         context = browser.new_context(viewport={"width": 1200, "height": 900})
         watch = kit.Watch(context)
         tab = context.new_page()
-        tab.goto(f"{url}/notebooks/index.html?path={NOTEBOOK}")
-        cells = tab.evaluate(RUN, SECONDS)
+        tab.goto(f"{url}/{LITE.format(NOTEBOOK)}")
+        cells = tab.evaluate(RUN, [NOTEBOOK, SECONDS])
         assert [cell["execution_count"] for cell in cells] == [
             *range(1, len(cells) + 1)
         ]

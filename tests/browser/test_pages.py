@@ -58,11 +58,21 @@ def reached(tab, *states):
     assert tab.evaluate("document.body.dataset.state") in states, said
 
 
+LINK = "data=circles&lr=nonsense&layers=x.3&seed=7&at=5"
+
+
 @pytest.fixture(scope="module")
 def play(opened):
-    tab = opened("index.html", "made")
+    tab = opened(f"index.html#{LINK}", "paused")
     tab.select_option("#speed", "fast")
     return tab
+
+
+def follow(tab, link, *states):
+    """Go where a link with other settings leads; Python goes on."""
+    tab.evaluate("document.body.dataset.state = 'left'")
+    tab.evaluate("link => { location.hash = link; }", link)
+    reached(tab, *states)
 
 
 def frame(tab):
@@ -78,11 +88,28 @@ def trained(tab, steps):
     return frame(tab)
 
 
+def program(tab):
+    """Wait until the program is that of the last step, and return it."""
+    tab.wait_for_function(
+        "document.getElementById('code').textContent"
+        ".includes(`round(${live.frame.steps} /`)"
+    )
+    return tab.text_content("#code")
+
+
 def words(tab):
     return tab.text_content("#words")
 
 
+def test_a_link_is_followed_and_what_it_cannot_mean_is_left_out(play):
+    assert frame(play)["steps"] == 5
+    assert play.input_value("#s-data") == "circles"
+    assert play.input_value("#s-lr") == "0.01"
+    assert play.input_value("#s-layers") == "3"
+
+
 def test_spirals_are_learned_within_600_steps(play):
+    follow(play, "", "made")
     assert frame(play)["heldAccuracy"] < 0.8
     while frame(play)["heldAccuracy"] < 0.95 and frame(play)["steps"] < 600:
         trained(play, frame(play)["steps"] + 100)
@@ -174,28 +201,25 @@ def test_own_points_by_click_keyboard_and_paste(play):
     assert "np.array([" in play.inner_text("#code")
 
 
-def test_the_link_brings_back_settings_points_and_step(play, opened):
+def test_the_link_brings_back_settings_points_and_step(play):
     play.fill("#s-layers", "5, 4")
     play.select_option("#s-activation", "Tanh")
     play.keyboard.press("Tab")
     reached(play, "made")
     before = trained(play, 40)
+    shown = play.input_value("#own-text"), program(play)
     play.click("#share")
     play.wait_for_function("document.getElementById('said').textContent")
     link = play.evaluate("navigator.clipboard.readText()")
     assert link == play.url
-    other = opened(link.rpartition("/")[2], "paused")
-    after = frame(other)
+    follow(play, LINK, "paused")
+    assert frame(play)["steps"] == 5
+    follow(play, link.partition("#")[2], "paused")
+    after = frame(play)
     for name in ("steps", "loss", "heldLoss", "accuracy", "rate"):
         assert after[name] == before[name], name
-    assert other.input_value("#s-layers") == "5, 4"
-    assert other.input_value("#own-text") == play.input_value("#own-text")
-    assert other.inner_text("#code") == play.inner_text("#code")
-    other.evaluate("location.hash = 'data=circles&lr=nonsense&layers=x.3&seed=7&at=5'")
-    other.wait_for_function("live.frame.steps === 5")
-    assert other.input_value("#s-data") == "circles"
-    assert other.input_value("#s-lr") == "0.01"  # what cannot be read is left out
-    assert other.input_value("#s-layers") == "3"
+    assert play.input_value("#s-layers") == "5, 4"
+    assert (play.input_value("#own-text"), program(play)) == shown
 
 
 def test_the_program_is_copied(play):
@@ -313,7 +337,7 @@ def test_nothing_sticks_out_and_nobody_is_shut_out(browser, address, page, schem
         tab.select_option("#s-data", "own")
     for width in (360, 768, 1440):
         tab.set_viewport_size({"width": width, "height": 800})
-        assert tab.evaluate("document.documentElement.scrollWidth") <= width
+        assert kit.too_wide(tab) == []
     sizes = tab.evaluate(
         "[...document.querySelectorAll('body *')].filter(e => e.innerText)"
         ".map(e => parseFloat(getComputedStyle(e).fontSize))"
@@ -336,12 +360,5 @@ def test_axe_finds_nothing_serious(browser, address, page, scheme):
     if page == "index.html":
         tab.click("[data-preset=overfit]")
         tab.select_option("#s-data", "own")
-    tab.add_script_tag(path=str(fetch_axe.path()))
-    found = tab.evaluate("axe.run().then(r => r.violations)")
-    serious = [
-        (v["id"], v["impact"], [n["html"][:120] for n in v["nodes"]])
-        for v in found
-        if v["impact"] in ("serious", "critical")
-    ]
-    assert serious == []
+    assert kit.serious(tab) == []
     context.close()
