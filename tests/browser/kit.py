@@ -85,10 +85,13 @@ def chromium() -> Iterator:
         browser.close()
 
 
-def serious(tab) -> list[tuple[str, list[str]]]:
-    """Return what axe-core finds on a page that shuts some readers out."""
+def serious(tab, *rules: str) -> list[tuple[str, list[str]]]:
+    """Return what axe-core finds on a page, by all rules or these, that shuts some out."""
     tab.add_script_tag(path=str(fetch_axe.path()))
-    found = tab.evaluate("axe.run().then(r => r.violations)")
+    found = tab.evaluate(
+        "rules => axe.run(rules.length ? {runOnly: rules} : {}).then(r => r.violations)",
+        rules,
+    )
     return [
         (v["id"], [n["html"][:120] for n in v["nodes"]])
         for v in found
