@@ -20,9 +20,9 @@ from tests.twins import both_ways, twins
 
 pytest.importorskip("numba", reason='needs numba: pip install ".[fast]"')
 
-from minidl.kernels.numba import activation, layer_norm, loops, norm, recurrent
+from minidl.kernels.numba import activation, layer_norm, loops, norm, pool, recurrent
 
-MODULES = (activation, layer_norm, norm, recurrent)
+MODULES = (activation, layer_norm, norm, pool, recurrent)
 
 
 class Row(NamedTuple):
@@ -129,6 +129,30 @@ def test_it_takes_and_keeps_an_order_in_memory(name, way, rng):
     np.testing.assert_allclose(y, want, rtol=1e-5, atol=1e-5)
     for a, b in zip(gradients(back, g), gradients(want_back, g), strict=True):
         np.testing.assert_allclose(a, b, rtol=1e-4, atol=1e-5)
+
+
+@pytest.mark.parametrize(
+    ("size", "stride"), [(2, 2), ((1, 3), (2, 3)), ((3, 2), (4, 2)), (1, 1)]
+)
+def test_max_pooling_of_images_in_rows(size, stride, rng):
+    """With ties, signed zeros, infinities and NaN; and gradients of gradients."""
+    settings = {"kernel_size": size, "stride": stride}
+    x = rng.integers(-1, 2, (5, 3, 9, 8)) * np.float32(-1)
+    for bad in (np.nan, np.inf, -np.inf, np.nan):
+        x[tuple(rng.integers(0, x.shape))] = bad
+    x = LAID_OUT["rows"](x.astype("f4"))
+    y, back = pool.max_pool2d_in_one_pass(x, **settings)
+    want, want_back = ops.max_pool2d.body(x, **settings)
+    np.testing.assert_array_equal(y, want)
+    np.testing.assert_array_equal(np.signbit(y), np.signbit(want))
+    g = rng.normal(size=y.shape).astype("f4")
+    np.testing.assert_array_equal(back(g), want_back(g))
+    leaf = Tensor(g, requires_grad=True)
+    (dg,) = grad((back(leaf) * back(leaf)).sum(), leaf)
+    np.testing.assert_allclose(dg, 2 * g, rtol=1e-6)
+    for declined in ({"padding": 1, "kernel_size": 2}, {"kernel_size": 2, "stride": 1}):
+        assert pool.max_pool2d_in_one_pass(x, **declined) is None
+    assert pool.max_pool2d_in_one_pass(np.array(x, order="C"), **settings) is None
 
 
 @pytest.mark.parametrize("bad", [np.inf, -np.inf, np.nan])

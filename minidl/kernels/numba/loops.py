@@ -6,9 +6,10 @@
             y[i] = TWO * x[i]
 
 The annotations are the types that numba compiles for, once: In2 is a matrix of float32
-that is read, Out2 one that is written, Number a float32, Count an integer. All arrays
-are contiguous. Constants are float32 too, for with a Python number numba computes in
-float64. A `formula` takes numbers and returns one, for use in loops.
+that is read, Out2 one that is written, Bytes4 has four axes of small integers, Number
+is a float32, Count an integer. All arrays are contiguous. Constants are float32 too,
+for with a Python number numba computes in float64. A `formula` takes numbers and
+returns one, for use in loops.
 
 Loops are compiled when a body first asks whether they are `ready`, and kept on disk
 beside the source. Whoever edits a formula deletes __pycache__, for numba looks only at
@@ -39,6 +40,7 @@ Out1: TypeAlias = Array
 Out2: TypeAlias = Array
 Out3: TypeAlias = Array
 Out4: TypeAlias = Array
+Bytes4: TypeAlias = Array
 Number: TypeAlias = Any
 Count: TypeAlias = int
 
@@ -140,12 +142,13 @@ def parameters(python: Callable[..., Any]) -> list[str]:
 
 
 def numba_type(annotation: str) -> Any:
-    """Return the type that numba has for Number, Count, In1 to In4, Out1 to Out4."""
+    """Return numba's type for Number, Count, In1 to In4, Out1 to Out4, Bytes4."""
     types = import_module("numba").types
     if annotation in ("Number", "Count"):
         return types.float32 if annotation == "Number" else types.int64
     kind, ndim = annotation[:-1], int(annotation[-1])
-    return types.Array(types.float32, ndim, "C", readonly=kind == "In")
+    number = types.uint8 if kind == "Bytes" else types.float32
+    return types.Array(number, ndim, "C", readonly=kind == "In")
 
 
 def flat(x: Array) -> Array | None:
