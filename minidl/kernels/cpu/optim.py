@@ -15,19 +15,19 @@ Without it the whole step of an MLP takes 1.6 times as long (`python -m benchmar
 --only a --peers plain`). Two sums of vectors by BLAS (axpby), which NumPy
 does not offer but its library holds, gained 2 % more and were left out.
 
-The other rules are the printed lines with `out=`, in chunks, equal to the last bit.
-That pays where the temporaries of a whole array would not fit in the cache.
+The other rules need no lines but the printed ones: a large array goes through them in
+chunks, equal to the last bit, for they treat each number on its own. That pays where
+the temporaries of a whole array would not fit in the cache.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from weakref import WeakKeyDictionary
 
 import numpy as np
 
 from minidl.backend import Array
-from minidl.kernels.cpu.blocks import aligned
 from minidl.kernels.optim import fits
 from minidl.optim.adam import Adam, Adamax, AdamW
 from minidl.optim.adaptive import Adadelta, Adagrad, RMSProp
@@ -35,7 +35,7 @@ from minidl.optim.groups import Group, Member
 from minidl.optim.optimizer import FAST, Optimizer
 from minidl.optim.sgd import SGD, Momentum, Nesterov
 
-CHUNK = 1 << 15  # numbers: 128 KB of each array, so that four and two scratch fit in L2
+CHUNK = 1 << 16  # numbers: 256 KB of each array, so that four and two scratch fit in L2
 SMALL = 1 << 13  # below this size, calls cost more than numbers
 
 
@@ -50,7 +50,7 @@ def adam(
     small = [m for m in fit if m.parameter.data.size < SMALL]
     if len(small) == 1 or len({m.t for m in small}) > 1:  # some sat out: their t differ
         small = []
-    decay, scratch = group.weight_decay, aligned((2, CHUNK))
+    decay, scratch = group.weight_decay, np.empty((2, CHUNK), np.float32)
     if small:
         pack = _pack(group, small)
         _rule(opt, *pack.gather(), lr, small[0].t, decay, scratch)
@@ -156,121 +156,24 @@ def _pack(group: Group, members: list[Member]) -> Pack:
     return pack
 
 
-# The other rules: the printed lines with `out=`, equal to the last bit. a and b are
-# scratch; p and the slots are written; g is read.
-
-
-def sgd(opt: SGD, p: Array, g: Array, lr: float, t: int, a: Array, b: Array) -> None:
-    """θ ← θ − η g."""
-    p -= np.multiply(g, lr, out=a)
-
-
-def momentum(
-    opt: Momentum, p: Array, g: Array, lr: float, t: int, a: Array, b: Array, v: Array
-) -> None:
-    """v ← μ v + (1 − τ) g ;  θ ← θ − η v."""
-    v *= opt.momentum
-    new = 1 - opt.dampening * (t > 1)
-    v += g if new == 1 else np.multiply(g, new, out=a)
-    p -= np.multiply(v, lr, out=a)
-
-
-def nesterov(
-    opt: Nesterov, p: Array, g: Array, lr: float, t: int, a: Array, b: Array, v: Array
-) -> None:
-    """v ← μ v + g ;  θ ← θ − η (g + μ v)."""
-    v *= opt.momentum
-    v += g
-    np.multiply(v, opt.momentum, out=a)
-    a += g
-    a *= lr
-    p -= a
-
-
-def adagrad(
-    opt: Adagrad, p: Array, g: Array, lr: float, t: int, a: Array, b: Array, s: Array
-) -> None:
-    """s ← s + g² ;  θ ← θ − η g / (√s + ε)."""
-    s += np.multiply(g, g, out=a)
-    np.sqrt(s, out=b)
-    b += opt.eps
-    np.multiply(g, lr / (1 + (t - 1) * opt.lr_decay), out=a)
-    a /= b
-    p -= a
-
-
-def rmsprop(
-    opt: RMSProp, p: Array, g: Array, lr: float, t: int, a: Array, b: Array, s: Array
-) -> None:
-    """s ← α s + (1 − α) g² ;  θ ← θ − η g / (√s + ε)."""
-    s *= opt.alpha
-    np.multiply(g, 1 - opt.alpha, out=a)
-    a *= g
-    s += a
-    np.sqrt(s, out=b)
-    b += opt.eps
-    np.divide(g, b, out=a)
-    a *= lr
-    p -= a
-
-
-def adadelta(
-    opt: Adadelta, p: Array, g: Array, lr: float, t: int, a: Array, b: Array,
-    s: Array, d: Array,
-) -> None:  # fmt: skip
-    """s ← ρ s + (1 − ρ) g² ;  Δ = √(d + ε) / √(s + ε) g ;  θ ← θ − η Δ ;  d as s."""
-    s *= opt.rho
-    np.multiply(g, 1 - opt.rho, out=a)
-    a *= g
-    s += a
-    np.sqrt(np.add(d, opt.eps, out=a), out=a)
-    a /= np.sqrt(np.add(s, opt.eps, out=b), out=b)
-    a *= g  # Δ
-    d *= opt.rho
-    np.multiply(a, 1 - opt.rho, out=b)
-    b *= a
-    d += b
-    a *= lr
-    p -= a
-
-
-RULES: dict[type, Callable[..., None]] = {
-    SGD: sgd, Momentum: momentum, Nesterov: nesterov, Adagrad: adagrad,
-    RMSProp: rmsprop, Adadelta: adadelta,
-}  # fmt: skip
-
-
 def in_chunks(
     opt: Optimizer, group: Group, members: list[Member], lr: Array
 ) -> list[Member]:
-    """Move large arrays chunk by chunk, and return the others.
-
-    Rules that are not spelled out above go through their printed lines.
-    """
-    left, decay = [], group.weight_decay
-    rule = RULES.get(type(opt))
-    if isinstance(opt, RMSProp) and (opt.centered or opt.momentum):
-        rule = None
-    sizes = [m.parameter.data.size for m in members]
-    a, b, c = aligned((3, min(CHUNK, max(sizes, default=0))))
+    """Move large arrays by the printed lines, chunk by chunk; return the others."""
+    left = []
     for member in members:
         p, g = member.parameter.data, member.parameter.grad
-        if opt.maximize or p.size < SMALL or not fits(member):
+        if opt.maximize or p.size <= CHUNK or not fits(member):
             left.append(member)
             continue
         p, g = p.reshape(-1), g.reshape(-1)
         slots = {name: slot.reshape(-1) for name, slot in member.slots.items()}
         for chunk in _chunks(p.size):
             pc, gc = p[chunk], g[chunk]
-            n, some = pc.size, {name: slot[chunk] for name, slot in slots.items()}
-            if rule is None or not isinstance(lr, (int, float)):
-                gc = opt.decay(pc, gc, lr, decay) if decay else gc
-                opt.update(pc, gc, lr, member.t, **some)
-                continue
-            if decay:
-                np.multiply(pc, decay, out=c[:n])
-                gc = np.add(gc, c[:n], out=c[:n])
-            rule(opt, pc, gc, lr, member.t, a[:n], b[:n], **some)
+            if group.weight_decay:
+                gc = opt.decay(pc, gc, lr, group.weight_decay)
+            some = {name: slot[chunk] for name, slot in slots.items()}
+            opt.update(pc, gc, lr, member.t, **some)
     return left
 
 
