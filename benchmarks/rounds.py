@@ -28,12 +28,26 @@ class Side(NamedTuple):
     settings: tuple[tuple[str, str], ...] = ()
 
 
+def environment(side: Side, threads: int = 1) -> dict[str, str]:
+    """Return the environment of a library's process."""
+    env = {**os.environ, **dict.fromkeys(THREADS, str(threads))}
+    return env | {**dict(side.settings), "PYTHONPATH": str(side.root)}
+
+
+def once(side: Side, *words: str) -> str:
+    """Run a program for a library in a fresh process; return its last line."""
+    made = subprocess.run(
+        words, env=environment(side), cwd=side.root, text=True, check=True,
+        stdout=subprocess.PIPE,
+    )  # fmt: skip
+    return made.stdout.strip().splitlines()[-1]
+
+
 class Worker:
     """A process with one library; it measures whenever it is asked."""
 
     def __init__(self, side: Side, *words: str, threads: int = 1) -> None:
-        env = {**os.environ, **dict.fromkeys(THREADS, str(threads))}
-        env |= {**dict(side.settings), "PYTHONPATH": str(side.root)}
+        env = environment(side, threads)
         env.pop("PYTHONDONTWRITEBYTECODE", None)  # imports are timed with bytecode
         self.errors = tempfile.TemporaryFile("w+")  # noqa: SIM115  closed by __exit__
         self.process = subprocess.Popen(
