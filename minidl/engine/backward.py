@@ -20,7 +20,7 @@ from minidl.backend import namespace
 from minidl.engine import messages
 from minidl.engine.inputs import Narrow
 from minidl.engine.modes import enable_grad, mode, watchers
-from minidl.engine.op import Node, Rule, as_array, wrap
+from minidl.engine.op import FIRST, Node, Rule, as_array, wrap
 from minidl.engine.tensor import Edge, Tensor, TensorLike, edge_of, values
 from minidl.engine.versions import versions
 from minidl.errors import ShapeError
@@ -116,13 +116,14 @@ def pull(  # noqa: C901  the hot loop, which calls as little as it can
     path = None if xs is None else _path(order, goals)
     for y, g in zip(ys, gs, strict=True):
         sums.add(*edge_of(y), g)
+    told, add = create or bool(watchers), sums.add
     try:
         while order:  # the youngest node stands last
             node = order.pop()
             arrived = sums.arrived.pop(node, None)
             if arrived is None:
                 continue
-            back, add = node.back, sums.add
+            back = node.back
             ends: list[Any] = node
             if path is not None:
                 ends = _towards(goals, path, node)
@@ -132,13 +133,13 @@ def pull(  # noqa: C901  the hot loop, which calls as little as it can
                 lost = all(to is None for to in ends)
                 if lost and (done or node.back is not None):
                     continue
-            slow = create or watchers or versions.last > node.tick
+            slow = told or versions.last > node.tick
             # the common cases, in few steps: gradients_of would do the same
-            if type(back) is Rule and not slow:
-                (g,), inputs = arrived, node.inputs
-                for way, to, i in zip(back.ways, ends, node.which):  # noqa: B905
+            if type(back) is Rule and node.which is FIRST and not slow:
+                g, inputs = arrived[0], node.inputs
+                for way, to in zip(back.ways, ends):  # noqa: B905
                     if to is not None:
-                        add(to, i, way(g, inputs), node)
+                        add(to, 0, way(g, inputs), node)
             elif type(back) is tuple and len(arrived) == 1 and not slow:
                 for way, to, i in zip(back, ends, node.which):  # noqa: B905  as counted
                     if to is not None:
@@ -275,6 +276,9 @@ class Sums:
                 raise messages.misfit(node, g, shapes[i])
             g = sum_to(g, shape=shapes[i])
         if (sums := self.arrived.get(to)) is None:
+            if len(shapes) == 1 and type(g) is not Scatter:  # nearly always
+                self.arrived[to] = [g]
+                return
             sums = self.arrived[to] = [None] * len(shapes)
         if (old := sums[i]) is not None:
             g = _added(old, g, (to, i) in self.ours)

@@ -233,8 +233,13 @@ def op(  # noqa: C901  it holds the hot path, which calls as little as it can
             raise messages.failure(call, arrays, error) from error
         if type(made) is not tuple or len(made) < 2:
             raise messages.no_pair(call, made)
-        y, back = made[0], made[1]
-        if type(y) is not ndarray and type(y) is not tuple:
+        if several := len(made) > 2:
+            y, back = made[:2]
+        else:
+            y, back = made
+        if type(y) is tuple:
+            several = True
+        elif type(y) is not ndarray:
             y = as_array(y)  # the very array that the Tensor will hold
         if watcher is not None:
             made = (y, *made[1:])
@@ -251,7 +256,7 @@ def op(  # noqa: C901  it holds the hot path, which calls as little as it can
                 counted = n_inputs is not None
             if watcher is not None:
                 watcher.recorded(node, arrays)
-        if len(made) > 2 or type(y) is tuple:
+        if several:
             return _several(call, made, node if recorded else None)
         tensor = new(Tensor)  # as `wrap` does, without a call
         tensor.data, tensor.grad, tensor.output = y, None, 0

@@ -6,8 +6,8 @@
 A file registers its bodies on the operations, `@conv2d.fast("cpu")`; they take the same
 arguments, and return None for what they cannot do. The operation then runs its own
 body, which is the specification. `multiply.rule(value, *ways)` is the same for what is
-one call of NumPy, and is not asked whether it can. `optim.py` of a kind does the same for the rules of
-optimizers: `FAST[Adam, "cpu"]`.
+one call of NumPy, and is not asked whether it can. `optim.py` of a kind does the same
+for the rules of optimizers: `FAST[Adam, "cpu"]`.
 
 Every file found here is imported, if the library that its kind needs is installed.
 A file, a folder or all of `kernels/` may be deleted, and minidl works without it.
