@@ -3,8 +3,9 @@
     python -m tests.browser.look SITE --to FOLDER
 
 writes FOLDER/WIDTH-SCHEME/PAGE.png, and says of each page what sticks out of the window,
-what axe-core finds serious, what its console says, and what it asks another server for.
+what its console says, and what it asks another server for.
 
+    --axe                and what axe-core finds serious: seconds for a page
     --only nn.conv,a1    pages whose names contain one of these
     --without source/    but none of these
     --widths 360         some of the widths
@@ -32,7 +33,7 @@ def pages(site: Path) -> list[str]:
     return [name for name in names if name.split("/")[0] not in OTHERS]
 
 
-def look(url: str, names: list[str], widths: list[int], to: Path) -> int:
+def look(url: str, names: list[str], widths: list[int], to: Path, axe: bool) -> int:
     """Take the pictures; print what is wrong, and return how many lines that were."""
     lines = 0
     with kit.chromium() as browser:
@@ -52,8 +53,9 @@ def look(url: str, names: list[str], widths: list[int], to: Path) -> int:
                     file = name.removesuffix(".html").replace("/", "_")
                     tab.screenshot(path=folder / f"{file}.png")
                     found += [f"{width}: {text}" for text in kit.too_wide(tab)]
-                if fetch_axe.path().is_file():
-                    found += [f"{scheme}: {what}" for what in kit.serious(tab)]
+                if axe:
+                    rules = ("color-contrast",) if scheme == "dark" else ()
+                    found += [f"{scheme}: {what}" for what in kit.serious(tab, *rules)]
             context.close()
             found += [f"asks {address}" for address in watch.outside] + watch.wrong
             lines += len(found)
@@ -86,6 +88,7 @@ def main() -> None:
     parser.formatter_class = argparse.RawDescriptionHelpFormatter
     parser.add_argument("site", type=Path)
     parser.add_argument("--to", type=Path, required=True)
+    parser.add_argument("--axe", action="store_true")
     parser.add_argument("--only", default="")
     parser.add_argument("--without", default="none")
     parser.add_argument("--widths", default=",".join(map(str, WIDTHS)))
@@ -97,8 +100,11 @@ def main() -> None:
         if any(part in name for part in options.only.split(","))
         and not any(part in name for part in options.without.split(","))
     ]
+    widths = [int(width) for width in options.widths.split(",")]
+    if options.axe and not fetch_axe.path().is_file():
+        sys.exit(fetch_axe.MISSING)
     with kit.served(options.site) as url:
-        lines = look(url, names, [*map(int, options.widths.split(","))], options.to)
+        lines = look(url, names, widths, options.to, options.axe)
     print(f"{len(names)} pages, {lines} faults")
     if options.sheet:
         for folder in [path for path in options.to.iterdir() if path.is_dir()]:
