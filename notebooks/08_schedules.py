@@ -254,7 +254,8 @@ assert cut > 1.05 * result["cosine"]
 # transformers.
 #
 # **Predict.** Adam at a rate of 0.03, which is high, 300 steps, no noise: with 1 and
-# with 8 hidden layers, with and without 100 steps of warm-up. Where does it matter?
+# with 8 hidden layers, with and without 100 steps of warm-up. Where does it matter? And
+# if the runs of 8 layers are repeated with noise of $10^{-7}$ in the pixels?
 
 
 # %%
@@ -274,19 +275,26 @@ for ax, depth in zip(axes, (1, 8), strict=True):
         ax.semilogy(smooth, dash, label=f"{steps} steps of warm-up")
     ax.set(xlabel="step", title=f"{depth} hidden layer{'s' if depth > 1 else ''}")
     ax.legend()
-assert final[8, 0] > 1.3 * final[8, 100] and max(final[1, 0], final[1, 100]) < 0.1
+assert max(final[1, 0], final[1, 100]) < 0.1
 
 # %%
+again = {}
+for steps in (0, 100):
+    f = schedules.warmup(steps, schedules.constant(0.03))
+    again[8, steps] = train(adam(f), 300, 50, depth=8, blur=1e-7)[1][-50:].mean()
 for (depth, steps), loss in final.items():
-    print(f"{depth} layers, warm-up {steps:>3}: loss of the last 50 steps {loss:.3f}")
+    said = f"; again {again[depth, steps]:.3f}" if depth == 8 else ""
+    print(f"{depth} layers, warm-up {steps:>3}: last 50 steps {loss:.3f}{said}")
 
 assert min(final[8, 0], final[8, 100]) > 3 * max(final[1, 0], final[1, 100])
+assert max(abs(again[key] / final[key] - 1) for key in again) > 0.05
 
 # %% [markdown]
-# With one layer both end below 0.1. Eight layers end at a clearly smaller loss if they
-# begin slowly, though all have had the same rate for the last 200 steps: what the first
-# steps did is not undone. (And at this rate both nets of eight layers end at more than
-# three times the loss of those of one.)
+# With one layer both end below 0.1. With eight both end at more than three times that,
+# and which of the two is lower may be chance: noise of $10^{-7}$, as small as rounding,
+# changes one of the ends by more than 5 %. A pair of curves is no evidence here. At
+# this rate depth does harm, with or without warm-up. (Notebook 21 leaves it out in a
+# transformer.)
 #
 # ## 8. What if nobody knows the schedule?
 #
