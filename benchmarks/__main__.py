@@ -20,7 +20,8 @@ from benchmarks.history import facts, remember
 from benchmarks.rounds import Side, ask, compared, in_turn
 from benchmarks.workloads import TRAINING, WORKLOADS, save
 
-PEERS = ["torch", "numpy", "jax", "dezero", "mygrad", "autograd", "chainer", "tinygrad"]
+# Not among them: Chainer does not import with NumPy 2, and tinygrad wants clang.
+PEERS = ["torch", "numpy", "jax", "dezero", "mygrad", "autograd"]
 KEEP = (("MINIDL_MALLOC", "keep"),)
 MINIDL = {
     "minidl": Side("minidl", "minidl", settings=KEEP),

@@ -2,7 +2,7 @@
 
     xp   the library's namespace        p   the weights by name, its own arrays
 
-What none of them has, the rules of optimizers, is written by hand with `out=`.
+What none of them has, the rules of optimizers, is written by hand.
 """
 
 from __future__ import annotations
@@ -26,7 +26,8 @@ def adam(params: list[np.ndarray], decay: float = 0.0) -> Rule:
         nonlocal t
         t += 1
         for p, g, m, v in zip(params, grads, ms, vs, strict=True):
-            p *= 1 - 1e-3 * decay
+            if decay:
+                p *= 1 - 1e-3 * decay
             m += 0.1 * (g - m)
             v += 0.001 * (g * g - v)
             root = np.sqrt(v / (1 - 0.999**t)) + 1e-8

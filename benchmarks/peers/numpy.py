@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from benchmarks.peers.formulas import adam
 from benchmarks.workloads import LENGTH, Given
 
 Step = Callable[[], Any]
@@ -17,13 +18,10 @@ def mlp(given: Given) -> Step:
     x, labels = given.data["x"], given.data["labels"]
     params = [p.copy() for p in given.params.values()]
     ws, bs = params[::2], params[1::2]
-    ms, vs = ([np.zeros_like(p) for p in params] for _ in range(2))
-    n, last, t = len(x), len(ws) - 1, 0
-    rows = np.arange(n)
+    n, last = len(x), len(ws) - 1
+    rows, move = np.arange(n), adam(params)
 
     def step() -> float:
-        nonlocal t
-        t += 1
         h, kept = x, [x]
         for i, (w, b) in enumerate(zip(ws, bs, strict=True)):
             h = h @ w + b
@@ -42,11 +40,7 @@ def mlp(given: Given) -> Step:
             grads += [g.sum(axis=0), kept[i].T @ g]
             if i:
                 g = (g @ ws[i].T) * (kept[i] > 0)
-        for p, g, m, v in zip(params, grads[::-1], ms, vs, strict=True):
-            m += 0.1 * (g - m)
-            v += 0.001 * (g * g - v)
-            root = np.sqrt(v / (1 - 0.999**t)) + 1e-8
-            p -= 1e-3 / (1 - 0.9**t) * m / root
+        move(grads[::-1])
         return loss
 
     return step
