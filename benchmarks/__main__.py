@@ -5,7 +5,9 @@ minidl takes less. Each library has a fresh process for each workload, pinned to
 cores as it has threads; they take turns, round by round. All start from the same
 weights, and a ratio is void if losses of the first three steps differ. `--before` names
 a folder with another state of this repository (`git worktree add FOLDER COMMIT`), which
-takes its turns as one more library. The figures become a line of history.jsonl, unless
+takes its turns as one more library. Beside `no-numba` a second line has the ratios of
+minidl with NumPy alone: `python -m benchmarks --only h --peers torch,no-numba` measures
+the single ops in both ways. The figures become a line of history.jsonl, unless
 `--no-record` is given.
 """
 
@@ -17,8 +19,8 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks.history import facts, remember
-from benchmarks.rounds import Side, ask, compared, in_turn
-from benchmarks.workloads import TRAINING, WORKLOADS, save
+from benchmarks.rounds import ALIKE, CLOSE, Side, ask, compared, in_turn
+from benchmarks.workloads import RANDOM, TRAINING, WORKLOADS, save
 
 # Not among them: Chainer does not import with NumPy 2, and tinygrad wants clang.
 PEERS = ["torch", "numpy", "jax", "dezero", "mygrad", "autograd"]
@@ -114,12 +116,24 @@ def table(
         for name in names:
             save(name, path)
             here = [s for s in sides if name in sides[s]["workloads"]]
-            row = compared(in_turn(here, name, path, rounds, threads))
-            if "vs" in row:
-                row["vs"] = {side.name: row["vs"].get(side.name) for side in others}
+            found = in_turn(here, name, path, rounds, threads)
+            close = CLOSE if name not in RANDOM else ALIKE
+            row = rows[name] = compared(found, close)
+            fill(row, others)
             show(name, row)
-            rows[name] = row
+            if "no-numba" in found:
+                del found["minidl"]
+                alone = {"no-numba": found.pop("no-numba"), **found}
+                row["no-numba"] = compared(alone, close)
+                fill(row["no-numba"], others)
+                show("  NumPy alone", row["no-numba"])
     return rows
+
+
+def fill(row: dict[str, Any], sides: list[Side]) -> None:
+    """Give a row a cell for each library, None for those that do not have it."""
+    if "vs" in row:
+        row["vs"] = {side.name: row["vs"].get(side.name) for side in sides}
 
 
 def memory(sides: dict[Side, dict[str, Any]], rows: dict[str, Any]) -> None:

@@ -17,6 +17,7 @@ WORKER = Path(__file__).with_name("worker.py")
 THREADS = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS",
            "NUMBA_NUM_THREADS", "MINIDL_NUM_THREADS")  # fmt: skip
 CLOSE = 1e-3  # how far losses of the first steps may lie apart
+ALIKE = 1e-2  # likewise, where the numbers that are drawn differ
 
 
 class Side(NamedTuple):
@@ -110,17 +111,21 @@ def in_turn(
     return found
 
 
-def apart(ours: list[list[float]], theirs: list[list[float]]) -> bool:
+def apart(
+    ours: list[list[float]], theirs: list[list[float]], close: float = CLOSE
+) -> bool:
     """Whether results of the first steps lie further apart than rounding explains."""
     pairs = [
         (a, b)
         for x, y in zip(ours, theirs, strict=True)
         for a, b in zip(x, y, strict=False)
     ]
-    return not all(abs(a - b) <= CLOSE * max(1.0, abs(b)) for a, b in pairs)
+    return not all(abs(a - b) <= close * max(1.0, abs(b)) for a, b in pairs)
 
 
-def compared(found: dict[str, list[dict[str, Any]]]) -> dict[str, Any]:
+def compared(
+    found: dict[str, list[dict[str, Any]]], close: float = CLOSE
+) -> dict[str, Any]:
     """Return minidl's time and memory, and the ratios of its time to each other's.
 
     Of the ratios of one round the median, the lowest and the highest; "quiet" is the
@@ -139,7 +144,7 @@ def compared(found: dict[str, list[dict[str, Any]]]) -> dict[str, Any]:
         theirs = found[name]
         if failure := next((m["failed"] for m in theirs if "failed" in m), None):
             row["vs"][name] = {"failed": failure}
-        elif apart(ours[0]["first"], theirs[0]["first"]):
+        elif apart(ours[0]["first"], theirs[0]["first"], close):
             a, b = ours[0]["first"], theirs[0]["first"]
             row["vs"][name] = {"void": f"minidl computes {a}, {name} {b}"}
         else:

@@ -174,6 +174,7 @@ for _name, _shapes in SINGLE.items():
         " ".join([_name, *map(str, _shapes[:1])]),
         partial(single, shapes=_shapes, classes=_classes),
     )
+RANDOM = ("h.dropout",)  # every library draws its own numbers
 TRAINING = ("a", "b", "c", "d", "e")  # what returns a loss, and needs memory
 
 

@@ -47,14 +47,14 @@ def fast_batch_norm(
         mean += off / n
         off, square = moments(images, mean)
     mean += off / n
-    var = np.maximum(square / n - (off / n) ** 2, 0)
+    var = np.maximum(square / n - (off / n) ** 2, 0).astype(x.dtype)
     rstd = 1 / np.sqrt(var + eps)
     scale = rstd if gamma is None else gamma * rstd
     y = combine(images, scale, (0.0 if beta is None else beta) - mean * scale)
 
     def backward(g: Array) -> tuple[Array, Array, Array]:
         gs = np.ascontiguousarray(g.transpose(order)).reshape(view)
-        dbeta, dgamma = moments(images, mean, gs)
+        dbeta, dgamma = (v.astype(x.dtype) for v in moments(images, mean, gs))
         dgamma *= rstd
         slope = scale * rstd * dgamma / -n
         dx = combine(gs, scale, scale * dbeta / -n - slope * mean, images, slope)
@@ -104,7 +104,7 @@ def moments(
 ) -> tuple[Array, Array]:
     """Σ w and Σ (x − μ) w for each channel, in one pass; w = x − μ, or `others`."""
     p = images.shape[2]
-    first, second = np.zeros_like(mean), np.zeros_like(mean)
+    first, second = np.zeros((2, len(mean)))  # float64, for there are many blocks
     scratch = aligned((max(BLOCK, p),))
     for channels, several in blocks(images):
         middle = laid_out(mean[channels], images)

@@ -123,7 +123,7 @@ def to_blocks(x: Array, down: Axis, across: Axis) -> Array:
     n, c = x.shape[:2]
     beside = (c, len(down.seen), len(across.seen), across.blocks, n)
     y = np.zeros((down.blocks, *beside), x.dtype)
-    for pixels, part in pairs(x.transpose(2, 1, 3, 0), y, down, across):
+    for pixels, part in pairs(rows_of(x), y, down, across):
         part[...] = pixels
     return images_of(y.reshape(down.blocks, -1, across.blocks, n))
 
