@@ -287,9 +287,9 @@ FOUR = {
         "loss at high / at good": Says(low=1.5),
     },
     note=(
-        "At 0.5 the loss stays high; of five such curves two are read so, two as "
-        "under-fitting and one as healthy: a curve alone does not tell that another "
-        "rate would do better."
+        "At 0.5 the loss stays high; two of five such curves are read so, the others "
+        "as under-fitting, over-fitting or healthy: a curve alone does not tell that "
+        "another rate would do better."
     ),
 )
 def four_rates(seed: int) -> Figures:
