@@ -1,9 +1,10 @@
 """Train the small networks in the package: `python -m benchmarks.pretrain [NAME …]`.
 
 Each is trained from one seed on a data set in the package, and written to
-minidl/models/weights/, where `md.models.pretrained(name)` finds it. Another BLAS gives
-other last digits, and so other weights; tests ask what the files know, not which bits
-they hold.
+minidl/models/weights/, where `md.models.pretrained(name)` finds it. Another BLAS or
+kernel gives other last digits, and so other weights; tests ask what the files know, not
+which bits they hold. The command says how many test images the new file and the one in
+the package answer alike: "emoji-cnn" 98.9 % of 272, with the same accuracy, 59.2 %.
 """
 
 from __future__ import annotations
@@ -59,8 +60,20 @@ TASKS = {
 }
 
 
-def pretrain(name: str) -> tuple[Any, float]:
-    """Return a trained network, and its accuracy on the test data."""
+class Pretrained(NamedTuple):
+    """A trained network, and what it says of the test data.
+
+    accuracy  how many answers are right
+    alike     how many are those of the network in the package
+    """
+
+    net: Any
+    accuracy: float
+    alike: float
+
+
+def pretrain(name: str) -> Pretrained:
+    """Train a network, and compare it with the one in the package."""
     task = TASKS[name]
     train, test = task.load()
     net = SMALL[name]()
@@ -72,7 +85,10 @@ def pretrain(name: str) -> tuple[Any, float]:
     optimizer = optim.AdamW(net.parameters(), lr=schedule, weight_decay=0.05)
     trainer = Trainer(net, optimizer, ops.cross_entropy, [accuracy], progress=False)
     trainer.fit(loader, epochs=task.epochs)
-    return net, trainer.evaluate(test)["accuracy"]
+    said = trainer.predict(test.x).argmax(axis=1)
+    before = Trainer(models.pretrained(name), None, ops.cross_entropy, progress=False)
+    alike = float((said == before.predict(test.x).argmax(axis=1)).mean())
+    return Pretrained(net, accuracy(said, test.y), alike)
 
 
 def main() -> None:
@@ -83,10 +99,11 @@ def main() -> None:
     options = parser.parse_args()
     for name in options.names:
         start = time.perf_counter()
-        net, judged = pretrain(name)
+        found = pretrain(name)
         path = options.out / f"{name}.safetensors"
-        md.save(net, path)
-        print(f"{name}: {100 * judged:.1f} % right on the test images; {path}, "
+        md.save(found.net, path)
+        print(f"{name}: {found.accuracy:.1%} right on the test images, "
+              f"{found.alike:.1%} answered as by the one in the package; {path}, "
               f"{path.stat().st_size:,} bytes, {time.perf_counter() - start:.0f} s",
               flush=True)  # fmt: skip
 
