@@ -91,19 +91,22 @@ def layer_norm_by_rows(
         return None
     if not ready(forward, backward):
         return None
-    shape, features, d = x.shape, gamma.shape, gamma.size
+    features, d = gamma.shape, gamma.size
     rows, scale, shift = x.reshape(-1, d), gamma.ravel(), beta.ravel()
     y = np.empty_like(x)
     mean, rstd = np.empty((2, len(rows)), x.dtype)
     forward(rows, scale, shift, y.reshape(-1, d), mean, rstd, eps)
 
     def back(g: Array) -> tuple[Array, Array, Array]:
-        gs, dx = np.ascontiguousarray(g).reshape(-1, d), np.empty_like(rows)
+        gs, dx = np.ascontiguousarray(g).reshape(-1, d), np.empty_like(x)
+        out = dx.reshape(-1, d)  # dx owns its memory, so that nobody has to copy it
         sums = np.zeros((2, -(-len(rows) // PIECE), d), x.dtype)  # see ops/total.py
         for piece, (dgamma, dbeta) in enumerate(sums.swapaxes(0, 1)):
             at = slice(piece * PIECE, (piece + 1) * PIECE)
-            backward(rows[at], scale, gs[at], mean[at], rstd[at], dx[at], dgamma, dbeta)
+            backward(
+                rows[at], scale, gs[at], mean[at], rstd[at], out[at], dgamma, dbeta
+            )
         dgamma, dbeta = sums.sum(axis=1)
-        return dx.reshape(shape), dgamma.reshape(features), dbeta.reshape(features)
+        return dx, dgamma.reshape(features), dbeta.reshape(features)
 
     return y, back

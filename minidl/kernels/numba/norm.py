@@ -125,20 +125,20 @@ def batch_norm_by_lines(
     mean += off / n
     rstd = 1 / np.sqrt(var + eps)
     scale = gamma * rstd
-    y = np.empty_like(images)
-    forward(images, mean, scale, beta, y)
+    y = np.empty_like(x)  # in the order of x; it owns its memory: nobody has to copy it
+    forward(images, mean, scale, beta, y.transpose(order).reshape(last))
 
     def back(g: Array) -> tuple[Array, Array, Array]:
         gs = np.ascontiguousarray(g.transpose(order)).reshape(last)
         dbeta, dgamma = (v.astype(mean.dtype) for v in sums(slopes, gs, images, mean))
         dgamma *= rstd
-        dx = np.empty_like(images)
-        backward(
-            gs, images, mean, scale, scale * dbeta / -n, scale * rstd * dgamma / -n, dx
-        )
-        return placed(dx, shape, order), dgamma, dbeta
+        dx = np.empty_like(x)
+        out = dx.transpose(order).reshape(last)
+        shift, slope = scale * dbeta / -n, scale * rstd * dgamma / -n
+        backward(gs, images, mean, scale, shift, slope, out)
+        return dx, dgamma, dbeta
 
-    return placed(y, shape, order), back, (mean, var)
+    return y, back, (mean, var)
 
 
 def sums(body: Any, *arrays: Array) -> Array:
@@ -156,9 +156,3 @@ def order_of(x: Array) -> tuple[int, ...] | None:
         if len(order) == x.ndim and x.transpose(order).flags.c_contiguous:
             return order
     return None
-
-
-def placed(y: Array, shape: tuple[int, ...], order: tuple[int, ...]) -> Array:
-    """Return y in the shape of x, which had its axes in this order in memory."""
-    y = y.reshape([shape[i] for i in order])
-    return y.transpose([order.index(i) for i in range(len(order))])
