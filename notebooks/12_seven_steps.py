@@ -271,8 +271,8 @@ show.search(grid, random[0], names=["Grid", "Random"], x="lr", y="weight_decay")
 # %% [markdown]
 # In six or more. The marks on the axes tell why: nine different rates against three.
 # With one setting that matters, random search is a search along a line with nine points
-# (Bergstra & Bengio 2012). Over 20 seeds of everything it won 19 times
-# (`docs/search.md`), and lost once.
+# (Bergstra & Bengio 2012). Over 20 seeds of weights, order and draws it was better in
+# 19 (`docs/search.md`).
 #
 # ## 7. One split, or k folds?
 #
