@@ -428,12 +428,12 @@ for eye in ("from nothing", "frozen", "fine-tuned"):
     spoken[eye] = taught_to_speak(net, 25 if QUICK else 300)
 # %%
 print({eye: f"{share:.0%}" for eye, share in spoken.items()})
-assert spoken["fine-tuned"] > spoken["from nothing"] - (0.05 if QUICK else -0.1)
+assert spoken["fine-tuned"] > spoken["from nothing"] - 0.1
 assert spoken["fine-tuned"] > spoken["frozen"] - (0.1 if QUICK else -0.1)
 
 # %% [markdown]
-# Here fine-tuning gains more than ten points over both others. (In the quick setting
-# none has learned to speak yet.)
+# Fine-tuning is more than ten points ahead of frozen features. Whether it gains over
+# features from nothing depends on the seed. (In the quick setting none can speak yet.)
 #
 # ## Exercise: which layer?
 #
