@@ -198,8 +198,8 @@ for i, name in enumerate(shown):
 ax.set(xlabel="images of each class", ylabel="errors, %", xticks=sizes)
 ax.set_xticks([], minor=True), ax.set_xticklabels(sizes)
 ax.legend(loc="upper left", bbox_to_anchor=(1, 1))
-# %%
 few, many = alike[5], alike[MANY]
+# %%
 assert few["block 3"] > max(few["pixels"], few["from nothing"])
 assert few["its mean"] < few["block 3"] - 0.07
 assert few["fine-tuned"] > few["from nothing"] - 0.03
