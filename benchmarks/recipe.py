@@ -7,7 +7,7 @@ training part alone, stands beside it. The recipe passes where its mean accuracy
 the seeds is not below the default's by more than one standard error of the difference,
 taken seed by seed.
 
-A seed takes about 25 seconds of a core for MNIST-5k, 4 minutes for Emoji-32, 8 seconds
+A seed takes about 25 seconds of a core for MNIST-5k, a minute for Emoji-32, 8 seconds
 for the table.
 """
 
