@@ -117,7 +117,7 @@ def _indexed(shape: tuple[int, ...], name: str, index: Array) -> Iterator[Region
     for axis, n in enumerate(shape):
         if index.min() < 0 or index.max() >= n:
             continue
-        counts = np.bincount(index.ravel().astype(np.int64), minlength=n)
+        counts = np.bincount(index.ravel().astype(np.intp), minlength=n)
         form = (1,) * axis + (n,) + (1,) * (len(shape) - axis - 1)
         if counts.max() > 1:
             yield (

@@ -191,7 +191,7 @@ class Bench:
         """
         y = self.train.y
         if self.labels:
-            p = np.bincount(to_numpy(y)) / len(y)
+            p = np.bincount(to_numpy(y).astype(np.intp)) / len(y)
             constant = np.log(np.maximum(p, 1e-9))
         else:
             constant = to_numpy(y).mean(axis=0)

@@ -190,7 +190,7 @@ def _by_chance(bench: Bench, saw: str, best: Trial) -> Complaint | None:
     """Return the complaint about a net that does not beat the most frequent class."""
     if not bench.labels:
         return None
-    y = to_numpy(bench.validation.y)
+    y = to_numpy(bench.validation.y).astype(np.intp)
     frequent = float(np.bincount(y).max()) / len(y)
     chance = frequent + 2 * math.sqrt(frequent * (1 - frequent) / len(y))
     if best.value > chance:

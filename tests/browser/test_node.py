@@ -76,6 +76,15 @@ sets = (md.data.load_digits, md.data.load_mnist5k, md.data.load_emoji, md.data.l
 assert all(len(load()[0]) > 50 for load in sets)
 assert md.data.pca(md.data.load_mnist5k()[0].x, 3).components.shape == (3, 784)
 """,
+    "labels of 64 bits are counted": """
+import numpy as np
+import minidl as md
+from minidl.lab.first_steps import find_rate
+x, y = md.data.moons(60, rng=0)[:]
+how = {"batch_size": 20, "loss": md.ops.cross_entropy}
+find_rate(lambda: md.models.MLP([2, 8, 2]), (x, y.astype(np.int64)), **how)
+assert md.train.confusion_matrix(y.astype(np.int64), y.astype(np.int64)).sum() == 60
+""",
     "a picture": """
 import io
 import minidl as md
