@@ -75,7 +75,11 @@ def conv2d_in_blocks(
     dilation: Lengths = 1,
     groups: int = 1,
 ) -> Any:
-    """Return conv2d(x, w, b) by another of its bodies, or None if the stride is 1."""
+    """Return conv2d(x, w, b) with x in blocks, and the way back.
+
+    None, so that another body computes: for a stride of 1, other widths than float32,
+    windows that see the frame alone, and results that are not finite.
+    """
     check_channels("conv2d", x, w, b, groups)
     at = slide("conv2d", x, w.shape[2:], stride, padding, dilation)
     if at.stride == (1, 1) or x.size * w.size == 0 or x.dtype != np.float32:
