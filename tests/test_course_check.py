@@ -10,7 +10,6 @@ from minidl_course.assignment import find
 from minidl_course.author.check import Report, changed_faults, check, prove
 from minidl_course.author.consistency import paper_faults
 from minidl_course.author.edition import edition_faults
-from minidl_course.author.luck import luck_faults
 from minidl_course.author.mutation import patched
 from minidl_course.author.release import edition
 from minidl_course.author.trial import Trial, depends
@@ -83,11 +82,16 @@ def test_papers_that_do_not_agree(root, tiny, name, old, new, says):
     assert [fault for fault in found if says in fault], found
 
 
-def run(assignment, tree):
+def run(assignment, tree, students=0):
     """The faults of everything that runs."""
     report = Report(assignment)
-    prove(report, Trial(assignment, tree))
+    prove(report, Trial(assignment, tree, students))
     return report.faults
+
+
+def by_luck(assignment, tree, students):
+    """The faults that only so many students together show."""
+    return [f for f in run(assignment, tree, students) if "students" in f]
 
 
 BAD_MUTANTS = """
@@ -138,7 +142,7 @@ def test_variants_must_keep_their_points(root, tiny, tree):
     assignment = altered(root, "README.md", "", "")
     *sound, _, end = VARIANTS.splitlines(keepends=True)
     write(root, {file: "".join([*sound, end])})
-    large, few = luck_faults(Trial(assignment, tree), 6)
+    large, few = by_luck(assignment, tree, 6)
     assert large == (
         "t1.1: the variant 'not for large x' loses points from 6 students: 30 of 50"
     )
@@ -262,7 +266,7 @@ def test_words_that_state_an_answer_are_left_out(root, tiny, tree):
 
 
 def test_luck_is_found(root, tiny, tree):
-    assert luck_faults(Trial(tiny, tree), 6) == []
+    assert by_luck(tiny, tree, 6) == []
     sometimes = 'return {"x": draw.normal(3), "s": draw.choice([0.0, 0.5]), "u": draw.normal(3)}'
     whole = 'return {"x": 1e3 * draw.normal(3), "s": 0.5, "u": draw.normal(3)}'
     assignment = altered(root, "hidden.py", whole, sometimes)
@@ -275,7 +279,7 @@ def test_luck_is_found(root, tiny, tree):
         \'\'\')]
     """
     write(root, {"assignments/t1_other/mutants.py": mutants})
-    (fault,) = luck_faults(Trial(assignment, tree), 12)
+    (fault,) = by_luck(assignment, tree, 12)
     assert fault.startswith("t1.2: the mutant 's forgotten' gets points by luck: ")
 
 

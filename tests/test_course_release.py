@@ -7,6 +7,7 @@ import os
 import shutil
 import subprocess
 import sys
+import textwrap
 import zipfile
 
 import numpy as np
@@ -302,5 +303,42 @@ def test_what_a_tree_lacks_is_not_taken_from_another_minidl(tmp_path):
     calls.write_text("import minidl.kernels\n")
     (tree / "minidl").mkdir(parents=True)
     (tree / "minidl/__init__.py").write_text("")
-    ((given,),) = answered(tree, calls, {}, [Group([("f", {})], 9.0)])
+    ((given,),) = answered(tree, calls, [Group([("f", {})], 9.0)])
     assert "No module named 'minidl.kernels'" in given.answer.what
+
+
+ENGINE = """
+    import numpy as np
+    state = []
+    def f(x):
+        state.append(x.sum())
+        x[...] = 7
+        return {"y": np.array([SIGN * state[0], len(state)])}
+"""
+
+
+def test_a_group_has_its_own_engine_and_its_own_inputs(tmp_path):
+    calls, tree = tmp_path / "calls.py", tmp_path / "tree"
+    calls.write_text("from minidl.ops import f\n")
+    source = textwrap.dedent(ENGINE)
+    for name, text in {"__init__": "", "ops": source.replace("SIGN", "1")}.items():
+        (tree / "minidl").mkdir(parents=True, exist_ok=True)
+        (tree / f"minidl/{name}.py").write_text(text)
+    asked = [("f", {"x": np.array([1.0, 2.0])}), ("f", {"x": np.array([4.0])})]
+    minus, broken = (
+        {"minidl.ops": text} for text in (source.replace("SIGN", "-1"), "(")
+    )
+    endless = {"minidl.ops": "def f(x):\n    while True: pass\n"}
+    groups = [
+        Group(asked, 9.0), Group(asked, 9.0, minus), Group(asked, 9.0, broken),
+        Group(asked, 0.5, endless), Group(asked, 9.0, minus), Group(asked, 9.0, minus),
+    ]  # fmt: skip
+    plain, other, refused, hung, again, same = [
+        [given.answer for given in group] for group in answered(tree, calls, groups)
+    ]
+    assert [a["y"].tolist() for a in plain] == [[3, 1], [3, 2]]
+    assert [a["y"].tolist() for a in other] == [[-3, 1], [-3, 2]]
+    assert all("cannot be imported: SyntaxError" in a.what for a in refused)
+    assert all(a.what == "took longer than 0.5 s" for a in hung)
+    assert [a["y"].tolist() for a in again] == [[-3, 1], [-3, 2]]
+    assert [a["y"].tolist() for a in same] == [[-3, 3], [-3, 4]]  # equal modules stay

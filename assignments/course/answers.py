@@ -4,12 +4,14 @@
 
 The clock of a group of questions (those of a task) starts when the process is ready for
 it. A process that hangs or ends itself costs the rest of that group; the next group
-gets a new process. The child is answers_child.py.
+gets a new process. A group may change modules of the tree: the engine is then imported
+afresh, in the same process. The child is answers_child.py.
 """
 
 from __future__ import annotations
 
 import itertools
+import os
 import pickle
 import queue
 import subprocess
@@ -34,6 +36,10 @@ from .rows import Row
 
 CHILD = Path(__file__).with_name("answers_child.py")
 STARTING = 120.0  # seconds to import what is asked, on a busy machine
+# BLAS as in the grader's processes: the same sums, and no threads to start
+ONE_THREAD = dict.fromkeys(
+    ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"), "1"
+)
 
 Arrays = dict[str, np.ndarray[Any, Any]]
 Question = tuple[str, Arrays]  # a function of calls.py, and what it gets
@@ -66,10 +72,14 @@ class Given:
 
 @dataclass(frozen=True)
 class Group:
-    """Questions that share a clock; nothing is asked if `seconds` are over."""
+    """Questions that share a clock; nothing is asked if `seconds` are over.
+
+    modules  the texts of modules that differ from the tree's, by their names
+    """
 
     asked: Sequence[Question]
     seconds: float
+    modules: Mapping[str, str] = field(default_factory=dict)
 
 
 def inputs_of(row: Row, seed: str, student: str = "", i: int = 0) -> Arrays:
@@ -109,44 +119,54 @@ def ask(calls: ModuleType, row: Row, inputs: Mapping[str, Any]) -> Arrays:
     return answers_child.plain(made)
 
 
-def answered(
-    tree: Path, calls: Path, modules: Mapping[str, str], groups: Sequence[Group]
-) -> Iterator[list[Given]]:
+def answered(tree: Path, calls: Path, groups: Sequence[Group]) -> Iterator[list[Given]]:
     """Yield what came for each group of questions, as soon as it is there.
 
     tree     the folder that holds the package minidl
-    modules  the texts of modules that differ from the tree's, by their names
     """
     with tempfile.TemporaryDirectory() as folder:
-        files = {}
-        for i, (name, text) in enumerate(modules.items()):
-            path = Path(folder, str(i), f"graft.{name}.py")
-            path.parent.mkdir()
-            path.write_text(text, encoding="utf-8")
-            files[name] = str(path)
-        job = {"tree": str(tree), "files": files, "calls": str(calls)}
+        files = _written(groups, Path(folder))
+        job = {"tree": str(tree), "calls": str(calls)}
         done = 0
         while done < len(groups):
-            for given in _of_one_process(job, groups[done:]):
+            rest = [(files[i], groups[i].asked) for i in range(done, len(groups))]
+            for given in _of_one_process(job | {"groups": rest}, groups[done:]):
                 done += 1
                 yield given
+
+
+def _written(groups: Sequence[Group], folder: Path) -> list[dict[str, str]]:
+    """Write the modules of each group, equal ones once; return files by modules."""
+    found: list[dict[str, str]] = []
+    for i, group in enumerate(groups):
+        if i and group.modules == groups[i - 1].modules:
+            found.append(found[-1])
+            continue
+        found.append({})
+        for j, (name, text) in enumerate(group.modules.items()):
+            path = folder / f"{i}" / f"{j}" / f"graft.{name}.py"
+            path.parent.mkdir(parents=True)
+            path.write_text(text, encoding="utf-8")
+            found[-1][name] = str(path)
+    return found
 
 
 def _of_one_process(
     job: dict[str, Any], groups: Sequence[Group]
 ) -> Iterator[list[Given]]:
     """Yield the answers of the groups, up to the one in which the process ends."""
-    asked = [question for group in groups for question in group.asked]
-    job = job | {"asked": asked}
     process = _Here(job) if sys.platform == "emscripten" else _Process(job)
     try:
-        first = process.next(STARTING)
-        if first != ("ready",):
-            failed = _failed(process, first, STARTING, "cannot be imported")
-            for group in groups:
-                yield [Given(failed) for _ in group.asked]
-            return
-        for group in groups:
+        for i, group in enumerate(groups):
+            first = process.next(STARTING)
+            if first != ("ready",):
+                failed = _failed(process, first, STARTING, "cannot be imported")
+                alike = [x for x in groups[i:] if x.modules == group.modules]
+                for same in [group] if first else alike:
+                    yield [Given(failed) for _ in same.asked]
+                if not first:
+                    return
+                continue
             end = time.monotonic() + group.seconds
             given: list[Given] = []
             for _ in group.asked:
@@ -175,6 +195,7 @@ class _Process:
         self.process = subprocess.Popen(
             [sys.executable, "-I", "-B", "-X", "utf8", str(CHILD)],
             stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=self.errors,
+            env=os.environ | ONE_THREAD,
         )  # fmt: skip
         self.said: queue.SimpleQueue[Any] = queue.SimpleQueue()
         self.reader = threading.Thread(target=self._read, args=(job,), daemon=True)
@@ -225,7 +246,7 @@ class _Here:
 
     def __init__(self, job: dict[str, Any]) -> None:
         self.path, self.finders = [*sys.path], [*sys.meta_path]
-        self.modules = {name: sys.modules.pop(name) for name in _engine()}
+        self.modules = {name: sys.modules.pop(name) for name in answers_child.engine()}
         self.said: deque[Any] = deque()
         self.answers = answers_child.answers(job, self.said.append)
 
@@ -241,14 +262,10 @@ class _Here:
 
     def end(self) -> None:
         """Put back the modules that were there before."""
-        for name in _engine():
+        for name in answers_child.engine():
             del sys.modules[name]
         sys.modules.update(self.modules)
         sys.path[:], sys.meta_path[:] = self.path, self.finders
-
-
-def _engine() -> list[str]:
-    return [name for name in sys.modules if name.partition(".")[0] == "minidl"]
 
 
 def _failed(

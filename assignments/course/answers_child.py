@@ -105,7 +105,10 @@ def place(error: BaseException, tree: str) -> tuple[str, int]:
 
 
 def answers(job: dict[str, Any], tell: Callable[[Said], None]) -> Iterator[Said]:
-    """Import what a job names; say "ready", then yield an answer for each question.
+    """Say "ready" before each group of questions, then yield an answer for each.
+
+    A group that changes other files than the one before gets an engine imported afresh.
+    If that fails, why is said in place of "ready", and nothing of the group is asked.
 
     tell   is told of each watched region that runs, once a question
     """
@@ -118,20 +121,38 @@ def answers(job: dict[str, Any], tell: Callable[[Said], None]) -> Iterator[Said]
 
     setattr(builtins, RUNS, runs)
     sys.path.insert(0, job["tree"])
-    sys.meta_path.insert(0, Grafted(job["tree"], job["files"]))
+    finder = Grafted(job["tree"], {})
+    sys.meta_path.insert(0, finder)
+    last, calls, begins = None, None, ()
+    for files, asked in job["groups"]:
+        if files != last:
+            last = finder.files = files
+            calls, begins = imported(job)
+        yield begins
+        for call, inputs in asked if calls is not None else ():
+            ran.clear()
+            own = {name: x.copy() for name, x in inputs.items()}  # groups share theirs
+            yield answer(calls, call, own, job["tree"])
+
+
+def imported(job: dict[str, Any]) -> tuple[Any, Said]:
+    """Import calls.py, and the engine afresh; or return None and why it cannot be."""
+    for name in engine():
+        del sys.modules[name]
     spec: Any = importlib.util.spec_from_file_location("calls", job["calls"])
     calls = importlib.util.module_from_spec(spec)
     try:
         spec.loader.exec_module(calls)
     except BaseException as error:
-        yield failure(error, "cannot be imported: ", job["tree"])
-        return
+        return None, failure(error, "cannot be imported: ", job["tree"])
     home = str(Path(sys.modules["minidl"].__file__ or "").parents[1])
     assert home == job["tree"], f"minidl came from {home}"
-    yield ("ready",)
-    for call, inputs in job["asked"]:
-        ran.clear()
-        yield answer(calls, call, inputs, job["tree"])
+    return calls, ("ready",)
+
+
+def engine() -> list[str]:
+    """Return the modules of minidl that are imported."""
+    return [name for name in sys.modules if name.partition(".")[0] == "minidl"]
 
 
 def main() -> None:

@@ -46,7 +46,7 @@ def walk(
         raise CourseError(f"there is no stage {only}; stages are 1 to {len(STAGES)}")
     stages = [only] if only else list(range(1, len(STAGES) + 1))
     groups = [Group([_question(file, stage)], seconds) for stage in stages]
-    answers = answered(tree, checks, {}, groups)
+    answers = answered(tree, checks, groups)
     for stage, (given,) in zip(stages, answers, strict=True):
         if isinstance(answer := given.answer, Failure):
             hint = "look for a loop that never ends, or for a call that ends Python"

@@ -113,6 +113,7 @@ def score(assignment: Assignment, only: str = "") -> Iterator[TaskScore]:
     if only and only not in assignment.tasks:
         raise CourseError(f"there is no {only}; tasks: {', '.join(assignment.tasks)}")
     mine = work(assignment)
+    modules = mine.modules
     tasks = [t for t in assignment.tasks.values() if only in ("", t.name)]
     rows = {
         name: [row for row in assignment.public if row.task == name]
@@ -126,12 +127,13 @@ def score(assignment: Assignment, only: str = "") -> Iterator[TaskScore]:
                 for i in range(row.draws)
             ],
             task.seconds,
+            modules,
         )
         for task in tasks
         if task.name not in mine.lost
     ]
     calls = assignment.folder / "calls.py"
-    given = answered(assignment.root, calls, mine.modules, groups)
+    given = answered(assignment.root, calls, groups)
     for task in tasks:
         if (why := mine.lost.get(task.name)) is not None:
             verdicts = [(row, Verdict(0, False, why, row.hint))

@@ -3,6 +3,7 @@
     the reference gets all points, the blank skeleton none; a blank alone loses its own
     task's points and no others; every mutant loses points in its task and only there;
     every variant (a right answer in other words) keeps all points of its task;
+    both are so for every student who is asked (luck.py);
     handout, regions, rows and points agree; every right answer depends on the draw;
     what students get parses, lints, and holds no line of the solution
 
@@ -32,6 +33,7 @@ from .trial import Trial, depends
 from .walkthrough import walkthrough_faults
 
 JOBS = 2
+PART = 6  # texts for one process
 BROKEN = ("raised NameError", "raised UnboundLocalError", "cannot be imported")
 
 
@@ -83,7 +85,7 @@ def check(
 ) -> Report:
     """Prove an assignment; write its manifest if all is well and `write` says so.
 
-    students   so many are asked about every mutant and variant (luck.py)
+    students   so many are asked about every mutant and variant
     states     so many states of a student's folder are tried (walkthrough.py; all)
     """
     report = Report(assignment)
@@ -91,9 +93,7 @@ def check(
         tree = reference_tree(Path(folder) / "tree", assignment.root)
         try:
             report.faults += paper_faults(assignment)
-            trial = Trial(assignment, tree)
-            prove(report, trial)
-            report.faults += luck_faults(trial, students) if students else []
+            prove(report, Trial(assignment, tree, students))
             files = edition(assignment, tree)
             report.faults += edition_faults(assignment, files)
             report.faults += walkthrough_faults(assignment, files, states)
@@ -146,8 +146,15 @@ def prove(report: Report, trial: Trial) -> None:
     ahead = [(t.name, f[t.file]) for f in (sources, empty) for t in a.tasks.values()]
     patches = [*a.mutants, *a.variants]
     ahead += [(p.task, text) for p in patches if (text := _mutated(a, p))]
+    trial.expected  # noqa: B018  computed once, before there are threads
+    parts = [
+        (task, texts[i : i + PART])
+        for task in a.tasks
+        for texts in [[text for name, text in ahead if name == task]]
+        for i in range(0, len(texts), PART)
+    ]
     with ThreadPoolExecutor(JOBS) as pool:  # what is below finds them done
-        list(pool.map(lambda job: trial.judged(*job), ahead))
+        list(pool.map(lambda part: trial.several(*part), parts))
     report.reference = trial.submission(sources)
     report.skeleton = trial.submission(empty)
     report.alone = {name: trial.submission(files) for name, files in alone.items()}
@@ -159,7 +166,7 @@ def prove(report: Report, trial: Trial) -> None:
 def _compare_reference(report: Report, trial: Trial) -> None:
     a = report.assignment
     for task in a.tasks.values():
-        for row, verdict in trial.judged(task.name, a.source(task.file)):
+        for row, verdict in trial.judged(task.name, a.source(task.file)).rows:
             if not verdict.right:
                 report.faults.append(
                     f"{task.name}, {row.name}: the reference is {verdict.what}"
@@ -185,11 +192,13 @@ def _try(report: Report, trial: Trial, patch: Patch, tasks: Sequence[str]) -> No
         report.faults.append(str(error))
         return
     text = _mutated(a, patch)
-    verdicts = trial.judged(patch.task, text)
+    judged = trial.judged(patch.task, text)
+    verdicts = judged.rows
     if broken := [v.what for _, v in verdicts if v.what.startswith(BROKEN)]:
         where = f"{a.folder.name}/{patch.file}"
         report.faults.append(f"update {where}, the {name} of {patch.task}: {broken[0]}")
     wrong = [f"{row.name} ({v.fault})" for row, v in verdicts if not v.right]
+    report.faults += luck_faults(a.tasks[patch.task], patch, judged.students)
     if isinstance(patch, Variant):
         report.kept.setdefault(patch.task, []).append(not wrong)
         lost = f"{patch.task}: the {name} loses points in {'; '.join(wrong)}"

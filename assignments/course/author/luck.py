@@ -1,91 +1,63 @@
 """Luck decides no point: an answer gets the same points from every student.
 
 Rows are drawn for each student, and a draw that does not ask the question lets a wrong
-answer pass. So every mutant is asked as many students would be, in one process, and
-must lose the same points for all of them. A variant, which is right, must lose none.
+answer pass. So every mutant is asked as many students would be (trial.py: in the
+process that judges it), and must lose the same points for all of them. A variant, which
+is right, must lose none.
 """
 
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Iterator, Sequence
 
-from ..answers import Answer, Arrays, Failure, inputs_of
+from ..answers import Answer, Failure, Question, inputs_of
 from ..assignment import Assignment, Task
-from ..errors import CourseError
 from ..judge import Verdict, judge_row, settled
-from ..regions import region_of, replace
 from ..rows import Patch, Row, Variant
-from ..source_tree import overrides
-from .mutation import mutated
-from .trial import Trial
 
-JOBS = 2
-SECONDS = 300.0  # for all students of a patch
+Asked = tuple[Row, int, list[Question]]  # a row, which student, the draws
 
 
-def luck_faults(trial: Trial, students: int) -> list[str]:
-    """Return a sentence for each patch whose points depend on the student."""
-    a = trial.assignment
-    found = []
-    with ThreadPoolExecutor(JOBS) as pool:
-        for task in a.tasks.values():
-            rows = [row for row in a.rows if row.task == task.name]
-            asked = _asked(a, rows, students)
-            questions = [(row.call, x) for row, _, xs in asked for x in xs]
-            right = trial.run({}, questions, SECONDS)
-            every = [*a.mutants, *a.variants]
-            patches = [patch for patch in every if patch.task == task.name]
+class Students:
+    """So many students of an assignment: what each is asked, and what each gets."""
 
-            def points(
-                patch: Patch, task: Task = task, asked: list[Asked] = asked,
-                right: list[Answer] = right,
-            ) -> list[int]:  # fmt: skip
-                return _points(trial, task, patch, asked, right, students)
+    def __init__(self, assignment: Assignment, number: int) -> None:
+        self.assignment, self.number = assignment, number
+        self._asked: dict[str, list[Asked]] = {}
 
-            for patch, got in zip(patches, pool.map(points, patches), strict=True):
-                found += list(_fault(task, patch, got))
-    return found
+    def questions(self, task: str) -> list[Question]:
+        """Return what all students are asked in a task."""
+        return [question for _, _, draws in self._rows(task) for question in draws]
 
+    def points(
+        self, task: str, given: Sequence[Answer], right: Sequence[Answer]
+    ) -> list[int]:
+        """Return the points of a task, student by student, for answers to questions."""
+        pairs = iter(zip(given, right, strict=True))
+        found: list[list[tuple[Row, Verdict]]] = [[] for _ in range(self.number)]
+        for row, student, draws in self._rows(task):
+            some = [next(pairs) for _ in draws]
+            known = [dict(e) for _, e in some if not isinstance(e, Failure)]
+            if len(known) == len(some):
+                verdict = judge_row(row, [g for g, _ in some], known)
+                found[student].append((row, verdict))
+        return [sum(verdict.points for verdict in settled(rows)) for rows in found]
 
-Asked = tuple[Row, int, list[Arrays]]  # a row, which student, the draws
-
-
-def _asked(a: Assignment, rows: list[Row], students: int) -> list[Asked]:
-    def drawn(row: Row, s: int) -> list[Arrays]:
-        seed = f"{a.seed}, luck"
-        return [inputs_of(row, seed, f"s{s}", i) for i in range(row.draws)]
-
-    return [(row, s, drawn(row, s)) for row in rows for s in range(students)]
-
-
-def _points(
-    trial: Trial, task: Task, patch: Patch, asked: list[Asked], right: list[Answer],
-    students: int,
-) -> list[int]:  # fmt: skip
-    """Return the points of a patched region, student by student."""
-    a = trial.assignment
-    source = a.source(task.file)
-    region = region_of(source, task.name, task.file)
-    text = replace(source, region, mutated(a, patch))
-    try:
-        files = overrides(a, task, text)
-    except CourseError:  # no Python: nobody gets a point
-        return [0] * students
-    questions = [(row.call, x) for row, _, xs in asked for x in xs]
-    given, expected = iter(trial.run(files, questions, SECONDS)), iter(right)
-    found: list[list[tuple[Row, Verdict]]] = [[] for _ in range(students)]
-    for row, student, xs in asked:
-        pairs = [(next(given), next(expected)) for _ in xs]
-        known = [dict(e) for _, e in pairs if not isinstance(e, Failure)]
-        if len(known) == len(pairs):
-            verdict = judge_row(row, [g for g, _ in pairs], known)
-            found[student].append((row, verdict))
-    return [sum(verdict.points for verdict in settled(rows)) for rows in found]
+    def _rows(self, task: str) -> list[Asked]:
+        if task not in self._asked:
+            seed = f"{self.assignment.seed}, luck"
+            self._asked[task] = [
+                (row, s, [(row.call, inputs_of(row, seed, f"s{s}", i))
+                          for i in range(row.draws)])
+                for row in self.assignment.rows if row.task == task
+                for s in range(self.number)
+            ]  # fmt: skip
+        return self._asked[task]
 
 
-def _fault(task: Task, patch: Patch, points: list[int]) -> Iterator[str]:
+def luck_faults(task: Task, patch: Patch, points: Sequence[int]) -> Iterator[str]:
+    """Yield a sentence if the points of a patch, by student, depend on the student."""
     if isinstance(patch, Variant):
         if lost := sum(p < task.points for p in points):
             least = f"{min(points)} of {task.points}"
@@ -93,8 +65,8 @@ def _fault(task: Task, patch: Patch, points: list[int]) -> Iterator[str]:
             yield f"{name} loses points from {lost} students: {least}"
         return
     name = f"{task.name}: the mutant {patch.name!r}"
-    if max(points) >= task.points:
-        yield f"{name} gets all points from {points.count(max(points))} students"
+    if points and max(points) >= task.points:
+        yield f"{name} gets all points from {list(points).count(max(points))} students"
     if len(set(points)) > 1:
         counts = sorted(Counter(points).items())
         some = ", ".join(f"{n} students {p}" for p, n in counts)

@@ -1,15 +1,19 @@
 """A fresh edition runs: untouched, with each task wrong in turn, and solved.
 
-In every state a student's three commands are run as a student runs them: `score`,
-`submit` and pytest. None may end in a traceback, a slip costs its own task only, and
-the points are what the state says.
+In every state a student's commands are run as a student runs them: `score`, `submit`
+and pytest; of the wrong answers that are Python only the first by all three, for in the
+others `score` alone can find something new. None may end in a traceback, a slip costs
+its own task only, and the points are what the state says.
 """
 
 from __future__ import annotations
 
+import compileall
 import importlib.util
 import os
+import py_compile
 import re
+import shutil
 import subprocess
 import sys
 import tempfile
@@ -18,6 +22,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 
+from ..answers import ONE_THREAD
 from ..assignment import Assignment, find
 from ..regions import region_of, replace
 from .mutation import mutated
@@ -35,12 +40,14 @@ class State:
 
     codes   the lines of regions that are not blank, by their tasks
     wrong   the task that is wrong, if one is        slip   it is no Python
+    first   the first of its kind, for which all commands are run
     """
 
     name: str
     codes: Mapping[str, str]
     wrong: str = ""
     slip: bool = False
+    first: bool = True
 
 
 def states(assignment: Assignment) -> Iterator[State]:
@@ -56,7 +63,8 @@ def states(assignment: Assignment) -> Iterator[State]:
         wrong = next((m for m in assignment.mutants if m.task == task), None)
         if wrong is not None:
             code = mutated(assignment, wrong)
-            yield State(f"{wrong.name!r} in {task}", solved | {task: code}, task)
+            name, codes = f"{wrong.name!r} in {task}", solved | {task: code}
+            yield State(name, codes, task, first=wrong is assignment.mutants[0])
 
 
 def walkthrough_faults(
@@ -67,19 +75,27 @@ def walkthrough_faults(
     files   the edition        most   so many states are tried, the first ones (all)
     """
     chosen = [*states(assignment)][:most]
-    with ThreadPoolExecutor(JOBS) as pool:
-        found = pool.map(lambda state: list(_tried(assignment, files, state)), chosen)
+    with tempfile.TemporaryDirectory() as place, ThreadPoolExecutor(JOBS) as pool:
+        fresh = _unpacked(files, Path(place, "edition"))
+        found = pool.map(lambda state: list(_tried(assignment, fresh, state)), chosen)
         pairs = list(zip(chosen, found, strict=True))
     return [f"the edition, {state.name}: {x}" for state, xs in pairs for x in xs]
 
 
-def _tried(a: Assignment, files: Mapping[str, bytes], state: State) -> Iterator[str]:
+def _unpacked(files: Mapping[str, bytes], folder: Path) -> Path:
+    """Write an edition, compiled; a file that is changed later is compiled again."""
+    for name, content in files.items():
+        path = folder / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(content)
+    mode = py_compile.PycInvalidationMode.CHECKED_HASH
+    compileall.compile_dir(folder, quiet=2, invalidation_mode=mode)
+    return folder
+
+
+def _tried(a: Assignment, fresh: Path, state: State) -> Iterator[str]:
     with tempfile.TemporaryDirectory() as place:
-        folder = Path(place)
-        for name, content in files.items():
-            path = folder / name
-            path.parent.mkdir(parents=True, exist_ok=True)
-            path.write_bytes(content)
+        folder = shutil.copytree(fresh, Path(place, "edition"))
         for task, code in state.codes.items():
             path = folder / a.tasks[task].file
             text = path.read_text(encoding="utf-8")
@@ -87,6 +103,8 @@ def _tried(a: Assignment, files: Mapping[str, bytes], state: State) -> Iterator[
             path.write_text(text, encoding="utf-8")
         score = _run(folder, SCORE)
         yield from _score(a, state, score)
+        if not state.first:
+            return
         said = _run(folder, SUBMIT)
         careful = "careful" in said.stdout
         if said.returncode or careful != (not state.codes or state.slip):
@@ -135,8 +153,9 @@ def _run(folder: Path, words: list[str]) -> subprocess.CompletedProcess[str]:
     """Run Python in an edition, where a student would."""
     gone = ("PYTHONPATH", "PYTEST_ADDOPTS")
     env = {k: v for k, v in os.environ.items() if k not in gone}
+    set_here = {"PYTHONUTF8": "1", "PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1"} | ONE_THREAD
     return subprocess.run(
-        [sys.executable, "-B", *words], cwd=folder, env=env | {"PYTHONUTF8": "1"},
+        [sys.executable, "-B", *words], cwd=folder, env=env | set_here,
         capture_output=True, text=True, encoding="utf-8", check=False,
     )  # fmt: skip
 
