@@ -17,6 +17,7 @@ from ..answers import Arrays, Failure, Given, Group, answered, inputs_of
 from ..assignment import Assignment
 from ..errors import CourseError, RegionError
 from ..judge import Verdict, judge_row, settled
+from ..regions import region_of
 from ..rows import Row
 from ..source_tree import module_name, overrides
 from .luck import Students
@@ -43,13 +44,19 @@ class Trial:
         self.assignment, self.tree = assignment, Path(tree).resolve()
         self.students = Students(assignment, students)
         self._judged: dict[tuple[str, str], Judged] = {}
+        self._drawn: dict[tuple[str, str], list[Arrays]] = {}
+        self._files: dict[tuple[str, str], dict[str, str]] = {}
 
     def inputs(self, row: Row) -> list[Arrays]:
         """Return what the row asks: draws of the public seed, other ones if hidden."""
-        seed, student = self.assignment.seed, ""
-        if row.hidden:
-            seed, student = f"{seed}, hidden", "check"
-        return [inputs_of(row, seed, student, i) for i in range(max(LOOK, row.draws))]
+        key = row.task, row.name
+        if key not in self._drawn:
+            seed, student = self.assignment.seed, ""
+            if row.hidden:
+                seed, student = f"{seed}, hidden", "check"
+            draws = range(max(LOOK, row.draws))
+            self._drawn[key] = [inputs_of(row, seed, student, i) for i in draws]
+        return self._drawn[key]
 
     @cached_property
     def expected(self) -> list[list[Arrays]]:
@@ -87,7 +94,7 @@ class Trial:
         keys, new, groups = list[tuple[str, str]](), list[tuple[str, str]](), []
         for student in students:
             try:
-                files = overrides(self.assignment, task, student)
+                files = self._overrides(task, student)
             except RegionError as error:
                 keys.append((task, str(error)))
                 wrong = Failure(str(error))
@@ -106,6 +113,16 @@ class Trial:
         for key in new:
             self._judged[key] = self._verdicts(task, mine, next(given), next(given))
         return [self._judged[key] for key in keys]
+
+    def _overrides(self, task: str, student: str | None) -> dict[str, str]:
+        """Return the files of a graft, made once for every text of the region."""
+        text = ""
+        if student is not None:
+            region = region_of(student, task, self.assignment.tasks[task].file)
+            text = f"{region.indent}|{region.code}"
+        if (task, text) not in self._files:
+            self._files[task, text] = overrides(self.assignment, task, student)
+        return self._files[task, text]
 
     def _verdicts(
         self, task: str, rows: list[tuple[Row, list[Arrays]]],
