@@ -34,4 +34,4 @@ def load(wanted: Callable[[str], bool]) -> None:
                     import_module(file.name)
 
 
-load(lambda name: name != "optim")  # `optim` loads that one, when it is imported itself
+load(lambda name: not name.startswith("optim"))  # `optim` loads those

@@ -22,4 +22,4 @@ def is_plain(x: Array) -> bool:
     return type(x) is np.ndarray and x.dtype == np.float32 and x.flags.c_contiguous
 
 
-load(lambda name: name == "optim")
+load(lambda name: name.startswith("optim"))

@@ -15,25 +15,24 @@ Without it the whole step of an MLP takes 1.6 times as long (`python -m benchmar
 --only a --peers plain`). Two sums of vectors by BLAS (axpby), which NumPy
 does not offer but its library holds, gained 2 % more and were left out.
 
-The other rules need no lines but the printed ones: a large array goes through them in
-chunks, equal to the last bit, for they treat each number on its own. That pays where
-the temporaries of a whole array would not fit in the cache.
+The other rules treat each number on its own, too: a large array goes through the lines
+of optim_rules.py in chunks, or through the printed ones where optim_rules.py has none.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from weakref import WeakKeyDictionary
 
 import numpy as np
 
 from minidl.backend import Array
+from minidl.kernels.cpu.optim_rules import RULES
 from minidl.kernels.optim import fits
 from minidl.optim.adam import Adam, Adamax, AdamW
-from minidl.optim.adaptive import Adadelta, Adagrad, RMSProp
+from minidl.optim.adaptive import RMSProp
 from minidl.optim.groups import Group, Member
 from minidl.optim.optimizer import FAST, Optimizer
-from minidl.optim.sgd import SGD, Momentum, Nesterov
 
 CHUNK = 1 << 16  # numbers: 256 KB of each array, so that four and two scratch fit in L2
 SMALL = 1 << 13  # below this size, calls cost more than numbers
@@ -159,13 +158,17 @@ def _pack(group: Group, members: list[Member]) -> Pack:
 def in_chunks(
     opt: Optimizer, group: Group, members: list[Member], lr: Array
 ) -> list[Member]:
-    """Move large arrays by the printed lines, chunk by chunk; return the others."""
-    left = []
+    """Move large arrays chunk by chunk, and return the members that are left."""
+    if opt.maximize or not isinstance(lr, (int, float)):
+        return members
+    left, scratch = [], None
     for member in members:
         p, g = member.parameter.data, member.parameter.grad
-        if opt.maximize or p.size <= CHUNK or not fits(member):
+        if p.size <= CHUNK or not fits(member):
             left.append(member)
             continue
+        scratch = np.empty((2, CHUNK), np.float32) if scratch is None else scratch
+        update = _update(opt, scratch)
         p, g = p.reshape(-1), g.reshape(-1)
         slots = {name: slot.reshape(-1) for name, slot in member.slots.items()}
         for chunk in _chunks(p.size):
@@ -173,10 +176,22 @@ def in_chunks(
             if group.weight_decay:
                 gc = opt.decay(pc, gc, lr, group.weight_decay)
             some = {name: slot[chunk] for name, slot in slots.items()}
-            opt.update(pc, gc, lr, member.t, **some)
+            update(pc, gc, lr, member.t, **some)
     return left
 
 
+def _update(opt: Optimizer, scratch: Array) -> Callable[..., None]:
+    """Return the rule of an optimizer, with memory; or its printed lines."""
+    rule = RULES.get(type(opt))
+    if rule is None or (isinstance(opt, RMSProp) and (opt.centered or opt.momentum)):
+        return opt.update
+
+    def update(p: Array, g: Array, lr: float, t: int, **slots: Array) -> None:
+        rule(opt, p, g, lr, t, *scratch[:, : p.size], **slots)
+
+    return update
+
+
 FAST[Adam, "cpu"] = FAST[AdamW, "cpu"] = adam
-for simple in (SGD, Momentum, Nesterov, Adagrad, RMSProp, Adadelta, Adamax):
+for simple in (*RULES, Adamax):
     FAST[simple, "cpu"] = in_chunks

@@ -35,8 +35,8 @@ TANH = (math.sqrt(2 / math.pi) * 0.044715, math.sqrt(2 / math.pi))  # gelu's own
 NORMAL = tuple(p * 0.5 ** (8.5 - i) for i, p in enumerate(ERF))  # of erf(x / √2)
 FORMS = {
     "none": (NORMAL, 32.0),
-    "tanh": (TANH, 100.0),
-}  # P, and beyond which t it is ±1
+    "tanh": (TANH, math.inf),
+}  # P, and beyond which t it must not be asked
 
 
 @erf.fast("cpu")
@@ -71,22 +71,19 @@ def quick_gelu(x: Array, *, approximate: str = "none") -> Fast:
         aligned((x.size,)),
     )
     ys, squash = y.reshape(-1), Squash(*FORMS[approximate], xs.size)
-    low = np.full(squash.scratch.size, -FAR, x.dtype)  # −∞ · 0 is no number
+    near = Near(xs.size)
     for some in blocks(xs.size):
         p = squash(xs[some], phi[some])
         p *= 0.5
         p += 0.5
-        np.maximum(xs[some], low[: p.size], out=ys[some])
-        ys[some] *= p
+        np.multiply(near(xs[some]), p, out=ys[some])
     slope = _slope if approximate == "none" else _tanh_slope
 
     def backward(g: Array) -> Array:
-        dx, near, high = aligned(x.shape), np.empty_like(low), -low
+        dx, near = aligned(x.shape), Near(xs.size, FAR)
         gs, out = np.ascontiguousarray(g).reshape(-1), dx.reshape(-1)
         for some in blocks(xs.size):
-            p, d = phi[some], out[some]
-            z = np.maximum(xs[some], low[: p.size], out=near[: p.size])
-            np.minimum(z, high[: p.size], out=z)
+            p, d, z = phi[some], out[some], near(xs[some])
             slope(z, p, d)
             d *= z
             d += p
@@ -120,21 +117,38 @@ def bell(x: Array, width: float, height: float, out: Array) -> None:
     out *= height
 
 
+class Near:
+    """x between −FAR and `high`, for a block at a time: ∞ · 0 is no number."""
+
+    def __init__(self, n: int, high: float = math.inf) -> None:
+        self.scratch = np.empty(min(n, BLOCK), np.float32)
+        self.high = np.full_like(self.scratch, high)
+        self.low = np.full_like(self.scratch, -FAR)
+
+    def __call__(self, x: Array) -> Array:
+        """Return x itself, or memory that the next call writes over."""
+        if np.dot(x, x) < FAR**2:  # so is each of the squares
+            return x
+        z = np.maximum(x, self.low[: x.size], out=self.scratch[: x.size])
+        return np.minimum(z, self.high[: x.size], out=z)
+
+
 class Squash:
     """tanh(x P(x²)), for a block at a time; beyond `far`, x² counts as `far` in P."""
 
     def __init__(self, p: tuple[float, ...], far: float, n: int) -> None:
         self.p, self.scratch = p, np.empty(min(n, BLOCK), np.float32)
-        self.far = np.full_like(
-            self.scratch, far
-        )  # an array, for NumPy is slow with one number
+        self.far: Array | None = None  # an array, for NumPy is slow with one number
+        if far < math.inf:
+            self.far = np.full_like(self.scratch, far)
 
     def __call__(self, x: Array, out: Array) -> Array:
         """Write it into out, and return that."""
         t = self.scratch[: x.size]
         with np.errstate(over="ignore"):
             np.multiply(x, x, out=t)
-        np.minimum(t, self.far[: x.size], out=t)
+        if self.far is not None:
+            np.minimum(t, self.far[: x.size], out=t)
         np.multiply(t, self.p[0], out=out)
         for c in self.p[1:-1]:
             out += c
