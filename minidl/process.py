@@ -1,4 +1,4 @@
-"""What this process asks of the system: threads for BLAS, and memory that it keeps.
+"""What this process asks of the system: threads, and memory that it keeps.
 
 Both are for the whole process, and both are off unless somebody asks: by a call, or for
 a program that cannot be changed by the environment.
@@ -10,6 +10,10 @@ and lets its threads wait for each other by spinning. For small matrices that ga
 nothing, and on a machine that is busy with something else it can take ten times as
 long. NumPy has no switch for it once it is imported, but its BLAS has: threadpoolctl
 knows that of every BLAS, and without it the OpenBLAS of NumPy's wheels is asked here.
+Who asks for threads gets them for BLAS and for parts of a batch (kernels/parts.py), in
+turn. After a product OpenBLAS's threads spin for some 30 ms on the cores that the parts
+need. MINIDL_NUM_THREADS ends that, for it is known before NumPy is imported, and that
+is when OpenBLAS reads OPENBLAS_THREAD_TIMEOUT; a call of `set_num_threads` is too late.
 
 **Memory.** A step of training frees large arrays and soon asks for the same again. The
 allocator gives them back to the system meanwhile, which hands out zeroed pages: up to a
@@ -21,8 +25,9 @@ from __future__ import annotations
 
 import importlib
 import os
-from collections.abc import Callable
-from typing import NamedTuple
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import ClassVar, NamedTuple
 
 from minidl.errors import RangeError
 
@@ -33,12 +38,6 @@ VARIABLES = ("MINIDL_NUM_THREADS", "OPENBLAS_NUM_THREADS", "OMP_NUM_THREADS",
 MMAP_MAX, TRIM_THRESHOLD, TWO_GB = -4, -1, 2**31 - 1
 
 
-class _Kept:
-    """Whether `keep_memory` was done, for the whole process."""
-
-    memory = False
-
-
 class Blas(NamedTuple):
     """How a library for matrix products is told its number of threads, and asked."""
 
@@ -46,26 +45,58 @@ class Blas(NamedTuple):
     ask: Callable[[], int]
 
 
+class _Kept:
+    """What was asked for, for the whole process; no threads: nobody asked."""
+
+    memory = False
+    threads = 0
+    blas: ClassVar[list[Blas]] = []
+
+
 # Threads
 
 
 def set_num_threads(n: int) -> bool:
-    """Let matrix products use n threads from now on; return whether BLAS was told.
+    """Use n threads from now on; return whether BLAS was told.
 
-    The same number of threads gives the same results, bit by bit; another number may
-    sum in another order. Raises RangeError unless n is 1 or more.
+    They share products of matrices, and the batch of what kernels/ cuts into parts:
+    convolutions, LSTMs, attention and, with the extra `fast`, normalization,
+    activations, pooling and optimizers. MINIDL_NUM_THREADS=n does the same, and is
+    quicker (see above). The same number of threads gives the same results, bit by bit;
+    another number may sum in another order. Raises RangeError unless n is 1 or more.
     """
     if not hasattr(n, "__index__") or n < 1:
         raise RangeError(f"set_num_threads takes a whole number from 1 on, not {n!r}")
     found = _blas()
     for blas in found:
         blas.tell(int(n))
+    _Kept.threads, _Kept.blas = int(n), found
     return bool(found)
 
 
+def threads_asked_for() -> int:
+    """Return the last n of `set_num_threads`; 1 if nobody asked."""
+    return max(1, _Kept.threads)
+
+
+@contextmanager
+def one_thread_for_blas() -> Iterator[None]:
+    """Let BLAS use one thread, while threads of ours compute parts."""
+    try:
+        for blas in _Kept.blas:
+            blas.tell(1)
+        yield
+    finally:
+        for blas in _Kept.blas:
+            blas.tell(_Kept.threads)
+
+
 def get_num_threads() -> int:
-    """Return how many threads matrix products use; 1 where BLAS cannot be asked."""
-    return max((blas.ask() for blas in _blas()), default=1)
+    """Return the last n of `set_num_threads`; if nobody asked, how many BLAS uses.
+
+    1 where BLAS cannot be asked.
+    """
+    return _Kept.threads or max((blas.ask() for blas in _blas()), default=1)
 
 
 def _blas() -> list[Blas]:

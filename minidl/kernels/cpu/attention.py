@@ -16,6 +16,7 @@ from typing import Any
 import numpy as np
 
 from minidl.backend import Array
+from minidl.kernels.parts import parts, together
 from minidl.ops.attention import (
     NEVER,
     causal_mask,
@@ -51,16 +52,20 @@ def attention_by_sequence(
         k, v = without_hidden(k, mask), without_hidden(v, mask)
     p, y = np.empty(shape, q.dtype), np.empty((*q.shape[:-1], v.shape[-1]), q.dtype)
     ones = np.ones((shape[-1], 1), q.dtype)
-    for i in range(len(q)):
-        near = _are_small(q[i], k[i], scale)
-        e = np.matmul(q[i] * scale, k[i].swapaxes(-1, -2), out=p[i])
-        if hide is not None:
-            np.copyto(e, NEVER, where=hide[i])
-        if not near:
-            e -= np.maximum(e.max(axis=-1, keepdims=True), LEAST)
-        np.exp(e, out=e)
-        e /= np.maximum(e @ ones, 1e-30)
-        np.matmul(e, v[i], out=y[i])
+
+    def attend(some: slice) -> None:
+        for i in range(some.start, some.stop):
+            near = _are_small(q[i], k[i], scale)
+            e = np.matmul(q[i] * scale, k[i].swapaxes(-1, -2), out=p[i])
+            if hide is not None:
+                np.copyto(e, NEVER, where=hide[i])
+            if not near:
+                e -= np.maximum(e.max(axis=-1, keepdims=True), LEAST)
+            np.exp(e, out=e)
+            e /= np.maximum(e @ ones, 1e-30)
+            np.matmul(e, v[i], out=y[i])
+
+    together(attend, parts(len(q)))
 
     def backward(g: Array) -> tuple[Any, ...]:
         return *pull_back(g, q, k, v, p, y, scale), None, None
@@ -73,15 +78,19 @@ def pull_back(
 ) -> tuple[Array, Array, Array]:
     """dv = pᵀ g,  ds = p (g vᵀ − Σ g y),  dq = ds k,  dk = dsᵀ q."""
     dq, dk, dv = (np.empty(x.shape, x.dtype) for x in (q, k, v))
-    ds = np.empty(p.shape[1:], p.dtype)
-    for i in range(len(q)):
-        gi = np.ascontiguousarray(g[i])
-        np.matmul(p[i].swapaxes(-1, -2), gi, out=dv[i])
-        np.matmul(gi, v[i].swapaxes(-1, -2), out=ds)
-        ds -= np.vecdot(gi, y[i])[..., None]
-        ds *= p[i]
-        np.matmul(ds, k[i] * scale, out=dq[i])
-        np.matmul(ds.swapaxes(-1, -2), q[i] * scale, out=dk[i])
+
+    def of_some(some: slice) -> None:
+        ds = np.empty(p.shape[1:], p.dtype)
+        for i in range(some.start, some.stop):
+            gi = np.ascontiguousarray(g[i])
+            np.matmul(p[i].swapaxes(-1, -2), gi, out=dv[i])
+            np.matmul(gi, v[i].swapaxes(-1, -2), out=ds)
+            ds -= np.vecdot(gi, y[i])[..., None]
+            ds *= p[i]
+            np.matmul(ds, k[i] * scale, out=dq[i])
+            np.matmul(ds.swapaxes(-1, -2), q[i] * scale, out=dk[i])
+
+    together(of_some, parts(len(q)))
     return dq, dk, dv
 
 

@@ -21,7 +21,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Iterator
-from functools import cache
+from functools import cache, reduce
 from typing import Any
 
 import numpy as np
@@ -29,6 +29,7 @@ from numpy.lib.stride_tricks import as_strided
 
 from minidl.backend import Array
 from minidl.kernels.cpu.blocks import aligned, ones
+from minidl.kernels.parts import parts, together
 from minidl.ops.conv import check_channels, conv2d
 from minidl.ops.windows import Lengths, Padding, Windows, slide
 
@@ -57,11 +58,16 @@ def conv2d_in_rows(
     n, f, (oh, ow) = x.shape[0], w.shape[0], at.out
     kernels = matrix(w, groups)
     y = aligned((oh, groups, f // groups, ow * n))
-    for here, columns in bands(rows_of(x), at, groups):
-        part = y[here]
-        multiply(kernels, columns, part.transpose(1, 0, 2, 3))
-        if b is not None:
-            part += b.reshape(groups, f // groups, 1)
+    rows = rows_of(x)
+
+    def some_lines(lines: slice) -> None:
+        for here, columns in bands(rows, at, groups, lines):
+            part = y[here]
+            multiply(kernels, columns, part.transpose(1, 0, 2, 3))
+            if b is not None:
+                part += b.reshape(groups, f // groups, 1)
+
+    together(some_lines, parts(oh))
 
     def backward(g: Array, wanted: list[bool]) -> tuple[Any, Any, Any]:
         return directly(x, w, rows_of(g), at, groups, wanted)
@@ -101,8 +107,8 @@ def images_of(rows: Array) -> Array:
 def matrix(w: Array, groups: int) -> Array:
     """w (F, C/G, KH, KW) -> (G, 1, F/G, KH KW C/G), in the order of the columns."""
     f, c, kh, kw = w.shape
-    parts = w.reshape(groups, f // groups, c, kh, kw).transpose(0, 3, 4, 2, 1)
-    return parts.reshape(groups, 1, kh * kw * c, f // groups).swapaxes(2, 3)
+    apart = w.reshape(groups, f // groups, c, kh, kw).transpose(0, 3, 4, 2, 1)
+    return apart.reshape(groups, 1, kh * kw * c, f // groups).swapaxes(2, 3)
 
 
 def multiply(kernels: Array, columns: Array, out: Array) -> None:
@@ -128,30 +134,32 @@ def longest(m: int, most: int, least: int = 64) -> int:
     return next((p for p in range(min(most, m), least - 1, -1) if m % p == 0), m)
 
 
-def bands(rows: Array, at: Windows, groups: int) -> Iterator[tuple[slice, Array]]:
-    """Yield some output lines at a time, and their columns (G, lines, KH KW C/G, OW N).
+def bands(
+    rows: Array, at: Windows, groups: int, lines: slice
+) -> Iterator[tuple[slice, Array]]:
+    """Yield some of the output lines and their columns (G, lines, KH KW C/G, OW N).
 
     The columns are views, which overlap, of a buffer that the next band writes again.
     """
-    (h, c, w, n), (kh, kw), (oh, ow) = rows.shape, at.size, at.out
+    (h, c, w, n), (kh, kw), (_, ow) = rows.shape, at.size, at.out
     per_group = c // groups
     if at.size == (1, 1) and at.padding == ((0, 0), (0, 0)):
         pixels = rows.reshape(h, groups, per_group, w * n)  # they are the columns
-        yield slice(0, h), pixels.transpose(1, 0, 2, 3)
+        yield lines, pixels[lines].transpose(1, 0, 2, 3)
         return
     line = kw * per_group * ow * n  # floats for one line of the image
     most = max(1, BAND // (groups * line) - kh + 1)
-    for i in range(0, oh, most):
-        lines = min(most, oh - i)
-        count = lines - 1 + kh
+    for i in range(lines.start, lines.stop, most):
+        some = min(most, lines.stop - i)
+        count = some - 1 + kh
         scratch = buffer(groups * count * line)
         copies = scratch.reshape(groups, count, kw, per_group, ow, n)
         spread(rows, copies, i - at.padding[0][0], at)
         yield (
-            slice(i, i + lines),
+            slice(i, i + some),
             as_strided(
                 scratch,
-                (groups, lines, kh * kw * per_group, ow * n),
+                (groups, some, kh * kw * per_group, ow * n),
                 (4 * count * line, 4 * line, 4 * ow * n, 4),
             ),
         )
@@ -216,16 +224,21 @@ def both(
     """Return dx and dw from the same columns, those of g."""
     (h, c, wd, n), (f, _, kh, kw) = rows.shape, w.shape
     per_group = c // groups
-    parts = w[:, :, ::-1, ::-1].reshape(groups, f // groups, per_group, kh, kw)
-    parts = parts.transpose(0, 3, 4, 1, 2).reshape(groups, 1, -1, per_group)
-    flipped = parts.swapaxes(2, 3)
+    turned = w[:, :, ::-1, ::-1].reshape(groups, f // groups, per_group, kh, kw)
+    turned = turned.transpose(0, 3, 4, 1, 2).reshape(groups, 1, -1, per_group)
+    flipped = turned.swapaxes(2, 3)
     pixels = rows.reshape(h, groups, per_group, wd * n)
     dx = aligned(pixels.shape)
-    total = np.zeros((groups, kh * kw * f // groups, per_group), np.float32)
-    for here, columns in bands(g, back, groups):
-        multiply(flipped, columns, dx[here].transpose(1, 0, 2, 3))
-        if want_dw:
-            total += (columns @ pixels[here].transpose(1, 0, 3, 2)).sum(axis=1)
+
+    def some_lines(lines: slice) -> Array:
+        total = np.zeros((groups, kh * kw * f // groups, per_group), np.float32)
+        for here, columns in bands(g, back, groups, lines):
+            multiply(flipped, columns, dx[here].transpose(1, 0, 2, 3))
+            if want_dw:
+                total += (columns @ pixels[here].transpose(1, 0, 3, 2)).sum(axis=1)
+        return total
+
+    total = reduce(np.add, together(some_lines, parts(h)))
     total = total.reshape(groups, kh, kw, f // groups, per_group)[:, ::-1, ::-1]
     dw = total.transpose(0, 3, 4, 1, 2).reshape(w.shape) if want_dw else None
     return images_of(dx.reshape(rows.shape)), dw
@@ -237,8 +250,13 @@ def kernels_gradient(
     """Return dw, for each line the columns of x times g."""
     f, per_group, kh, kw = shape
     pixels = g.reshape(g.shape[0], groups, f // groups, -1)
-    total = np.zeros((groups, kh * kw * per_group, f // groups), np.float32)
-    for here, columns in bands(rows, at, groups):
-        total += (columns @ pixels[here].transpose(1, 0, 3, 2)).sum(axis=1)
+
+    def some_lines(lines: slice) -> Array:
+        total = np.zeros((groups, kh * kw * per_group, f // groups), np.float32)
+        for here, columns in bands(rows, at, groups, lines):
+            total += (columns @ pixels[here].transpose(1, 0, 3, 2)).sum(axis=1)
+        return total
+
+    total = reduce(np.add, together(some_lines, parts(len(g))))
     total = total.reshape(groups, kh, kw, per_group, f // groups)
     return total.transpose(0, 4, 3, 1, 2).reshape(shape)

@@ -14,14 +14,17 @@ operands, unless they come in pieces that it calls small: see `product`.
 
 from __future__ import annotations
 
+from functools import reduce
 from typing import Any
 
 import numpy as np
 
 from minidl.backend import Array
+from minidl.kernels.parts import parts, together
 from minidl.ops.recurrent import check, lstm
 
 SMALL = 1_000_000  # multiplications: up to here OpenBLAS calls a product small
+LEAST = 8  # sequences for a thread
 
 Fast = Any  # (y, backward[, aux]), or None to decline
 
@@ -94,12 +97,47 @@ def by_steps(
     mask: Array | None,
     reverse: bool,
 ) -> Fast:
-    """Return lstm(x, …) and the way back, or None."""
+    """Return lstm(x, …) and the way back, or None; each thread takes some of N."""
     if x.dtype != np.float32 or wh.ndim != 2 or wh.shape[1] != 4 * wh.shape[0]:
         return None
     x, (h, c), wx, wh, (b,) = check("lstm", (x, (h, c), wx, wh, [b]), mask)
     if not h.dtype == c.dtype == wx.dtype == wh.dtype == np.float32:
         return None
+    some = parts(len(x), LEAST)
+    if len(some) == 1:
+        return of_some(cell, x, h, c, wx, wh, b, mask, reverse)
+
+    def forward(at: slice) -> Any:
+        on = None if mask is None else mask[at]
+        return of_some(cell, x[at], h[at], c[at], wx, wh, b, on, reverse)
+
+    made = together(forward, some)
+    ways = [back for _, back in made]
+
+    def backward(dy: Array, dh: Array, dc: Array) -> tuple[Any, ...]:
+        def back(at: slice) -> Any:
+            return ways[some.index(at)](dy[at], dh[at], dc[at])
+
+        found = [*zip(*together(back, some), strict=True)]
+        own = [np.concatenate(rows) for rows in found[:3]]
+        return *own, *(reduce(np.add, sums) for sums in found[3:6]), None
+
+    results = zip(*(y for y, _ in made), strict=True)
+    return tuple(np.concatenate(rows) for rows in results), backward
+
+
+def of_some(
+    cell: Cell,
+    x: Array,
+    h: Array,
+    c: Array,
+    wx: Array,
+    wh: Array,
+    b: Array,
+    mask: Array | None,
+    reverse: bool,
+) -> Fast:
+    """Return what `by_steps` does, for some of the batch."""
     order = slice(None, None, -1 if reverse else 1)
     waits = waiting(mask, x.shape[1])[order]
     xs = without_padding(x, mask).swapaxes(0, 1)[order]

@@ -24,6 +24,8 @@ from __future__ import annotations
 
 import math
 import os
+import threading
+from functools import reduce
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -32,6 +34,7 @@ from numpy.lib.stride_tricks import as_strided
 from minidl.backend import Array
 from minidl.kernels.cpu import conv
 from minidl.kernels.cpu.blocks import aligned, is_finite
+from minidl.kernels.parts import parts, together
 from minidl.ops.conv import check_channels, conv2d
 from minidl.ops.windows import Lengths, Padding, Windows, slide
 
@@ -63,13 +66,15 @@ class Transforms:
     channels = 32  # fewer do not pay for them
 
     def __init__(self) -> None:
-        self.kept: dict[str, Array] = {}
+        self.kept = threading.local()
 
     def scratch(self, name: str, *shape: int) -> Array:
-        """Return memory that the next channels write over."""
-        if name not in self.kept or self.kept[name].shape != shape:
-            self.kept[name] = aligned(shape)
-        return self.kept[name]
+        """Return memory of this thread that the next channels write over."""
+        found: Array | None = getattr(self.kept, name, None)
+        if found is None or found.shape != shape:
+            found = aligned(shape)
+            setattr(self.kept, name, found)
+        return found
 
     def inputs(self, rows: Array, first: int, left: int, v: Array) -> None:
         """Write Bᵀ d B.    lines first to first + 5 of rows -> v (36, C, tiles N).
@@ -219,17 +224,22 @@ def convolved(
     """
     (f, c), n, (below, beside) = w.shape[:2], rows.shape[3], at.tiles
     u = (KERNELS @ w.reshape(f * c, 9).T).reshape(36, 1, f, c)
-    v, m = aligned((36, c, beside * n)), aligned((36, f, beside * n))
     y = aligned((4 * below, f, 4 * beside, n))
-    for i in range(below):
-        lines = y[4 * i : 4 * i + 4]
-        ways.inputs(rows, 4 * i - at.top, at.left, v)
-        conv.multiply(u, v[:, None], m[:, None])
-        ways.outputs(m, b, lines)
-        if not is_finite(lines):
-            return None
+
+    def lines_of_tiles(some: slice) -> bool:
+        v, m = aligned((36, c, beside * n)), aligned((36, f, beside * n))
+        for i in range(some.start, some.stop):
+            lines = y[4 * i : 4 * i + 4]
+            ways.inputs(rows, 4 * i - at.top, at.left, v)
+            conv.multiply(u, v[:, None], m[:, None])
+            ways.outputs(m, b, lines)
+            if not is_finite(lines):
+                return False
+        return True
+
+    finite = all(together(lines_of_tiles, parts(below)))
     oh, ow = at.out
-    return np.ascontiguousarray(y[:oh, :, :ow])
+    return np.ascontiguousarray(y[:oh, :, :ow]) if finite else None
 
 
 def kernels_gradient(ways: Transforms, rows: Array, g: Array, at: Case) -> Array | None:
@@ -239,14 +249,19 @@ def kernels_gradient(ways: Transforms, rows: Array, g: Array, at: Case) -> Array
         whole = np.zeros((4 * below, f, 4 * beside, n), g.dtype)
         whole[:oh, :, :ow] = g
         g = whole
-    v, m = aligned((36, c, beside * n)), aligned((36, f, beside * n))
-    some = conv.longest(f, conv.SMALL_DOT // c, least=1)
-    total, part = (np.zeros((36, f // some, some, c), g.dtype) for _ in range(2))
-    for i in range(below):
-        ways.inputs(rows, 4 * i - at.top, at.left, v)
-        ways.gradients(g[4 * i : 4 * i + 4], m)
-        products = m.reshape(36, f // some, some, -1), v.swapaxes(1, 2)[:, None]
-        total += np.matmul(*products, out=part)
+    size = conv.longest(f, conv.SMALL_DOT // c, least=1)
+
+    def sum_of(some: slice) -> Array:
+        v, m = aligned((36, c, beside * n)), aligned((36, f, beside * n))
+        total, part = (np.zeros((36, f // size, size, c), g.dtype) for _ in range(2))
+        for i in range(some.start, some.stop):
+            ways.inputs(rows, 4 * i - at.top, at.left, v)
+            ways.gradients(g[4 * i : 4 * i + 4], m)
+            products = m.reshape(36, f // size, size, -1), v.swapaxes(1, 2)[:, None]
+            total += np.matmul(*products, out=part)
+        return total
+
+    total = reduce(np.add, together(sum_of, parts(below)))
     places = (KERNELS.T @ total.reshape(36, -1)).reshape(9, f, c)
     dw = np.ascontiguousarray(places.transpose(1, 2, 0)).reshape(f, c, 3, 3)
     return dw if is_finite(dw) else None

@@ -25,6 +25,7 @@ from minidl.kernels.numba.loops import (
     ready,
     tanh,
 )
+from minidl.kernels.parts import each
 from minidl.ops.activation import gelu, relu
 from minidl.ops.elementwise import where
 
@@ -60,13 +61,13 @@ def relu_in_one_pass(x: Array) -> Fast:
     if xs is None:
         return None
     y = np.empty_like(x)
-    relu_forward(xs, flat(y))
+    each(relu_forward, xs, flat(y))
 
     def backward(g: Any) -> Any:
         if type(g) is not np.ndarray or g.strides != y.strides:
             return where(y > 0, g, 0.0)
         dx = np.empty_like(y)
-        relu_backward(flat(y), flat(g), flat(dx))
+        each(relu_backward, flat(y), flat(g), flat(dx))
         return dx
 
     return y, backward
@@ -147,11 +148,11 @@ def gelu_in_one_pass(x: Array, *, approximate: str = "none") -> Fast:
     if not x.flags.c_contiguous or not ready(forward, backward):
         return None
     xs, y, th = x.reshape(-1), np.empty_like(x), np.empty_like(x)
-    forward(xs, y.reshape(-1), th.reshape(-1))
+    each(forward, xs, y.reshape(-1), th.reshape(-1))
 
     def back(g: Array) -> Array:
         gs, dx = np.ascontiguousarray(g).reshape(-1), np.empty_like(x)
-        backward(xs, th.reshape(-1), gs, dx.reshape(-1))
+        each(backward, xs, th.reshape(-1), gs, dx.reshape(-1))
         return dx
 
     return y, back

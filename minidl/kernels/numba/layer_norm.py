@@ -21,10 +21,12 @@ from minidl.kernels.numba.loops import (
     loop,
     ready,
 )
+from minidl.kernels.parts import parts, together
 from minidl.ops.norm import layer_norm
 from minidl.ops.total import PIECE
 
 SMALL = 4096  # numbers: up to here the plain body is as fast
+LEAST = 1 << 16  # numbers for a thread
 
 Fast = Any  # (y, backward), or None to decline
 
@@ -89,23 +91,34 @@ def layer_norm_by_rows(
     k = gamma.ndim
     if n_axes not in (None, k) or not 1 <= k <= x.ndim or x.shape[-k:] != gamma.shape:
         return None
-    if not ready(forward, backward):
-        return None
+    return by_rows(x, gamma, beta, eps) if ready(forward, backward) else None
+
+
+def by_rows(x: Array, gamma: Array, beta: Array, eps: float) -> Fast:
+    """Return y and the way back; each thread takes some of the rows."""
     features, d = gamma.shape, gamma.size
     rows, scale, shift = x.reshape(-1, d), gamma.ravel(), beta.ravel()
     y = np.empty_like(x)
     mean, rstd = np.empty((2, len(rows)), x.dtype)
-    forward(rows, scale, shift, y.reshape(-1, d), mean, rstd, eps)
+    out = y.reshape(-1, d)
+
+    def standardize(at: slice) -> None:
+        forward(rows[at], scale, shift, out[at], mean[at], rstd[at], eps)
+
+    together(standardize, parts(len(rows), LEAST // d + 1))
 
     def back(g: Array) -> tuple[Array, Array, Array]:
         gs, dx = np.ascontiguousarray(g).reshape(-1, d), np.empty_like(x)
         out = dx.reshape(-1, d)  # dx owns its memory, so that nobody has to copy it
         sums = np.zeros((2, -(-len(rows) // PIECE), d), x.dtype)  # see ops/total.py
-        for piece, (dgamma, dbeta) in enumerate(sums.swapaxes(0, 1)):
-            at = slice(piece * PIECE, (piece + 1) * PIECE)
-            backward(
-                rows[at], scale, gs[at], mean[at], rstd[at], out[at], dgamma, dbeta
-            )
+
+        def pull_back(some: slice) -> None:
+            for piece in range(some.start, some.stop):
+                at = slice(piece * PIECE, (piece + 1) * PIECE)
+                given = rows[at], scale, gs[at], mean[at], rstd[at], out[at]
+                backward(*given, *sums[:, piece])
+
+        together(pull_back, parts(sums.shape[1], LEAST // (PIECE * d) + 1))
         dgamma, dbeta = sums.sum(axis=1)
         return dx, dgamma.reshape(features), dbeta.reshape(features)
 

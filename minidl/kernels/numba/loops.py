@@ -121,7 +121,8 @@ def ready(*loops: Loop) -> bool:
 def jit(*signature: Any, **options: Any) -> Any:
     """Return numba's decorator, with what all loops have in common."""
     numba = import_module("numba")
-    return numba.njit(*signature, fastmath=ALLOWED, error_model="numpy", **options)
+    options |= {"fastmath": ALLOWED, "error_model": "numpy", "nogil": True}
+    return numba.njit(*signature, **options)
 
 
 def with_formulas(python: Callable[..., Any]) -> Any:

@@ -17,10 +17,12 @@ import numpy as np
 
 from minidl.backend import Array
 from minidl.kernels.numba.loops import ZERO, In1, In3, Out2, Out3, loop, ready
+from minidl.kernels.parts import parts, together
 from minidl.ops.norm import batch_norm
 
 SMALL = 16384  # numbers: up to here the plain body is as fast
 PIECE = 64
+LEAST = 1 << 16  # numbers for a thread
 FAR = 0.95  # (μ − first)² as a share of the mean of (x − first)²: from 4 σ on
 
 Fast = Any  # (y, backward, aux), or None to decline
@@ -126,7 +128,7 @@ def batch_norm_by_lines(
     rstd = 1 / np.sqrt(var + eps)
     scale = gamma * rstd
     y = np.empty_like(x)  # in the order of x; it owns its memory: nobody has to copy it
-    forward(images, mean, scale, beta, y.transpose(order).reshape(last))
+    by_lines(forward, images, mean, scale, beta, y.transpose(order).reshape(last))
 
     def back(g: Array) -> tuple[Array, Array, Array]:
         gs = np.ascontiguousarray(g.transpose(order)).reshape(last)
@@ -135,7 +137,7 @@ def batch_norm_by_lines(
         dx = np.empty_like(x)
         out = dx.transpose(order).reshape(last)
         shift, slope = scale * dbeta / -n, scale * rstd * dgamma / -n
-        backward(gs, images, mean, scale, shift, slope, out)
+        by_lines(backward, gs, images, mean, scale, shift, slope, out)
         return dx, dgamma, dbeta
 
     return y, back, (mean, var)
@@ -144,10 +146,27 @@ def batch_norm_by_lines(
 def sums(body: Any, *arrays: Array) -> Array:
     """Return both sums of all lines for each channel, (2, C), in float64."""
     lines, channels, positions = arrays[0].shape
-    pieces = -(-lines // PIECE) if positions == 1 else lines
-    parts = np.zeros((2, pieces, channels), np.float32)
-    body(*arrays, *parts)
-    return parts.sum(axis=1, dtype=np.float64)
+    piece = PIECE if positions == 1 else 1
+    found = np.zeros((2, -(-lines // piece), channels), np.float32)
+
+    def some_lines(some: slice) -> None:
+        at = slice(some.start * piece, some.stop * piece)
+        own = (x[at] if x.ndim == 3 else x for x in arrays)
+        body(*own, *found[:, some])
+
+    count = found.shape[1]
+    together(some_lines, parts(count, LEAST * count // arrays[0].size + 1))
+    return found.sum(axis=1, dtype=np.float64)
+
+
+def by_lines(body: Any, *arrays: Array) -> None:
+    """Call a loop with some lines of the images, in each thread."""
+
+    def some_lines(at: slice) -> None:
+        body(*(x[at] if x.ndim == 3 else x for x in arrays))
+
+    lines = len(arrays[0])
+    together(some_lines, parts(lines, LEAST * lines // arrays[0].size + 1))
 
 
 def order_of(x: Array) -> tuple[int, ...] | None:

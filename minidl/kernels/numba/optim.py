@@ -22,6 +22,7 @@ from minidl.kernels.numba.loops import (
     ready,
 )
 from minidl.kernels.optim import fits
+from minidl.kernels.parts import each
 from minidl.optim.adam import Adam, AdamW
 from minidl.optim.adaptive import Adadelta, Adagrad, RMSProp
 from minidl.optim.groups import Group, Member
@@ -163,7 +164,8 @@ def in_one_pass(body: Loop, numbers: Numbers, other: Fast | None) -> Fast:
                     continue
                 arrays = m.parameter.data, m.parameter.grad, *m.slots.values()
                 rows = [x.reshape(-1) for x in arrays]
-                body(*rows, *numbers(opt, lr, m.t, group.weight_decay))
+                own = numbers(opt, lr, m.t, group.weight_decay)
+                each(lambda *some: body(*some, *own), *rows)  # noqa: B023
             members = left
         return other(opt, group, members, lr) if other and members else members
 

@@ -12,9 +12,12 @@ import numpy as np
 
 from minidl.backend import Array, optional
 from minidl.kernels.numba.loops import ZERO, Bytes4, Count, In4, Out4, loop, ready
+from minidl.kernels.parts import parts, together
 from minidl.ops.pool import max_pool2d, pool_windows
+from minidl.ops.windows import Windows
 
 SMALL = 16384  # numbers: up to here the other body is as fast
+LEAST = 1 << 16  # numbers for a thread
 pool = optional("minidl.kernels.cpu.pool")
 
 Fast = Any  # (y, backward), or None to decline
@@ -71,19 +74,28 @@ def max_pool2d_in_one_pass(
     at = pool_windows(
         "max_pool2d", x, kernel_size, stride, padding, dilation, ceil_mode
     )
-    rows, shape = x.transpose(2, 1, 3, 0), x.shape
+    rows = x.transpose(2, 1, 3, 0)
     if x.dtype != np.float32 or x.size < SMALL or not rows.flags.c_contiguous:
         return None
     if at.padding != pool.NO_FRAME or at.dilation != (1, 1):
         return None
     if not pool.overlap_free(at) or at.size[0] * at.size[1] > 256:
         return None
-    if not ready(forward, backward):
-        return None
-    (oh, ow), order = at.out, (2, 1, 3, 0)
+    return by_lines(x, rows, at) if ready(forward, backward) else None
+
+
+def by_lines(x: Array, rows: Array, at: Windows) -> Fast:
+    """Return y and the way back; each thread takes some lines of y."""
+    (oh, ow), order, shape = at.out, (2, 1, 3, 0), x.shape
     y = np.empty((oh, shape[1], ow, shape[0]), np.float32)
     winner = np.empty(y.shape, np.uint8)
-    forward(rows, *at.size, *at.stride, y, winner)
+    ways, (down, _) = (*at.size, *at.stride), at.stride
+    lines = parts(oh, LEAST * oh // y.size + 1)
+
+    def choose(some: slice) -> None:
+        forward(rows[some.start * down :], *ways, y[some], winner[some])
+
+    together(choose, lines)
     winner_of_images = winner.transpose(3, 1, 0, 2)
 
     def back(g: Any) -> Any:
@@ -93,7 +105,11 @@ def max_pool2d_in_one_pass(
             )
         dx = np.zeros((shape[2], shape[1], shape[3], shape[0]), np.float32)
         gs = np.ascontiguousarray(g.transpose(order))
-        backward(gs, winner, *at.size, *at.stride, dx)
+
+        def deal(some: slice) -> None:
+            backward(gs[some], winner[some], *ways, dx[some.start * down :])
+
+        together(deal, lines)
         return dx.transpose(3, 1, 0, 2)
 
     return y.transpose(3, 1, 0, 2), back

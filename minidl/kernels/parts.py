@@ -1,0 +1,74 @@
+"""Parts of a batch at the same time, for a user who asked for threads.
+
+NumPy, BLAS and the loops of numba let go of Python's lock while they compute, so that
+threads share the cores. BLAS has one thread meanwhile. How a batch is cut depends on
+its length and the number of threads alone, and parts come back in order, so that sums
+of them are the same every time.
+
+Without `minidl.set_num_threads` or MINIDL_NUM_THREADS there is one part, and no thread
+but the caller's. A part that is cut again is computed by the thread that it is in.
+"""
+
+from __future__ import annotations
+
+import os
+import threading
+from collections.abc import Callable
+from contextvars import copy_context
+from importlib import import_module
+from itertools import pairwise
+from typing import Any, TypeVar
+
+from minidl.process import one_thread_for_blas, threads_asked_for
+
+T = TypeVar("T")
+
+
+class Team:
+    """The threads of this process, besides the caller's; `lock` while they work."""
+
+    def __init__(self) -> None:
+        self.lock, self.size = threading.Lock(), 0
+        self.pool: Any = None
+
+    def submit(self, size: int, work: Callable[..., T], *words: Any) -> Any:
+        """Let one of `size` threads do it, in the context of the caller (errstate)."""
+        if self.size < size:
+            futures = import_module("concurrent.futures")  # here, for it takes a while
+            self.pool, self.size = futures.ThreadPoolExecutor(size), size
+        return self.pool.submit(copy_context().run, work, *words)
+
+
+team = Team()
+if hasattr(os, "register_at_fork"):  # a child has the caller's thread alone
+    os.register_at_fork(after_in_child=lambda: team.__init__())  # type: ignore[misc]
+
+
+def parts(n: int, least: int = 1) -> list[slice]:
+    """Cut n rows into a part for each thread, as long as it has `least` rows."""
+    count = max(1, min(threads_asked_for(), n // least))
+    ends = [n * i // count for i in range(count + 1)]
+    return [slice(a, z) for a, z in pairwise(ends)]
+
+
+def together(work: Callable[[slice], T], some: list[slice]) -> list[T]:
+    """Return what `work` makes of each part, in order; the caller takes the first."""
+    if len(some) == 1 or not team.lock.acquire(blocking=False):
+        return [work(part) for part in some]
+    try:
+        with one_thread_for_blas():
+            others = [team.submit(len(some) - 1, work, part) for part in some[1:]]
+            try:
+                first = work(some[0])
+            finally:
+                for other in others:
+                    other.exception()  # waits
+        return [first, *(other.result() for other in others)]
+    finally:
+        team.lock.release()
+
+
+def each(loop: Callable[..., object], *arrays: Any, least: int = 1 << 16) -> None:
+    """Call a loop with parts of flat arrays, which all have the same length."""
+    some = parts(len(arrays[0]), least)
+    together(lambda part: loop(*(x[part] for x in arrays)), some)
