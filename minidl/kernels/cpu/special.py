@@ -127,8 +127,9 @@ class Near:
 
     def __call__(self, x: Array) -> Array:
         """Return x itself, or memory that the next call writes over."""
-        if np.dot(x, x) < FAR**2:  # so is each of the squares
-            return x
+        with np.errstate(over="ignore", invalid="ignore"):
+            if np.dot(x, x) < FAR**2:  # so is each of the squares
+                return x
         z = np.maximum(x, self.low[: x.size], out=self.scratch[: x.size])
         return np.minimum(z, self.high[: x.size], out=z)
 
