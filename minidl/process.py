@@ -25,6 +25,7 @@ from __future__ import annotations
 
 import importlib
 import os
+import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import ClassVar, NamedTuple
@@ -75,8 +76,8 @@ def set_num_threads(n: int) -> bool:
 
 
 def threads_asked_for() -> int:
-    """Return the last n of `set_num_threads`; 1 if nobody asked."""
-    return max(1, _Kept.threads)
+    """Return the last n of `set_num_threads`; 1 if nobody asked, or in a browser."""
+    return 1 if sys.platform == "emscripten" else max(1, _Kept.threads)
 
 
 @contextmanager

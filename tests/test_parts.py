@@ -23,6 +23,7 @@ def threads():
     before = [(blas.tell, blas.ask()) for blas in process._blas()]
     yield md.set_num_threads
     process._Kept.threads, process._Kept.blas = 0, []
+    parts.team.afresh()
     for tell, count in before:
         tell(count)
 

@@ -28,6 +28,10 @@ class Team:
     """The threads of this process, besides the caller's; `lock` while they work."""
 
     def __init__(self) -> None:
+        self.afresh()
+
+    def afresh(self) -> None:
+        """Begin without threads: a child made by fork has the caller's alone."""
         self.lock, self.size = threading.Lock(), 0
         self.pool: Any = None
 
@@ -40,8 +44,8 @@ class Team:
 
 
 team = Team()
-if hasattr(os, "register_at_fork"):  # a child has the caller's thread alone
-    os.register_at_fork(after_in_child=lambda: team.__init__())  # type: ignore[misc]
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=team.afresh)
 
 
 def parts(n: int, least: int = 1) -> list[slice]:
