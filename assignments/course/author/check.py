@@ -146,7 +146,6 @@ def prove(report: Report, trial: Trial) -> None:
     ahead = [(t.name, f[t.file]) for f in (sources, empty) for t in a.tasks.values()]
     patches = [*a.mutants, *a.variants]
     ahead += [(p.task, text) for p in patches if (text := _mutated(a, p))]
-    trial.expected  # noqa: B018  computed once, before there are threads
     parts = [
         (task, texts[i : i + PART])
         for task in a.tasks

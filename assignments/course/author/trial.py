@@ -87,10 +87,8 @@ class Trial:
         mine = [(r, e) for r, e in zip(self.assignment.rows, self.expected, strict=True)
                 if r.task == task]  # fmt: skip
         asked = [(r.call, x) for r, _ in mine for x in self.inputs(r)[: r.draws]]
-        seconds, many = (
-            self.assignment.tasks[task].seconds,
-            self.students.questions(task),
-        )
+        seconds = self.assignment.tasks[task].seconds
+        many = self.students.questions(task)
         keys, new, groups = list[tuple[str, str]](), list[tuple[str, str]](), []
         for student in students:
             try:
