@@ -70,6 +70,24 @@ def test_parts_are_computed_at_the_same_time_and_come_back_in_order(threads):
     assert found[0][1] == threading.get_ident()
 
 
+def test_threads_that_come_late_are_not_asked_for_a_while(threads, monkeypatch):
+    monkeypatch.setattr(parts, "REST", 2)
+    threads(2)
+    here = threading.get_ident()
+
+    def late(part):
+        time.sleep(0.2 * part.start)
+        return threading.get_ident() == here
+
+    def quick(part):
+        return threading.get_ident() == here
+
+    some = parts.parts(2)
+    asked = [late, quick, quick, quick]
+    found = [parts.together(work, some) for work in asked]
+    assert found == [[True, False], [True, True], [True, True], [True, False]]
+
+
 def test_blas_has_one_thread_meanwhile_and_its_own_afterwards(threads):
     threads(2)
     if not process._Kept.blas:

@@ -3,7 +3,8 @@
 NumPy, BLAS and the loops of numba let go of Python's lock while they compute, so that
 threads share the cores. BLAS has one thread meanwhile. How a batch is cut depends on
 its length and the number of threads alone, and parts come back in order, so that sums
-of them are the same every time.
+of them are the same every time. Where other programs have the cores, and parts come
+late, the caller computes them all for a while.
 
 Without `minidl.set_num_threads` or MINIDL_NUM_THREADS there is one part, and no thread
 but the caller's. A part that is cut again is computed by the thread that it is in.
@@ -13,6 +14,7 @@ from __future__ import annotations
 
 import os
 import threading
+import time
 from collections.abc import Callable
 from contextvars import copy_context
 from importlib import import_module
@@ -22,6 +24,8 @@ from typing import Any, TypeVar
 from minidl.process import one_thread_for_blas, threads_asked_for
 
 T = TypeVar("T")
+LATE, WAKING = 2.0, 1e-3  # times as long as the caller's part, and seconds to begin
+REST = 50  # calls without threads after one in which the others came late
 
 
 class Team:
@@ -32,7 +36,7 @@ class Team:
 
     def afresh(self) -> None:
         """Begin without threads: a child made by fork has the caller's alone."""
-        self.lock, self.size = threading.Lock(), 0
+        self.lock, self.size, self.rest = threading.Lock(), 0, 0
         self.pool: Any = None
 
     def submit(self, size: int, work: Callable[..., T], *words: Any) -> Any:
@@ -61,15 +65,30 @@ def together(work: Callable[[slice], T], some: list[slice]) -> list[T]:
         return [work(part) for part in some]
     try:
         with one_thread_for_blas():
-            others = [team.submit(len(some) - 1, work, part) for part in some[1:]]
-            try:
-                first = work(some[0])
-            finally:
-                for other in others:
-                    other.exception()  # waits
-        return [first, *(other.result() for other in others)]
+            if team.rest:
+                team.rest -= 1
+                return [work(part) for part in some]
+            return at_once(work, some)
     finally:
         team.lock.release()
+
+
+def at_once(work: Callable[[slice], T], some: list[slice]) -> list[T]:
+    """Compute all parts in threads; if the others come late, the next calls do not.
+
+    On a busy machine a thread may wait for a core longer than its part would take.
+    """
+    start = time.perf_counter()
+    others = [team.submit(len(some) - 1, work, part) for part in some[1:]]
+    try:
+        first = work(some[0])
+        own = time.perf_counter() - start
+    finally:
+        for other in others:
+            other.exception()  # waits
+    if time.perf_counter() - start > LATE * own + WAKING:
+        team.rest = REST
+    return [first, *(other.result() for other in others)]
 
 
 def each(loop: Callable[..., object], *arrays: Any, least: int = 1 << 16) -> None:
