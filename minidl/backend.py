@@ -13,10 +13,6 @@ import sys
 from importlib.machinery import PathFinder
 from typing import Any, TypeAlias
 
-if os.environ.get("MINIDL_NUM_THREADS", "1") not in ("", "1"):
-    # read when NumPy is imported: idle threads of OpenBLAS sleep (process.py says why)
-    os.environ.setdefault("OPENBLAS_THREAD_TIMEOUT", "4")
-
 import numpy as np
 
 from minidl.errors import DeviceError, DTypeError

@@ -10,10 +10,8 @@ and lets its threads wait for each other by spinning. For small matrices that ga
 nothing, and on a machine that is busy with something else it can take ten times as
 long. NumPy has no switch for it once it is imported, but its BLAS has: threadpoolctl
 knows that of every BLAS, and without it the OpenBLAS of NumPy's wheels is asked here.
-Who asks for threads gets them for BLAS and for parts of a batch (kernels/parts.py), in
-turn. After a product OpenBLAS's threads spin for some 30 ms on the cores that the parts
-need. MINIDL_NUM_THREADS ends that, for it is known before NumPy is imported, and that
-is when OpenBLAS reads OPENBLAS_THREAD_TIMEOUT; a call of `set_num_threads` is too late.
+Who asks for threads gets minidl's own (kernels/parts.py), which wait asleep, and one of
+BLAS: after a product its threads spin for some 30 ms on the cores that ours need.
 
 **Memory.** A step of training frees large arrays and soon asks for the same again. The
 allocator gives them back to the system meanwhile, which hands out zeroed pages: up to a
@@ -26,9 +24,8 @@ from __future__ import annotations
 import importlib
 import os
 import sys
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
-from typing import ClassVar, NamedTuple
+from collections.abc import Callable
+from typing import NamedTuple
 
 from minidl.errors import RangeError
 
@@ -51,7 +48,6 @@ class _Kept:
 
     memory = False
     threads = 0
-    blas: ClassVar[list[Blas]] = []
 
 
 # Threads
@@ -60,36 +56,24 @@ class _Kept:
 def set_num_threads(n: int) -> bool:
     """Use n threads from now on; return whether BLAS was told.
 
-    They share products of matrices, and the batch of what kernels/ cuts into parts:
-    convolutions, LSTMs, attention and, with the extra `fast`, normalization,
-    activations, pooling and optimizers. MINIDL_NUM_THREADS=n does the same, and is
-    quicker (see above). The same number of threads gives the same results, bit by bit;
-    another number may sum in another order. Raises RangeError unless n is 1 or more.
+    They share what kernels/ cuts into parts: products of matrices, convolutions, LSTMs,
+    attention and, with the extra `fast`, normalization, activations, pooling and
+    optimizers. BLAS has one thread from now on, for products outside of minidl, too.
+    The same number of threads gives the same results, bit by bit; another number may
+    sum in another order. Raises RangeError unless n is 1 or more.
     """
     if not hasattr(n, "__index__") or n < 1:
         raise RangeError(f"set_num_threads takes a whole number from 1 on, not {n!r}")
     found = _blas()
     for blas in found:
-        blas.tell(int(n))
-    _Kept.threads, _Kept.blas = int(n), found
+        blas.tell(1)
+    _Kept.threads = int(n)
     return bool(found)
 
 
 def threads_asked_for() -> int:
     """Return the last n of `set_num_threads`; 1 if nobody asked, or in a browser."""
     return 1 if sys.platform == "emscripten" else max(1, _Kept.threads)
-
-
-@contextmanager
-def one_thread_for_blas() -> Iterator[None]:
-    """Let BLAS use one thread, while threads of ours compute parts."""
-    try:
-        for blas in _Kept.blas:
-            blas.tell(1)
-        yield
-    finally:
-        for blas in _Kept.blas:
-            blas.tell(_Kept.threads)
 
 
 def get_num_threads() -> int:

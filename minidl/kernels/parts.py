@@ -1,9 +1,9 @@
 """Parts of a batch at the same time, for a user who asked for threads.
 
 NumPy, BLAS and the loops of numba let go of Python's lock while they compute, so that
-threads share the cores. BLAS has one thread meanwhile. How a batch is cut depends on
-its length and the number of threads alone, and parts come back in order, so that sums
-of them are the same every time. Where other programs have the cores, and parts come
+threads share the cores; BLAS has one (process.py). How a batch is cut depends on its
+length and the number of threads alone, and parts come back in order, so that sums of
+them are the same every time. Where other programs have the cores, and parts come
 late, the caller computes them all for a while.
 
 Without `minidl.set_num_threads` or MINIDL_NUM_THREADS there is one part, and no thread
@@ -21,7 +21,7 @@ from importlib import import_module
 from itertools import pairwise
 from typing import Any, TypeVar
 
-from minidl.process import one_thread_for_blas, threads_asked_for
+from minidl.process import threads_asked_for
 
 T = TypeVar("T")
 LATE, WAKING = 2.0, 1e-3  # times as long as the caller's part, and seconds to begin
@@ -64,11 +64,10 @@ def together(work: Callable[[slice], T], some: list[slice]) -> list[T]:
     if len(some) == 1 or not team.lock.acquire(blocking=False):
         return [work(part) for part in some]
     try:
-        with one_thread_for_blas():
-            if team.rest:
-                team.rest -= 1
-                return [work(part) for part in some]
-            return at_once(work, some)
+        if team.rest:
+            team.rest -= 1
+            return [work(part) for part in some]
+        return at_once(work, some)
     finally:
         team.lock.release()
 
