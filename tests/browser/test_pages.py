@@ -52,10 +52,12 @@ def opened(browser, address):
 
 def reached(tab, *states):
     """Wait until the page is in one of these states."""
-    wanted = "s => s.includes(document.body.dataset.state)"
-    tab.wait_for_function(wanted, arg=[*states, "failed"], timeout=SECONDS)
+    wanted = (
+        "s => s.includes(document.body.dataset.state) && document.body.dataset.state"
+    )
+    found = tab.wait_for_function(wanted, arg=[*states, "failed"], timeout=SECONDS)
     said = tab.inner_text("#status") + tab.inner_text("#problem")
-    assert tab.evaluate("document.body.dataset.state") in states, said
+    assert found.json_value() in states, said  # by now it may have gone on
 
 
 LINK = "data=circles&lr=nonsense&layers=x.3&seed=7&at=5"

@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import argparse
-import multiprocessing
 import time
 from collections.abc import Callable
-from concurrent.futures import ProcessPoolExecutor
 from pathlib import Path
 
 JOBS = 2
@@ -43,6 +41,9 @@ def check(options: argparse.Namespace) -> int:
 
     Two at a time, each in a process of its own; they are printed in their order.
     """
+    import multiprocessing  # here, for a browser has no processes
+    from concurrent.futures import ProcessPoolExecutor
+
     from ..assignment import all_assignments, find, home
     from .path import proof
 
