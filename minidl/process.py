@@ -10,8 +10,9 @@ and lets its threads wait for each other by spinning. For small matrices that ga
 nothing, and on a machine that is busy with something else it can take ten times as
 long. NumPy has no switch for it once it is imported, but its BLAS has: threadpoolctl
 knows that of every BLAS, and without it the OpenBLAS of NumPy's wheels is asked here.
-Who asks for threads gets minidl's own (kernels/parts.py), which wait asleep, and one of
-BLAS: after a product its threads spin for some 30 ms on the cores that ours need.
+With the extra `fast` who asks for threads gets minidl's own (kernels/parts.py), which
+wait asleep, and one of BLAS: after a product its threads spin for some 30 ms on the
+cores that ours need. Without `fast` BLAS's are quicker: Python's lock holds ours up.
 
 **Memory.** A step of training frees large arrays and soon asks for the same again. The
 allocator gives them back to the system meanwhile, which hands out zeroed pages: up to a
@@ -25,6 +26,7 @@ import importlib
 import os
 import sys
 from collections.abc import Callable
+from importlib.util import find_spec
 from typing import NamedTuple
 
 from minidl.errors import RangeError
@@ -48,6 +50,7 @@ class _Kept:
 
     memory = False
     threads = 0
+    parts = 1  # how many of them are minidl's own
 
 
 # Threads
@@ -56,24 +59,30 @@ class _Kept:
 def set_num_threads(n: int) -> bool:
     """Use n threads from now on; return whether BLAS was told.
 
-    They share what kernels/ cuts into parts: products of matrices, convolutions, LSTMs,
-    attention and, with the extra `fast`, normalization, activations, pooling and
-    optimizers. BLAS has one thread from now on, for products outside of minidl, too.
-    The same number of threads gives the same results, bit by bit; another number may
-    sum in another order. Raises RangeError unless n is 1 or more.
+    Without the extra `fast` they are BLAS's, and share products of matrices. With it
+    they are minidl's own, and share what kernels/ cuts into parts: products of
+    matrices, convolutions, LSTMs, attention, normalization, activations, pooling and
+    optimizers; BLAS has one thread then, for products outside of minidl, too. The same
+    number of threads gives the same results, bit by bit; another number may sum in
+    another order. Raises RangeError unless n is 1 or more.
     """
     if not hasattr(n, "__index__") or n < 1:
         raise RangeError(f"set_num_threads takes a whole number from 1 on, not {n!r}")
     found = _blas()
     for blas in found:
-        blas.tell(1)
-    _Kept.threads = int(n)
+        blas.tell(1 if _compiles() else int(n))
+    _Kept.threads, _Kept.parts = int(n), int(n) if _compiles() else 1
     return bool(found)
 
 
-def threads_asked_for() -> int:
-    """Return the last n of `set_num_threads`; 1 if nobody asked, or in a browser."""
-    return 1 if sys.platform == "emscripten" else max(1, _Kept.threads)
+def _compiles() -> bool:
+    """Whether the loops of kernels/numba/ are there."""
+    return os.environ.get("MINIDL_FAST") != "0" and find_spec("numba") is not None
+
+
+def threads_of_ours() -> int:
+    """Return how many threads compute parts; 1 if nobody asked, or in a browser."""
+    return 1 if sys.platform == "emscripten" else _Kept.parts
 
 
 def get_num_threads() -> int:

@@ -18,11 +18,12 @@ RNG = np.random.default_rng(5)
 
 
 @pytest.fixture
-def threads():
-    """Set a number of threads; put everything back afterwards."""
+def threads(monkeypatch):
+    """Set a number of threads, ours with numba or without; put everything back."""
+    monkeypatch.setattr(process, "_compiles", lambda: True)
     before = [(blas.tell, blas.ask()) for blas in process._blas()]
     yield md.set_num_threads
-    process._Kept.threads = 0
+    process._Kept.threads, process._Kept.parts = 0, 1
     parts.team.afresh()
     for tell, count in before:
         tell(count)
@@ -94,6 +95,14 @@ def test_blas_has_one_thread_from_then_on(threads):
     assert md.get_num_threads() == 3
 
 
+def test_without_numba_threads_are_those_of_blas(threads, monkeypatch):
+    monkeypatch.setattr(process, "_compiles", lambda: False)
+    threads(2)
+    assert {blas.ask() for blas in process._blas()} <= {2}
+    assert parts.parts(10) == [slice(0, 10)]
+    assert md.get_num_threads() == 2
+
+
 def test_a_part_that_is_cut_again_stays_in_its_thread(threads):
     threads(2)
 
@@ -138,7 +147,10 @@ def test_a_forked_child_has_threads_of_its_own():
     program = """
 import os, sys, warnings
 warnings.simplefilter("ignore")  # Python warns of fork beside threads
+from minidl import process
 from minidl.kernels import parts
+process._compiles = lambda: True
+process.set_num_threads(2)
 work = lambda part: part.stop
 some = parts.parts(2)
 assert parts.together(work, some) == [1, 2]

@@ -6,8 +6,9 @@ length and the number of threads alone, and parts come back in order, so that su
 them are the same every time. Where other programs have the cores, and parts come
 late, the caller computes them all for a while.
 
-Without `minidl.set_num_threads` or MINIDL_NUM_THREADS there is one part, and no thread
-but the caller's. A part that is cut again is computed by the thread that it is in.
+Without the extra `fast`, and `minidl.set_num_threads` or MINIDL_NUM_THREADS, there is
+one part, and no thread but the caller's. A part that is cut again is computed by the
+thread that it is in.
 """
 
 from __future__ import annotations
@@ -21,7 +22,7 @@ from importlib import import_module
 from itertools import pairwise
 from typing import Any, TypeVar
 
-from minidl.process import threads_asked_for
+from minidl.process import threads_of_ours
 
 T = TypeVar("T")
 LATE, WAKING = 2.0, 1e-3  # times as long as the caller's part, and seconds to begin
@@ -54,7 +55,7 @@ if hasattr(os, "register_at_fork"):
 
 def parts(n: int, least: int = 1) -> list[slice]:
     """Cut n rows into a part for each thread, as long as it has `least` rows."""
-    count = max(1, min(threads_asked_for(), n // least))
+    count = max(1, min(threads_of_ours(), n // least))
     ends = [n * i // count for i in range(count + 1)]
     return [slice(a, z) for a, z in pairwise(ends)]
 

@@ -15,7 +15,7 @@ from minidl.backend import Array
 from minidl.kernels.parts import parts, together
 from minidl.ops.linalg import affine, matmul
 from minidl.ops.total import total
-from minidl.process import threads_asked_for
+from minidl.process import threads_of_ours
 
 LEAST = 1 << 20  # multiplications for a thread
 
@@ -25,7 +25,7 @@ Fast = Any  # (y, backward), or None to decline
 @affine.fast("cpu")
 def affine_in_parts(x: Array, w: Array, b: Array | None = None) -> Fast:
     """Takes x, w and b of one width; None where one thread is enough, or no product."""
-    if threads_asked_for() == 1 or x.ndim < 2 or w.ndim != 2:
+    if threads_of_ours() == 1 or x.ndim < 2 or w.ndim != 2:
         return None
     if b is not None and (b.shape != w.shape[1:] or b.dtype != x.dtype):
         return None
@@ -50,7 +50,7 @@ def affine_in_parts(x: Array, w: Array, b: Array | None = None) -> Fast:
 @matmul.fast("cpu")
 def matmul_in_parts(a: Array, b: Array) -> Fast:
     """Takes two matrices of one width."""
-    if threads_asked_for() == 1 or not a.ndim == b.ndim == 2 or not shared(a, b):
+    if threads_of_ours() == 1 or not a.ndim == b.ndim == 2 or not shared(a, b):
         return None
     return product(a, b), (lambda g: product(g, b.T), lambda g: product(a.T, g))
 
