@@ -10,6 +10,8 @@ array([2., 4., 6.], dtype=float32)
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
+import numpy as _numpy
+
 from minidl import backend, foreign, ops, process
 from minidl.backend import default_dtype, seed, use
 from minidl.engine.backward import grad
@@ -58,7 +60,7 @@ __all__ = [
 
 
 # What NumPy has under the same name is here, too: md.exp is md.ops.exp.
-_SHORT = {name for name in ops.__all__ if hasattr(import_module("numpy"), name)}
+_SHORT = {name for name in ops.__all__ if hasattr(_numpy, name)}
 _HOMES = {"load": "nn.state", "save": "nn.state", "profile": "nn.profile",
           "compile": "capture.compile", "to_onnx": "interchange"}  # fmt: skip
 

@@ -17,6 +17,7 @@ from collections.abc import Iterator
 from contextlib import suppress
 from typing import Any, Self
 
+from ..answers import ONE_THREAD
 from . import folders, frames, sweep
 
 KEPT = 4096  # bytes of output; the rest is read and thrown away
@@ -25,12 +26,7 @@ OUTSIDE = {  # signals that others send
     getattr(signal, name, None) for name in ("SIGKILL", "SIGTERM", "SIGINT", "SIGHUP")
 }
 TURN = 0.2  # seconds between looks at the throw-away folder
-ENVIRONMENT = {
-    "OMP_NUM_THREADS": "1",
-    "OPENBLAS_NUM_THREADS": "1",
-    "MKL_NUM_THREADS": "1",
-    "LC_ALL": "C.UTF-8",
-}
+ENVIRONMENT = {**ONE_THREAD, "LC_ALL": "C.UTF-8"}
 
 
 class EndedError(Exception):
