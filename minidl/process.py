@@ -46,7 +46,7 @@ class Blas(NamedTuple):
 
 
 class _Kept:
-    """What was asked for, for the whole process; no threads: nobody asked."""
+    """What was asked for, for the whole process; threads is 0 if nobody asked."""
 
     memory = False
     threads = 0
@@ -68,16 +68,19 @@ def set_num_threads(n: int) -> bool:
     """
     if not hasattr(n, "__index__") or n < 1:
         raise RangeError(f"set_num_threads takes a whole number from 1 on, not {n!r}")
-    found = _blas()
+    found, ours = _blas(), _compiles()
     for blas in found:
-        blas.tell(1 if _compiles() else int(n))
-    _Kept.threads, _Kept.parts = int(n), int(n) if _compiles() else 1
+        blas.tell(1 if ours else int(n))
+    _Kept.threads = int(n) if found or ours else 0
+    _Kept.parts = int(n) if ours else 1
     return bool(found)
 
 
 def _compiles() -> bool:
-    """Whether the loops of kernels/numba/ are there."""
-    return os.environ.get("MINIDL_FAST") != "0" and find_spec("numba") is not None
+    """Whether there are loops for numba, which a student's edition lacks, and numba."""
+    loops = os.path.join(os.path.dirname(__file__), "kernels", "numba")
+    wanted = os.environ.get("MINIDL_FAST") != "0" and os.path.isdir(loops)
+    return wanted and find_spec("numba") is not None
 
 
 def threads_of_ours() -> int:
@@ -88,7 +91,7 @@ def threads_of_ours() -> int:
 def get_num_threads() -> int:
     """Return the last n of `set_num_threads`; if nobody asked, how many BLAS uses.
 
-    1 where BLAS cannot be asked.
+    1 where BLAS cannot be asked; n of a call that changed nothing does not count.
     """
     return _Kept.threads or max((blas.ask() for blas in _blas()), default=1)
 

@@ -129,8 +129,17 @@ def test_a_newcomers_path(name, tmp_path):
     assert score(folder) == sum(row.points for row in given.public)
 
 
-@pytest.mark.slow
-@pytest.mark.parametrize("name", NAMES)
+LONG = "a5", "a6", "a7", "a8"  # their stories train for more than half a minute
+STORIES = [
+    pytest.param(
+        name,
+        marks=pytest.mark.full if name.startswith(LONG) else pytest.mark.slow,
+    )
+    for name in NAMES
+]
+
+
+@pytest.mark.parametrize("name", STORIES)
 def test_the_story_runs_and_draws_its_picture(name, tmp_path):
     script = assignment(name).folder / "notebook.py"
     settings = {"PYTHONPATH": str(ROOT), "MPLBACKEND": "Agg", "SEED": "1"}

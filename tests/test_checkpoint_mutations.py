@@ -45,7 +45,7 @@ def mutated(raw, rng):
 
 
 @pytest.mark.parametrize(
-    "count", [1000, pytest.param(10_000, marks=pytest.mark.slow)], ids=str
+    "count", [1000, pytest.param(10_000, marks=pytest.mark.full)], ids=str
 )
 def test_mutations_are_all_refused(tmp_path, parts, good, rng, count):
     raw, before = good.read_bytes(), snapshot(parts)
@@ -64,7 +64,7 @@ def test_mutations_are_all_refused(tmp_path, parts, good, rng, count):
 
 
 @pytest.mark.parametrize(
-    "count", [1000, pytest.param(10_000, marks=pytest.mark.slow)], ids=str
+    "count", [1000, pytest.param(10_000, marks=pytest.mark.full)], ids=str
 )
 def test_sealed_mutations_load_whole_or_not_at_all(tmp_path, good, rng, count):
     raw, other = good.read_bytes(), training(1)

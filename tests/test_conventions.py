@@ -112,7 +112,7 @@ def test_readme_has_the_two_blocks():
     demo, tests = block("Quick start"), block("Run the tests")
     assert demo[0] == tests[0] == "python3 -m venv .venv && . .venv/bin/activate"
     assert demo[-1] == "minidl demo"
-    assert tests[1:] == ['pip install -e ".[test]"', "pytest"]
+    assert tests[1:] == ['pip install -e ".[test]"', "pytest -m quick"]
 
 
 def test_the_command_exists():
@@ -123,7 +123,7 @@ def test_the_command_exists():
 
 def test_readme_commands_are_quoted_in_one_place_only():
     commands = {*block("Quick start"), *block("Run the tests")}
-    commands -= {"minidl demo", "pytest"}  # these are names, and may be spoken of
+    commands -= {"minidl demo", "pytest -m quick"}  # names, which may be spoken of
     assert len(commands) == 3
     files = {*own_files(".md", ".cfg", ".toml", ".yaml", ".py"), ".ci/run"}
     files -= {"README.md", "tests/test_conventions.py"}

@@ -1,5 +1,8 @@
 """The proof of an assignment, and that it would see what is wrong with one."""
 
+import os
+import subprocess
+import sys
 from dataclasses import replace as changed
 
 import numpy as np
@@ -15,7 +18,7 @@ from minidl_course.author.release import edition
 from minidl_course.author.trial import Trial, depends
 from minidl_course.errors import CourseError
 from minidl_course.source_tree import reference_tree
-from tests.tiny_course import altered, clone, write
+from tests.tiny_course import REPOSITORY, altered, clone, write
 
 EXPECTED = [  # of t1 alone: an assignment has more
     "it has 3 tasks; 6 to 14 make an assignment",
@@ -281,6 +284,26 @@ def test_luck_is_found(root, tiny, tree):
     write(root, {"assignments/t1_other/mutants.py": mutants})
     (fault,) = by_luck(assignment, tree, 12)
     assert fault.startswith("t1.2: the mutant 's forgotten' gets points by luck: ")
+
+
+def test_where_the_reference_has_no_answer_there_is_no_proof(tiny, tree, monkeypatch):
+    trial = Trial(tiny, tree, students=1)
+    monkeypatch.setattr(trial.students, "questions", lambda task: [("absent", {})])
+    with pytest.raises(CourseError, match=r"t1\.1: the reference itself raised A"):
+        trial.points("t1.1")
+
+
+@pytest.mark.slow
+def test_check_as_a_command(root):
+    # in a new process that finds minidl_course only where the clone has it
+    command = [sys.executable, "-m", "minidl", "course", "check", "t1_tiny", "--dry"]
+    env = {**os.environ, "PYTHONPATH": str(REPOSITORY)}
+    done = subprocess.run(
+        [*command, "--root", root], env=env, capture_output=True, text=True
+    )
+    assert done.returncode == 1, done.stderr
+    assert done.stdout.startswith("t1 Tiny")
+    assert f"{len(EXPECTED)} faults" in done.stdout
 
 
 # ------------------------------------------------------------------------ the manifest

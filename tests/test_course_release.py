@@ -329,11 +329,14 @@ def test_a_group_has_its_own_engine_and_its_own_inputs(tmp_path):
         {"minidl.ops": text} for text in (source.replace("SIGN", "-1"), "(")
     )
     endless = {"minidl.ops": "def f(x):\n    while True: pass\n"}
+    ends = {"minidl.ops": "import os\nos._exit(3)\n"}
     groups = [
         Group(asked, 9.0), Group(asked, 9.0, minus), Group(asked, 9.0, broken),
         Group(asked, 0.5, endless), Group(asked, 9.0, minus), Group(asked, 9.0, minus),
+        Group(asked, 9.0, ends), Group(asked[:1], 9.0, ends), Group(asked, 9.0, minus),
+        Group(asked, 9.0, ends),
     ]  # fmt: skip
-    plain, other, refused, hung, again, same = [
+    plain, other, refused, hung, again, same, ended, both, between, more = [
         [given.answer for given in group] for group in answered(tree, calls, groups)
     ]
     assert [a["y"].tolist() for a in plain] == [[3, 1], [3, 2]]
@@ -342,3 +345,6 @@ def test_a_group_has_its_own_engine_and_its_own_inputs(tmp_path):
     assert all(a.what == "took longer than 0.5 s" for a in hung)
     assert [a["y"].tolist() for a in again] == [[-3, 1], [-3, 2]]
     assert [a["y"].tolist() for a in same] == [[-3, 3], [-3, 4]]  # equal modules stay
+    assert [len(ended), len(both), len(more)] == [2, 1, 2]
+    assert {a.what for a in ended + both + more} == {"cannot be imported"}
+    assert [a["y"].tolist() for a in between] == [[-3, 1], [-3, 2]]

@@ -1,4 +1,4 @@
-"""minidl demo: a short run always, the whole of it among the slow tests."""
+"""minidl demo: a short run always; the whole of it, five times, in `.ci/full tests`."""
 
 from __future__ import annotations
 
@@ -106,7 +106,7 @@ def test_prediction_leaves_no_graph_and_uses_running_statistics(few):
     assert not net.training
 
 
-@pytest.mark.slow
+@pytest.mark.full
 def test_the_whole_demo_reaches_97_percent(tmp_path, monkeypatch, capsys):
     accuracies = [demo.main(out=tmp_path)]
     assert re.search(r"test accuracy 0\.9[789]", capsys.readouterr().out)

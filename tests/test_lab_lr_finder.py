@@ -202,7 +202,8 @@ def test_batches_of_any_kind(device):
     loader = DataLoader(data, 32, shuffle=True, seed=0, device="cpu")
     batches = list(DataLoader(data, 32, shuffle=True, seed=0, device="cpu"))
     model = net().to(device)
-    found = [find(model, d).suggestion for d in (loader, batches, (data.x, data.y))]
+    kinds = loader, batches, (data.x, data.y)
+    found = [find(model, d, steps=40).suggestion for d in kinds]
     assert all(0.001 < lr < 3 for lr in found)
 
 

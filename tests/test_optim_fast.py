@@ -12,6 +12,7 @@ import pytest
 from minidl import optim
 from minidl.errors import RangeError, ShapeError
 from minidl.kernels.cpu import optim as fast
+from minidl.kernels.cpu import optim_rules
 from minidl.optim.optimizer import FAST
 
 SHAPES = [(64, 33), (33,), (), (0,), (30, 50), (5,), (2, 3, 4), (2500,)]
@@ -160,6 +161,13 @@ def test_infinity_and_nan_stay_where_they_are(monkeypatch, way, rule, decay):
         if isinstance(a, dict):
             a, b = (np.stack([*x.values(), EDGES]) for x in (a, b))
         np.testing.assert_allclose(a, b, rtol=1e-5, atol=1e-7)
+
+
+def test_a_mean_overflows_no_earlier_than_the_printed_line():
+    s, x, share = np.zeros(2, np.float32), np.array([2e19, 1], np.float32), 0.99
+    printed = (1 - share) * x * x  # finite, where x * x is not
+    optim_rules.mean(s, share, x, np.empty_like(x))
+    np.testing.assert_allclose(s, printed)
 
 
 @pytest.mark.parametrize(

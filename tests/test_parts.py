@@ -19,11 +19,16 @@ RNG = np.random.default_rng(5)
 
 @pytest.fixture
 def threads(monkeypatch):
-    """Set a number of threads, ours with numba or without; put everything back."""
+    """Set a number of threads, ours with numba or without; put everything back.
+
+    On a busy machine too, parts are computed in threads.
+    """
     monkeypatch.setattr(process, "_compiles", lambda: True)
+    monkeypatch.setattr(process._Kept, "threads", 0)
+    monkeypatch.setattr(process._Kept, "parts", 1)
+    monkeypatch.setattr(parts, "REST", 0)
     before = [(blas.tell, blas.ask()) for blas in process._blas()]
     yield md.set_num_threads
-    process._Kept.threads, process._Kept.parts = 0, 1
     parts.team.afresh()
     for tell, count in before:
         tell(count)
@@ -103,6 +108,12 @@ def test_without_numba_threads_are_those_of_blas(threads, monkeypatch):
     assert md.get_num_threads() == 2
 
 
+def test_a_product_over_nothing_is_zero(threads):
+    threads(2)
+    y = ops.affine(np.zeros((3, 0), "f4"), np.zeros((0, 5), "f4"))
+    assert y.tolist() == [[0] * 5] * 3
+
+
 def test_a_part_that_is_cut_again_stays_in_its_thread(threads):
     threads(2)
 
@@ -140,6 +151,28 @@ def test_what_numpy_does_about_errors_holds_in_all_parts(threads):
         assert parts.together(
             lambda part: np.exp(np.float32(99.0) * part.start), parts.parts(2)
         ) == [1, np.inf]
+
+
+@pytest.mark.parametrize("before", ["", "parts.together(work, some)"])
+def test_while_python_ends_the_caller_computes_alone(before):
+    program = f"""
+import atexit, threading, time
+from minidl import process
+from minidl.kernels import parts
+process._compiles = lambda: True
+process.set_num_threads(2)
+work = lambda part: part.stop
+some = parts.parts(2)
+{before}
+def late():
+    time.sleep(0.3)
+    print(parts.together(work, some))
+threading.Thread(target=late).start()
+atexit.register(lambda: print(parts.together(work, some)))
+"""
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True,
+                          text=True, check=True, timeout=60)  # fmt: skip
+    assert (done.stdout, done.stderr) == ("[1, 2]\n[1, 2]\n", "")
 
 
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="this system has no fork")
@@ -198,7 +231,11 @@ WORK = {
         lambda q, k, v: ops.scaled_dot_product_attention(q, k, v, causal=True),
         [normal(5, 2, 9, 4), normal(5, 2, 9, 4), normal(5, 2, 9, 4)],
     ),
-    "layer norm": (ops.layer_norm, [normal(1500, 128), normal(128), normal(128)]),
+    "conv, of kernels alone": (
+        lambda x, w: ops.conv2d(x.detach(), w),
+        [normal(9, 8, 13, 12), normal(16, 8, 5, 5)],
+    ),
+    "layer norm": (ops.layer_norm, [normal(9000, 64), normal(64), normal(64)]),
     "batch norm of images": (
         lambda x, g, b: ops.batch_norm(x, g, b)[0],
         [in_rows(normal(16, 8, 40, 40)), normal(8), normal(8)],
@@ -216,31 +253,55 @@ WORK = {
 }
 
 
+# cut where they are loops of numba
+LOOPS = {"layer norm", "batch norm of images", "batch norm of rows", "gelu", "relu",
+         "max pooling"}  # fmt: skip
+
+
 def computed(function, arrays, threads, count):
     """Return the results and all gradients, for one random cotangent."""
     threads(count)
     inputs = [md.Tensor(a, requires_grad=True) for a in arrays]
+    for x, a in zip(inputs, arrays, strict=True):
+        x.data = a  # the order in memory that a Tensor's copy does not have
     made = function(*inputs)
     made = made if isinstance(made, tuple) else (made,)
     rng = np.random.default_rng(1)
     loss = sum((y * rng.standard_normal(y.shape).astype(y.dtype)).sum() for y in made)
     loss.backward()
-    return [y.data for y in made] + [x.grad for x in inputs]
+    gradients = [x.grad for x in inputs if x.grad is not None]
+    return [y.data for y in made] + gradients
 
 
 @pytest.mark.parametrize("name", WORK)
-def test_threads_change_no_result(name, threads, way):
+def test_threads_change_no_result(name, threads, way, monkeypatch):
+    counts, at_once = [], parts.at_once
+
+    def counted(work, some):
+        counts.append(len(some))
+        return at_once(work, some)
+
+    monkeypatch.setattr(parts, "at_once", counted)
+    monkeypatch.setattr(parts, "WORK", 1)  # these are small
     one = computed(*WORK[name], threads, 1)
+    assert not counts
     for count in (2, 3):
         some, again = (computed(*WORK[name], threads, count) for _ in range(2))
         for a, b, c in zip(one, some, again, strict=True):
             assert b.tobytes() == c.tobytes()  # for one number of threads bit by bit
             scale = np.abs(a).max() + 1
             np.testing.assert_allclose(b / scale, a / scale, atol=3e-6)
+    # forth and back, twice with two threads and twice with three
+    if way == "numpy" and name in LOOPS:
+        assert not counts
+    else:
+        assert len(counts) >= 8
+        assert 2 in counts
 
 
+@pytest.mark.skipif(find_spec("numba") is None, reason="only numba's loops are cut")
 @pytest.mark.parametrize("rule", ["SGD", "Adam", "Adadelta"])
-def test_threads_change_no_step(rule, threads, way):
+def test_threads_change_no_step(rule, threads):
     start, gradient = normal(500, 400), normal(500, 400)
 
     def moved(count):

@@ -96,9 +96,12 @@ def blas(request, monkeypatch):
         monkeypatch.setitem(sys.modules, "threadpoolctl", None)
     elif find_spec("threadpoolctl") is None:
         pytest.skip("threadpoolctl is not installed")
-    before = md.get_num_threads()
+    monkeypatch.setattr(process._Kept, "threads", 0)
+    monkeypatch.setattr(process._Kept, "parts", 1)
+    before = [(blas.tell, blas.ask()) for blas in process._blas()]
     yield
-    md.set_num_threads(before)
+    for tell, count in before:
+        tell(count)
 
 
 def test_the_number_of_threads_is_the_one_that_was_set(blas):
@@ -112,6 +115,24 @@ def test_equal_numbers_of_threads_give_equal_results(blas):
         md.set_num_threads(n)
         ys = [md.ops.matmul(x, x.T) for _ in range(3)]
         assert all((y == ys[0]).all() for y in ys)
+
+
+def test_threads_that_nobody_uses_are_not_counted(monkeypatch):
+    monkeypatch.setattr(process._Kept, "threads", 0)
+    monkeypatch.setattr(process._Kept, "parts", 1)
+    monkeypatch.setattr(process, "_compiles", lambda: False)
+    monkeypatch.setattr(process, "_blas", list)
+    assert md.set_num_threads(4) is False
+    assert md.get_num_threads() == 1
+
+
+def test_without_loops_threads_are_those_of_blas(monkeypatch, tmp_path):
+    # a student's edition has no kernels/, and the machine may have numba
+    monkeypatch.setattr(process, "find_spec", lambda name: "here")
+    monkeypatch.delenv("MINIDL_FAST", raising=False)
+    assert process._compiles()
+    monkeypatch.setattr(process, "__file__", str(tmp_path / "process.py"))
+    assert not process._compiles()
 
 
 def _child(queue):

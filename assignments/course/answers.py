@@ -36,10 +36,11 @@ from .rows import Row
 
 CHILD = Path(__file__).with_name("answers_child.py")
 STARTING = 120.0  # seconds to import what is asked, on a busy machine
-# BLAS as in the grader's processes: the same sums, and no threads to start
-ONE_THREAD = dict.fromkeys(
-    ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"), "1"
-)
+# as in the grader's processes: the same sums, and no threads to start; "" is not set
+ONE_THREAD = {
+    "OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1", "MKL_NUM_THREADS": "1",
+    "MINIDL_NUM_THREADS": "",
+}  # fmt: skip
 
 Arrays = dict[str, np.ndarray[Any, Any]]
 Question = tuple[str, Arrays]  # a function of calls.py, and what it gets
@@ -161,8 +162,7 @@ def _of_one_process(
             first = process.next(STARTING)
             if first != ("ready",):
                 failed = _failed(process, first, STARTING, "cannot be imported")
-                alike = [x for x in groups[i:] if x.modules == group.modules]
-                for same in [group] if first else alike:
+                for same in [group] if first else _alike(groups[i:]):
                     yield [Given(failed) for _ in same.asked]
                 if not first:
                     return
@@ -185,6 +185,12 @@ def _of_one_process(
             yield given
     finally:
         process.end()
+
+
+def _alike(groups: Sequence[Group]) -> Iterator[Group]:
+    """Return the first group and those behind it that change the same modules."""
+    modules = groups[0].modules
+    return itertools.takewhile(lambda group: group.modules == modules, groups)
 
 
 class _Process:

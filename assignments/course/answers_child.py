@@ -1,9 +1,10 @@
 """A fresh process that imports a tree and answers rows; or the same in this process.
 
 It runs as a script, `python -I -B answers_child.py`, and speaks in pickles: it gets a
-job, says ("ready",), then gives an answer for each question as soon as it has it. It is
-for the owner's code only: the reference, the mutants, a student's work on the student's
-own machine. Submissions of others run in grade/child.py, which trusts nobody.
+job, then, for each group of questions, says ("ready",) and gives an answer for each
+question as soon as it has it. It is for the owner's code only: the reference, the
+mutants, a student's work on the student's own machine. Submissions of others run in
+grade/child.py, which trusts nobody.
 This file imports the standard library and NumPy only.
 """
 
@@ -109,6 +110,7 @@ def answers(job: dict[str, Any], tell: Callable[[Said], None]) -> Iterator[Said]
 
     A group that changes other files than the one before gets an engine imported afresh.
     If that fails, why is said in place of "ready", and nothing of the group is asked.
+    NumPy and Python stay as they are: no text may change them (np.seterr, np.exp = …).
 
     tell   is told of each watched region that runs, once a question
     """

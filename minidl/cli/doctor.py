@@ -20,7 +20,7 @@ from typing import Any
 
 from minidl.errors import RangeError
 from minidl.lab import diagnose_curves, machine
-from minidl.process import get_num_threads, keeps_memory
+from minidl.process import get_num_threads, keeps_memory, threads_of_ours
 from minidl.show import verdict
 from minidl.train import History
 
@@ -75,6 +75,12 @@ def read(path: str) -> dict[str, Any]:
         ) from None
 
 
+def _shared() -> str:
+    if threads_of_ours() > 1:
+        return "parts of a batch, 1 for matrix products of NumPy"
+    return "matrix products"
+
+
 def _machine() -> int:
     """Print what computes here, how fast, and what to set."""
     facts = {
@@ -83,7 +89,7 @@ def _machine() -> int:
         "NumPy": machine.numpy(),
         "kernels": machine.kernels(),
         "compiled loops": machine.compiled(),
-        "threads": f"{get_num_threads()} for matrix products",
+        "threads": f"{get_num_threads()} for {_shared()}",
         "freed memory": "kept" if keeps_memory() else "given back to the system",
         "small products": f"{machine.product_rate(64):.1f} GFLOP/s (64 x 64)",
         "large products": f"{machine.product_rate(512):.1f} GFLOP/s (512 x 512)",

@@ -6,9 +6,9 @@ length and the number of threads alone, and parts come back in order, so that su
 them are the same every time. Where other programs have the cores, and parts come
 late, the caller computes them all for a while.
 
-Without the extra `fast`, and `minidl.set_num_threads` or MINIDL_NUM_THREADS, there is
-one part, and no thread but the caller's. A part that is cut again is computed by the
-thread that it is in.
+Without the extra `fast`, or if nobody asked for threads (`minidl.set_num_threads`,
+MINIDL_NUM_THREADS), there is one part, and no thread but the caller's. A part that is
+cut again is computed by the thread that it is in.
 """
 
 from __future__ import annotations
@@ -27,6 +27,7 @@ from minidl.process import threads_of_ours
 T = TypeVar("T")
 LATE, WAKING = 2.0, 1e-3  # times as long as the caller's part, and seconds to begin
 REST = 50  # calls without threads after one in which the others came late
+WORK = 1 << 20  # multiplications for a thread
 
 
 class Team:
@@ -60,9 +61,18 @@ def parts(n: int, least: int = 1) -> list[slice]:
     return [slice(a, z) for a, z in pairwise(ends)]
 
 
+def parts_of(n: int, work: int) -> list[slice]:
+    """Cut n rows of so many multiplications each; little work is one part."""
+    return parts(n, WORK // max(1, work) + 1)
+
+
 def together(work: Callable[[slice], T], some: list[slice]) -> list[T]:
-    """Return what `work` makes of each part, in order; the caller takes the first."""
-    if len(some) == 1 or not team.lock.acquire(blocking=False):
+    """Return what `work` makes of each part, in order; the caller takes the first.
+
+    Without other threads while Python ends, for then none can be started.
+    """
+    ends = not threading.main_thread().is_alive()
+    if len(some) == 1 or ends or not team.lock.acquire(blocking=False):
         return [work(part) for part in some]
     try:
         if team.rest:

@@ -44,6 +44,8 @@ def check(options: argparse.Namespace) -> int:
     import multiprocessing  # here, for a browser has no processes
     from concurrent.futures import ProcessPoolExecutor
 
+    from minidl.cli.course import machinery
+
     from ..assignment import all_assignments, find, home
     from .path import proof
 
@@ -51,7 +53,8 @@ def check(options: argparse.Namespace) -> int:
     chosen = [find(name, root) for name in names if name != "path"]
     chosen = chosen if names else all_assignments(root)
     faults, spawn = 0, multiprocessing.get_context("spawn")
-    with ProcessPoolExecutor(JOBS, mp_context=spawn) as pool:
+    # in a clone that is not installed a new process does not find this package
+    with ProcessPoolExecutor(JOBS, mp_context=spawn, initializer=machinery) as pool:
         some = [(a.folder.name, options.dry, options.students, root) for a in chosen]
         for text, wrong in pool.map(_proved, *zip(*some, strict=True)) if some else ():
             print(text, flush=True)

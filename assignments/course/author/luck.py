@@ -11,7 +11,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterator, Sequence
 
-from ..answers import Answer, Failure, Question, inputs_of
+from ..answers import Answer, Arrays, Question, inputs_of
 from ..assignment import Assignment, Task
 from ..judge import Verdict, judge_row, settled
 from ..rows import Patch, Row, Variant
@@ -31,17 +31,15 @@ class Students:
         return [question for _, _, draws in self._rows(task) for question in draws]
 
     def points(
-        self, task: str, given: Sequence[Answer], right: Sequence[Answer]
+        self, task: str, given: Sequence[Answer], right: Sequence[Arrays]
     ) -> list[int]:
         """Return the points of a task, student by student, for answers to questions."""
         pairs = iter(zip(given, right, strict=True))
         found: list[list[tuple[Row, Verdict]]] = [[] for _ in range(self.number)]
         for row, student, draws in self._rows(task):
             some = [next(pairs) for _ in draws]
-            known = [dict(e) for _, e in some if not isinstance(e, Failure)]
-            if len(known) == len(some):
-                verdict = judge_row(row, [g for g, _ in some], known)
-                found[student].append((row, verdict))
+            verdict = judge_row(row, [g for g, _ in some], [e for _, e in some])
+            found[student].append((row, verdict))
         return [sum(verdict.points for verdict in settled(rows)) for rows in found]
 
     def _rows(self, task: str) -> list[Asked]:

@@ -68,12 +68,12 @@ class Trial:
         groups = [Group(self.students.questions(task), SECONDS) for task in tasks]
         own, *more = self.run([Group(asked, 10 * self.assignment.seconds), *groups])
         self._right = {
-            task: [g.answer for g in group]
+            task: [_answered(task, g) for g in group]
             for task, group in zip(tasks, more, strict=True)
         }
         given = iter(own)
         return [
-            [_answered(row, next(given)) for _ in xs]
+            [_answered(f"{row.task}, {row.name}", next(given)) for _ in xs]
             for row, xs in zip(rows, drawn, strict=True)
         ]
 
@@ -152,11 +152,10 @@ class Trial:
         return answered(self.tree, self.assignment.folder / "calls.py", groups)
 
 
-def _answered(row: Row, given: Given) -> Arrays:
+def _answered(where: str, given: Given) -> Arrays:
     answer = given.answer
     if isinstance(answer, Failure):
-        why = f"{row.task}, {row.name}: the reference itself {answer.what}"
-        raise CourseError(why)
+        raise CourseError(f"{where}: the reference itself {answer.what}")
     return dict(answer)
 
 

@@ -16,7 +16,7 @@ from typing import Any
 import numpy as np
 
 from minidl.backend import Array
-from minidl.kernels.parts import parts, together
+from minidl.kernels.parts import parts_of, together
 from minidl.ops.attention import (
     NEVER,
     causal_mask,
@@ -65,7 +65,7 @@ def attention_by_sequence(
             e /= np.maximum(e @ ones, 1e-30)
             np.matmul(e, v[i], out=y[i])
 
-    together(attend, parts(len(q)))
+    together(attend, parts_of(len(q), math.prod(shape[1:]) * q.shape[-1]))
 
     def backward(g: Array) -> tuple[Any, ...]:
         return *pull_back(g, q, k, v, p, y, scale), None, None
@@ -90,7 +90,7 @@ def pull_back(
             np.matmul(ds, k[i] * scale, out=dq[i])
             np.matmul(ds.swapaxes(-1, -2), q[i] * scale, out=dk[i])
 
-    together(of_some, parts(len(q)))
+    together(of_some, parts_of(len(q), math.prod(p.shape[1:]) * q.shape[-1]))
     return dq, dk, dv
 
 

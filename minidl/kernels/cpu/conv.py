@@ -19,6 +19,7 @@ Deleting this file changes nothing but the time a step takes.
 
 from __future__ import annotations
 
+import math
 import threading
 from collections.abc import Iterator
 from functools import cache, reduce
@@ -29,7 +30,7 @@ from numpy.lib.stride_tricks import as_strided
 
 from minidl.backend import Array
 from minidl.kernels.cpu.blocks import aligned, ones
-from minidl.kernels.parts import parts, together
+from minidl.kernels.parts import parts_of, together
 from minidl.ops.conv import check_channels, conv2d
 from minidl.ops.windows import Lengths, Padding, Windows, slide
 
@@ -67,7 +68,7 @@ def conv2d_in_rows(
             if b is not None:
                 part += b.reshape(groups, f // groups, 1)
 
-    together(some_lines, parts(oh))
+    together(some_lines, parts_of(oh, w.size * ow * n))
 
     def backward(g: Array, wanted: list[bool]) -> tuple[Any, Any, Any]:
         return directly(x, w, rows_of(g), at, groups, wanted)
@@ -238,7 +239,7 @@ def both(
                 total += (columns @ pixels[here].transpose(1, 0, 3, 2)).sum(axis=1)
         return total
 
-    total = reduce(np.add, together(some_lines, parts(h)))
+    total = reduce(np.add, together(some_lines, parts_of(h, w.size * wd * n)))
     total = total.reshape(groups, kh, kw, f // groups, per_group)[:, ::-1, ::-1]
     dw = total.transpose(0, 3, 4, 1, 2).reshape(w.shape) if want_dw else None
     return images_of(dx.reshape(rows.shape)), dw
@@ -257,6 +258,7 @@ def kernels_gradient(
             total += (columns @ pixels[here].transpose(1, 0, 3, 2)).sum(axis=1)
         return total
 
-    total = reduce(np.add, together(some_lines, parts(len(g))))
+    work = math.prod(shape) * pixels.shape[3]
+    total = reduce(np.add, together(some_lines, parts_of(len(g), work)))
     total = total.reshape(groups, kh, kw, per_group, f // groups)
     return total.transpose(0, 4, 3, 1, 2).reshape(shape)

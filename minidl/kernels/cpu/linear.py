@@ -12,12 +12,10 @@ from typing import Any
 import numpy as np
 
 from minidl.backend import Array
-from minidl.kernels.parts import parts, together
+from minidl.kernels.parts import WORK, parts_of, together
 from minidl.ops.linalg import affine, matmul
 from minidl.ops.total import total
 from minidl.process import threads_of_ours
-
-LEAST = 1 << 20  # multiplications for a thread
 
 Fast = Any  # (y, backward), or None to decline
 
@@ -25,7 +23,7 @@ Fast = Any  # (y, backward), or None to decline
 @affine.fast("cpu")
 def affine_in_parts(x: Array, w: Array, b: Array | None = None) -> Fast:
     """Takes x, w and b of one width; None where one thread is enough, or no product."""
-    if threads_of_ours() == 1 or x.ndim < 2 or w.ndim != 2:
+    if threads_of_ours() == 1 or x.ndim < 2 or w.ndim != 2 or not x.size:
         return None
     if b is not None and (b.shape != w.shape[1:] or b.dtype != x.dtype):
         return None
@@ -59,14 +57,13 @@ def shared(a: Array, b: Array) -> bool:
     """Whether there are two threads for a @ b, and work for both."""
     if a.shape[1] != len(b) or a.dtype != b.dtype or a.dtype.kind != "f":
         return False
-    return bool(len(a) * b.size >= 2 * LEAST)
+    return bool(len(a) * b.size >= 2 * WORK)
 
 
 def product(a: Array, b: Array) -> Array:
     """Return a @ b."""
     (n, d), k = a.shape, b.shape[1]
-    y, one = np.empty((n, k), a.dtype), d * min(n, k)
-    some = parts(max(n, k), LEAST // max(1, one) + 1)
+    y, some = np.empty((n, k), a.dtype), parts_of(max(n, k), d * min(n, k))
     if n >= k:
         together(lambda at: np.matmul(a[at], b, out=y[at]), some)
     else:

@@ -88,8 +88,8 @@ def adadelta(
 
 def mean(s: Array, share: float, x: Array, a: Array) -> None:
     """s ← ρ s + (1 − ρ) x², in place."""
-    np.multiply(x, x, out=a)
-    a *= 1 - share
+    np.multiply(x, 1 - share, out=a)
+    a *= x
     s *= share
     s += a
 

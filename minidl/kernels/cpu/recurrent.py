@@ -112,11 +112,11 @@ def by_steps(
         return of_some(cell, x[at], h[at], c[at], wx, wh, b, on, reverse)
 
     made = together(forward, some)
-    ways = [back for _, back in made]
+    ways = {at.start: back for at, (_, back) in zip(some, made, strict=True)}
 
     def backward(dy: Array, dh: Array, dc: Array) -> tuple[Any, ...]:
         def back(at: slice) -> Any:
-            return ways[some.index(at)](dy[at], dh[at], dc[at])
+            return ways[at.start](dy[at], dh[at], dc[at])
 
         found = [*zip(*together(back, some), strict=True)]
         own = [np.concatenate(rows) for rows in found[:3]]

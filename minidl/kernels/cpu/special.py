@@ -36,7 +36,7 @@ NORMAL = tuple(p * 0.5 ** (8.5 - i) for i, p in enumerate(ERF))  # of erf(x / âˆ
 FORMS = {
     "none": (NORMAL, 32.0),
     "tanh": (TANH, math.inf),
-}  # P, and beyond which t it must not be asked
+}  # P, and the largest t for which it holds: tanh's grows with t, as tanh needs
 
 
 @erf.fast("cpu")
