@@ -89,9 +89,11 @@ def test_threads_that_come_late_are_not_asked_for_a_while(threads, monkeypatch):
         return threading.get_ident() == here
 
     some = parts.parts(2)
-    asked = [late, quick, quick, quick]
+    asked = [late, quick, quick, late, *[quick] * 5]
     found = [parts.together(work, some) for work in asked]
-    assert found == [[True, False], [True, True], [True, True], [True, False]]
+    alone = [made == [True, True] for made in found]
+    assert alone == [False, True, True, False, *[True] * 4, False]  # 2 calls, then 4
+    assert parts.team.pause == 3
 
 
 def test_blas_has_one_thread_from_then_on(threads):

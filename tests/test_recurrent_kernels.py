@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from minidl import Tensor, grad, ops
+from minidl import Tensor, grad, nn, ops
 from minidl.errors import ShapeError
 from minidl.kernels.cpu import recurrent as cpu_recurrent
 
@@ -61,6 +61,16 @@ def test_what_it_declines(rng):
     assert cpu_recurrent.fast_lstm(*inputs) is None
     with pytest.raises(ShapeError, match="four gates"):
         ops.lstm(*inputs)
+
+
+@pytest.mark.parametrize("name", ["RNN", "GRU", "LSTM"])
+def test_a_batch_without_sequences_gives_none(name):
+    x = Tensor(np.zeros((0, 3, 5), np.float32), requires_grad=True)
+    layer = getattr(nn, name)(5, 4, rng=0)
+    y, *_ = layer(x)
+    y.sum().backward()
+    assert (y.shape, x.grad.shape) == ((0, 3, 4), (0, 3, 5))
+    assert all(not p.grad.any() for p in layer.parameters())
 
 
 def test_second_order_runs_the_plain_body(rng):

@@ -25,21 +25,30 @@ from typing import Any, TypeVar
 from minidl.process import threads_of_ours
 
 T = TypeVar("T")
-LATE, WAKING = 2.0, 1e-3  # times as long as the caller's part, and seconds to begin
-REST = 50  # calls without threads after one in which the others came late
+LATE, WAKING = 1.5, 2e-4  # times as long as the caller's part, and seconds to begin
+REST, LONGEST = 4, 5000  # calls without threads after one in which they came late
 WORK = 1 << 20  # multiplications for a thread
 
 
 class Team:
     """The threads of this process, besides the caller's; `lock` while they work."""
 
+    pool: Any
+
     def __init__(self) -> None:
         self.afresh()
 
     def afresh(self) -> None:
         """Begin without threads: a child made by fork has the caller's alone."""
-        self.lock, self.size, self.rest = threading.Lock(), 0, 0
-        self.pool: Any = None
+        self.lock, self.size, self.pool = threading.Lock(), 0, None
+        self.rest, self.pause = 0, 0  # calls without threads: still to come, last time
+
+    def judge(self, late: bool) -> None:
+        """Rest after a call that came late, twice as long if it happens again soon."""
+        if late:
+            self.rest = self.pause = min(LONGEST, max(REST, 2 * self.pause))
+        else:
+            self.pause = self.pause * 3 // 4
 
     def submit(self, size: int, work: Callable[..., T], *words: Any) -> Any:
         """Let one of `size` threads do it, in the context of the caller (errstate)."""
@@ -96,8 +105,7 @@ def at_once(work: Callable[[slice], T], some: list[slice]) -> list[T]:
     finally:
         for other in others:
             other.exception()  # waits
-    if time.perf_counter() - start > LATE * own + WAKING:
-        team.rest = REST
+    team.judge(time.perf_counter() - start > LATE * own + WAKING)
     return [first, *(other.result() for other in others)]
 
 

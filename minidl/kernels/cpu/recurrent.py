@@ -98,7 +98,9 @@ def by_steps(
     reverse: bool,
 ) -> Fast:
     """Return lstm(x, …) and the way back, or None; each thread takes some of N."""
-    if x.dtype != np.float32 or wh.ndim != 2 or wh.shape[1] != 4 * wh.shape[0]:
+    if x.dtype != np.float32 or not x.size or wh.ndim != 2:
+        return None
+    if wh.shape[1] != 4 * wh.shape[0]:
         return None
     x, (h, c), wx, wh, (b,) = check("lstm", (x, (h, c), wx, wh, [b]), mask)
     if not h.dtype == c.dtype == wx.dtype == wh.dtype == np.float32:
