@@ -11,8 +11,8 @@ nothing, and on a machine that is busy with something else it can take ten times
 long. NumPy has no switch for it once it is imported, but its BLAS has: threadpoolctl
 knows that of every BLAS, and without it the OpenBLAS of NumPy's wheels is asked here.
 With the extra `fast` who asks for threads gets minidl's own (kernels/parts.py), which
-wait asleep, and one of BLAS: after a product its threads spin for some 30 ms on the
-cores that ours need. Without `fast` BLAS's are quicker: Python's lock holds ours up.
+wait asleep, and one of BLAS: after a product its threads go on spinning on the cores
+that ours need. Without `fast` BLAS's are quicker: Python's lock holds ours up.
 
 **Memory.** A step of training frees large arrays and soon asks for the same again. The
 allocator gives them back to the system meanwhile, which hands out zeroed pages: up to a

@@ -40,14 +40,14 @@ class State:
 
     codes   the lines of regions that are not blank, by their tasks
     wrong   the task that is wrong, if one is        slip   it is no Python
-    first   the first of its kind, for which all commands are run
+    all_commands   whether all are tried, not `score` alone
     """
 
     name: str
     codes: Mapping[str, str]
     wrong: str = ""
     slip: bool = False
-    first: bool = True
+    all_commands: bool = True
 
 
 def states(assignment: Assignment) -> Iterator[State]:
@@ -64,7 +64,7 @@ def states(assignment: Assignment) -> Iterator[State]:
         if wrong is not None:
             code = mutated(assignment, wrong)
             name, codes = f"{wrong.name!r} in {task}", solved | {task: code}
-            yield State(name, codes, task, first=wrong is assignment.mutants[0])
+            yield State(name, codes, task, all_commands=wrong is assignment.mutants[0])
 
 
 def walkthrough_faults(
@@ -103,7 +103,7 @@ def _tried(a: Assignment, fresh: Path, state: State) -> Iterator[str]:
             path.write_text(text, encoding="utf-8")
         score = _run(folder, SCORE)
         yield from _score(a, state, score)
-        if not state.first:
+        if not state.all_commands:
             return
         said = _run(folder, SUBMIT)
         careful = "careful" in said.stdout
