@@ -270,24 +270,55 @@ KEYWORDS = {
 }
 
 
+class Sentence:
+    """The text of an error, made when somebody reads it: `hasattr` never does."""
+
+    def __init__(self, made: Callable[[], str]) -> None:
+        self.made = made
+
+    def __str__(self) -> str:
+        return self.made()
+
+    def __repr__(self) -> str:
+        return repr(str(self))
+
+    def __reduce__(self) -> tuple[type[str], tuple[str]]:
+        return str, (str(self),)
+
+
 def missing(
-    owner: str, name: str, known: Iterable[str], table: Mapping[str, str] = NAMES
+    owner: str,
+    name: str,
+    known: Iterable[str] | Callable[[], Iterable[str]],
+    table: Mapping[str, str] = NAMES,
 ) -> AttributeError:
     """Return the error for a name that `owner` does not have.
 
-    known   the names that it has; or a mapping, with where each is
+    known   the names that it has; a mapping, with where each is; or a function that
+            returns them, called if the error is read
     """
-    if name.startswith("_"):  # asked by Python itself, many times: no search
+    if name.startswith("_"):  # asked by Python itself
         return AttributeError(f"{owner} has no attribute {name!r}")
-    says = f"{owner} has no {name!r}"
+
+    def sentence() -> str:
+        return f"{owner} has no {name!r}; {advice(name, known, table)}"
+
+    return AttributeError(Sentence(sentence))
+
+
+def advice(
+    name: str,
+    known: Iterable[str] | Callable[[], Iterable[str]],
+    table: Mapping[str, str],
+) -> str:
+    """Say what to write in place of a name: see `missing`."""
     if name in table:
-        return AttributeError(f"{says}; here it is: {table[name]}")
-    where = known if isinstance(known, Mapping) else {k: k for k in sorted(known)}
+        return f"here it is: {table[name]}"
+    names = known() if callable(known) else known
+    where = names if isinstance(names, Mapping) else {k: k for k in sorted(names)}
     small = {k.lower(): here for k, here in where.items()}
     near = get_close_matches(name.lower(), small, 1, 0.75)
-    if near:
-        return AttributeError(f"{says}; did you mean {small[near[0]]}?")
-    return AttributeError(f"{says}; dir() lists what there is")
+    return f"did you mean {small[near[0]]}?" if near else "dir() lists what there is"
 
 
 def keyword(name: str) -> str:

@@ -177,6 +177,31 @@ def test_the_answer_names_what_to_write(typed, answer):
     assert answer in str(caught.value)
 
 
+@pytest.mark.parametrize("owner", [x, net, opt, nn], ids=["x", "net", "opt", "nn"])
+def test_a_question_makes_no_search(owner, monkeypatch):
+    """`hasattr` reads no error, so nothing looks for names that are near."""
+    asked = []
+    monkeypatch.setattr(
+        foreign, "get_close_matches", lambda *names: asked.append(names)
+    )
+    assert not hasattr(owner, "lineer")
+    assert getattr(owner, "lineer", 3) == 3
+    assert not asked
+    with pytest.raises(AttributeError) as caught:
+        owner.lineer  # noqa: B018
+    assert "has no 'lineer'" in str(caught.value)
+    assert asked
+
+
+def test_its_error_travels_to_another_process():
+    with pytest.raises(AttributeError, match="did you mean parameters") as caught:
+        net.parametrs()
+    again = pickle.loads(pickle.dumps(caught.value))
+    assert str(again) == str(caught.value)
+    assert repr(again) == repr(caught.value)
+    assert type(again.args[0]) is str
+
+
 # What works as it is typed
 WORKS = """
 md.zeros((3, 4)); md.arange(5); md.exp(x); md.where(ids > 0, x[0, 0], 2.0); x.copy(); x.mT

@@ -111,5 +111,7 @@ def at_once(work: Callable[[slice], T], some: list[slice]) -> list[T]:
 
 def each(loop: Callable[..., object], *arrays: Any, least: int = 1 << 16) -> None:
     """Call a loop with parts of flat arrays, which all have the same length."""
-    some = parts(len(arrays[0]), least)
-    together(lambda part: loop(*(x[part] for x in arrays)), some)
+    if (n := len(arrays[0])) < 2 * least:  # one part; optimizers have many short ones
+        loop(*arrays)
+    else:
+        together(lambda part: loop(*(x[part] for x in arrays)), parts(n, least))

@@ -12,6 +12,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from fnmatch import fnmatchcase
+from functools import partial
 from itertools import pairwise
 from typing import TYPE_CHECKING, Any, Self
 
@@ -63,8 +64,8 @@ class Module(Tree):
     if not TYPE_CHECKING:  # type checkers know what a module has
 
         def __getattr__(self, name: str) -> Any:
-            owner, known = f"a {type(self).__name__}", dir(self)
-            raise foreign.missing(owner, name, known, foreign.OBJECTS)
+            owner, names = f"a {type(self).__name__}", partial(dir, self)
+            raise foreign.missing(owner, name, names, foreign.OBJECTS)
 
     def __setattr__(self, name: str, value: object) -> None:
         old = vars(self).get(name)
