@@ -9,10 +9,11 @@ are a block of the matrix of windows. So the columns take KW copies of the image
 than KH·KW, and an output line is one product (F, KH KW C) @ (KH KW C, OW N). This is
 the memory-efficient convolution of Cho & Brand (2017), with the batch innermost.
 
-The gradient of x is again such a convolution, of g with flipped kernels, and that of w
-multiplies the same columns of g: they are built once. Elementwise operations, batch
-norm and pooling keep the order in memory, so that images are brought into rows once, by
-the first layer. A stride other than 1 is left to strided.py, which makes it 1.
+The gradient of x is again such a convolution, of g with flipped kernels. That of w
+multiplies the same columns of g, built once; or those of x where they are much shorter
+(with 3 channels for 32 kernels a step takes 0.7 of the time). Elementwise operations,
+batch norm and pooling keep the order in memory, so that images are brought into rows
+once, by the first layer. A stride other than 1 is left to strided.py, which makes it 1.
 
 Deleting this file changes nothing but the time a step takes.
 """
@@ -81,9 +82,10 @@ def directly(
 ) -> tuple[Any, Any, Any]:
     """Return dx, dw and db; g is in rows."""
     rows, dx, dw = rows_of(x), None, None
+    shared = len(w) <= 2 * x.shape[1]  # beyond, columns of g are much longer
     if wanted[0]:
-        dx, dw = both(rows, w, g, transposed(at), groups, wanted[1])
-    elif wanted[1]:
+        dx, dw = both(rows, w, g, transposed(at), groups, wanted[1] and shared)
+    if wanted[1] and dw is None:
         dw = kernels_gradient(rows, g, at, w.shape, groups)
     return dx, dw, sums(g, len(w)) if wanted[2] else None
 
