@@ -5,6 +5,7 @@ same weights and get the same batches from minidl's loader; of the demo are left
 check of the gradient and the pictures, which PyTorch has no part in. Shown is the
 processor's time of the whole, import included, and of the median epoch, as a share of
 PyTorch's (the median of the rounds); and each side's accuracy on the test images.
+`--profile` prints where the time of an epoch goes, on each side, instead.
 """
 
 from __future__ import annotations
@@ -12,6 +13,7 @@ from __future__ import annotations
 import argparse
 import json
 import statistics
+import subprocess
 import sys
 import time
 from collections.abc import Iterator
@@ -20,7 +22,7 @@ from typing import Any
 import numpy as np
 
 from benchmarks.history import RECORD, facts, remember
-from benchmarks.rounds import ROOT, Side, once
+from benchmarks.rounds import ROOT, Side, environment, once
 
 FAST, KEEP = ("MINIDL_FAST", "0"), ("MINIDL_MALLOC", "keep")
 SIDES = [
@@ -118,13 +120,39 @@ def run(library: str, epochs: int) -> dict[str, Any]:
     return {"whole": whole, "epoch": epoch, "accuracy": said[-1]}
 
 
+def profile(library: str) -> None:
+    """Print where the time of the third epoch goes."""
+    epochs = (with_torch if library == "torch" else with_minidl)(4)
+    next(epochs), next(epochs)
+    if library == "torch":
+        import torch
+
+        with torch.profiler.profile() as seen:
+            next(epochs)
+        print(seen.key_averages().table("self_cpu_time_total", row_limit=16))
+        return
+    import minidl
+
+    with minidl.profile() as found:
+        next(epochs)
+    print(found)
+
+
 def main() -> None:
     """Print the table; add a line to the history if asked."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--epochs", type=int, default=12, help="the demo has 12")
     parser.add_argument("--record", action="store_true", help=RECORD)
+    parser.add_argument("--profile", action="store_true", help="of an epoch; no table")
     asked = parser.parse_args()
+    if asked.profile:
+        for side in SIDES[:-1]:
+            print(f"\n{side.name}", flush=True)
+            words = [sys.executable, "-m", "benchmarks.demo", "--", "profile"]
+            words.append(side.library)
+            subprocess.run(words, env=environment(side), cwd=side.root, check=True)
+        return
     words = [sys.executable, "-m", "benchmarks.demo", "--", str(asked.epochs)]
     found: dict[str, list[dict[str, Any]]] = {side.name: [] for side in SIDES}
     for _ in range(asked.rounds):
@@ -149,7 +177,9 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    if sys.argv[1:2] == ["--"]:  # a fresh process, for `main`
+    if sys.argv[1:3] == ["--", "profile"]:  # fresh processes, for `main`
+        profile(sys.argv[3])
+    elif sys.argv[1:2] == ["--"]:
         print(json.dumps(run(sys.argv[3], int(sys.argv[2]))))
     else:
         main()

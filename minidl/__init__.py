@@ -73,13 +73,16 @@ def __getattr__(name: str) -> Any:
         return getattr(import_module(f"minidl.{_HOMES[name]}"), name)
     if name in __all__:
         return import_module(f"minidl.{name}")
+    raise foreign.missing("minidl", name, _places)
+
+
+def _places() -> dict[str, str]:
+    """Return every public name, those of packages too, and where it is."""
     where = {name: f"md.{name}" for name in __dir__()}
-    for home in () if name.startswith("_") else ("train", "data", "optim", "nn", "ops"):
+    for home in ("train", "data", "optim", "nn", "ops"):
         names = import_module(f"minidl.{home}").__all__
         where |= {known: f"md.{home}.{known}" for known in names}
-    if name in where:
-        raise AttributeError(f"minidl has no {name!r}; it is {where[name]}")
-    raise foreign.missing("minidl", name, where)
+    return where
 
 
 def __dir__() -> list[str]:

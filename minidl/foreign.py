@@ -10,7 +10,7 @@ from __future__ import annotations
 import inspect
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from difflib import get_close_matches
-from functools import wraps
+from functools import cached_property, wraps
 from typing import Any, TypeVar
 
 F = TypeVar("F", bound=Callable[..., Any])
@@ -271,51 +271,55 @@ KEYWORDS = {
 
 
 class Sentence:
-    """The text of an error, made when somebody reads it: `hasattr` never does."""
+    """The text of an error, made when somebody first reads it: `hasattr` never does."""
 
     def __init__(self, made: Callable[[], str]) -> None:
         self.made = made
 
-    def __str__(self) -> str:
+    @cached_property
+    def text(self) -> str:
+        """What it says."""
         return self.made()
 
+    def __str__(self) -> str:
+        return self.text
+
     def __repr__(self) -> str:
-        return repr(str(self))
+        return repr(self.text)
 
     def __reduce__(self) -> tuple[type[str], tuple[str]]:
-        return str, (str(self),)
+        return str, (self.text,)
+
+
+Known = Iterable[str] | Callable[[], Iterable[str]]
 
 
 def missing(
-    owner: str,
-    name: str,
-    known: Iterable[str] | Callable[[], Iterable[str]],
-    table: Mapping[str, str] = NAMES,
+    owner: str, name: str, known: Known, table: Mapping[str, str] = NAMES
 ) -> AttributeError:
     """Return the error for a name that `owner` does not have.
 
     known   the names that it has; a mapping, with where each is; or a function that
             returns them, called if the error is read
     """
-    if name.startswith("_"):  # asked by Python itself
+    if name.startswith("_"):  # Python asks for these itself, many times: no advice
         return AttributeError(f"{owner} has no attribute {name!r}")
-
-    def sentence() -> str:
-        return f"{owner} has no {name!r}; {advice(name, known, table)}"
-
-    return AttributeError(Sentence(sentence))
+    says = f"{owner} has no {name!r}; "
+    return AttributeError(Sentence(lambda: says + advice(name, known, table)))
 
 
-def advice(
-    name: str,
-    known: Iterable[str] | Callable[[], Iterable[str]],
-    table: Mapping[str, str],
-) -> str:
+def advice(name: str, known: Known, table: Mapping[str, str]) -> str:
     """Say what to write in place of a name: see `missing`."""
+    try:
+        names = known() if callable(known) else known
+    except Exception:  # a __dir__ that fails must not hide the name
+        names = ()
+    where = names if isinstance(names, Mapping) else {k: k for k in sorted(names)}
+    if name in where:
+        place = where[name]
+        return f"it is {place}" if place != name else "reading it raised AttributeError"
     if name in table:
         return f"here it is: {table[name]}"
-    names = known() if callable(known) else known
-    where = names if isinstance(names, Mapping) else {k: k for k in sorted(names)}
     small = {k.lower(): here for k, here in where.items()}
     near = get_close_matches(name.lower(), small, 1, 0.75)
     return f"did you mean {small[near[0]]}?" if near else "dir() lists what there is"

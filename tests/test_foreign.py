@@ -177,7 +177,7 @@ def test_the_answer_names_what_to_write(typed, answer):
     assert answer in str(caught.value)
 
 
-@pytest.mark.parametrize("owner", [x, net, opt, nn], ids=["x", "net", "opt", "nn"])
+@pytest.mark.parametrize("owner", [x, net, opt, md, nn])
 def test_a_question_makes_no_search(owner, monkeypatch):
     """`hasattr` reads no error, so nothing looks for names that are near."""
     asked = []
@@ -200,6 +200,29 @@ def test_its_error_travels_to_another_process():
     assert str(again) == str(caught.value)
     assert repr(again) == repr(caught.value)
     assert type(again.args[0]) is str
+
+
+class Failing(nn.Module):
+    """A property, and a __dir__, that ask for a name that is not there."""
+
+    @property
+    def total(self):
+        return self.lost
+
+    def __dir__(self):
+        return self.lost if vars(self).get("fails") else super().__dir__()
+
+
+def test_a_property_that_fails_is_not_called_a_wrong_name():
+    with pytest.raises(AttributeError, match="no 'total'; reading it raised"):
+        Failing().total  # noqa: B018
+
+
+def test_a_dir_that_fails_does_not_hide_the_name():
+    model = Failing()
+    model.fails = True
+    with pytest.raises(AttributeError, match="a Failing has no 'parametrs'; dir"):
+        model.parametrs  # noqa: B018
 
 
 # What works as it is typed
